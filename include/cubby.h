@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CUBBY_H
+#define CUBBY_H
+/*
+ * cubby: message passing and shared memory between the processes of one
+ * Linux machine.
+ *
+ * A *mailbox* has a name. Any number of processes send messages to it and any
+ * number receive them; each message goes to one receiver. A mailbox lives in
+ * shared memory, so nothing has to be started and, while nobody sleeps, a
+ * message costs no system call.
+ *
+ *	cubby_mailbox *jobs;
+ *	cubby_open("jobs", CUBBY_CREATE | CUBBY_SEND, NULL, &jobs);
+ *	cubby_send(jobs, "hello", 5);
+ *	cubby_close(jobs);
+ *
+ * Two calls for the textbook's send and receive, and one *full* form of each.
+ * To send without a copy, reserve memory in the mailbox, fill it, commit it. To
+ * receive without a copy, or to be sure that a message survives your own death,
+ * hold it, read it in place, release it.
+ *
+ * Names
+ *	"jobs"		the user's own mailbox
+ *	"/jobs"		machine-wide
+ *	"@worker"	the inbox of the process that calls itself worker
+ *	1 to 200 bytes, no '/' but the leading one, not beginning with '.'.
+ *
+ * Deadlines are points on CLOCK_MONOTONIC, in nanoseconds; CUBBY_NOW never
+ * waits, CUBBY_FOREVER waits for ever, cubby_deadline_after() makes one.
+ *
+ * Results: 0 (or more) for success, a negative errno for failure; each errno
+ * has one meaning throughout, told by cubby_strerror():
+ *	-EACCES		the mailbox's mode does not let you
+ *	-EAGAIN		deadline CUBBY_NOW, and: nothing to receive, or full
+ *	-EBADF		the handle was not opened for that role
+ *	-EBADMSG	a lane (or the whole mailbox) makes no sense; it has
+ *			been cut off, the others go on
+ *	-ECHILD		the handle was opened before fork(); open your own
+ *	-EEXIST		the mailbox exists (CUBBY_EXCLUSIVE), or exists with
+ *			other attributes
+ *	-EINPROGRESS	synchronous: the deadline has passed, and the message is
+ *			still queued and will be delivered
+ *	-EINTR		a signal handler ran during a wait; nothing was sent or
+ *			received
+ *	-EINVAL		an argument makes no sense
+ *	-EMSGSIZE	too large for the mailbox, not its fixed size, or larger
+ *			than the buffer (then ret_size tells the size, and the
+ *			message stays)
+ *	-ENAMETOOLONG	the name is longer than 200 bytes
+ *	-ENOENT		no such mailbox
+ *	-ENOSPC		the memory (of /dev/shm, or of the mailbox's own limit)
+ *			is used up; nothing was sent
+ *	-ENOTDIR	something that is not a mailbox bears that name
+ *	-EOPNOTSUPP	the mailbox's order (or the file system) cannot do that
+ *	-EPERM		the directory that mailboxes live in is not safe to use
+ *	-EPROTO		made by an incompatible version of cubby
+ *	-ETIMEDOUT	the deadline has passed; nothing was sent or received
+ *	-EUSERS		too many senders of one user, or too many receivers
+ * and those of the kernel for what the process itself has run out of (-ENOMEM,
+ * -EMFILE, -ENFILE, -EFBIG, -EDQUOT, -EROFS). Out-parameters (named ret_...)
+ * are untouched on failure, but for ret_size with -EMSGSIZE.
+ *
+ * Threads may share a handle. After fork() the child's calls on an inherited
+ * handle return -ECHILD; it opens its own. Nothing here is safe to call from a
+ * signal handler. See cubby_safety(7).
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CUBBY_PUBLIC __attribute__((visibility("default")))
+#else
+#define CUBBY_PUBLIC
+#endif
+
+#define CUBBY_VERSION "0.1.0"
+
+/* A mailbox that is open, a message being written, a message being held. */
+typedef struct cubby_mailbox cubby_mailbox;
+typedef struct cubby_draft cubby_draft;
+typedef struct cubby_message cubby_message;
+
+#define CUBBY_NAME_MAX 200
+
+/* Deadlines ------------------------------------------------------------- */
+
+#define CUBBY_NOW	INT64_C(0)
+#define CUBBY_FOREVER	INT64_MAX
+
+/*
+ * The deadline that lies nanoseconds ahead. Does not block. Negative counts as
+ * 0; a sum that overflows is CUBBY_FOREVER.
+ */
+CUBBY_PUBLIC int64_t
+cubby_deadline_after(int64_t nanoseconds);
+
+/* Opening --------------------------------------------------------------- */
+
+enum cubby_flags {
+	/* cubby_open */
+	CUBBY_SEND = 1 << 0,		/* this handle may send */
+	CUBBY_RECEIVE = 1 << 1,		/* this handle may receive */
+	CUBBY_CREATE = 1 << 2,		/* make it if it does not exist */
+	CUBBY_EXCLUSIVE = 1 << 3,	/* with CREATE: -EEXIST if it does */
+	CUBBY_TRUST_SENDERS = 1 << 4,	/* hold other users' messages in place,
+					   uncopied */
+	/* cubby_send_full */
+	CUBBY_SYNCHRONOUS = 1 << 5,	/* return when a receiver has it */
+	/* cubby_receive_full */
+	CUBBY_PEEK = 1 << 6		/* copy it, and let it stay */
+};
+
+enum cubby_order {
+	CUBBY_ORDER_SENDER = 0,		/* each sender's in the order sent;
+					   capacity counts per sender */
+	CUBBY_ORDER_ARRIVAL,		/* one total order */
+	CUBBY_ORDER_PRIORITY		/* highest first, then oldest */
+};
+
+enum cubby_buffering {
+	CUBBY_LIMITED = 0,		/* capacity messages */
+	CUBBY_UNLIMITED,		/* while memory lasts */
+	CUBBY_RENDEZVOUS		/* none: sender and receiver meet */
+};
+
+enum cubby_sizing {
+	CUBBY_VARIABLE = 0,		/* 0 to message_max bytes */
+	CUBBY_FIXED			/* message_max bytes exactly, 0 allowed */
+};
+
+enum cubby_lifetime {
+	CUBBY_PERSISTENT = 0,		/* until it is unlinked */
+	CUBBY_TEMPORARY			/* until its last user has gone */
+};
+
+/*
+ * What cubby_open() makes, and what it expects of what exists. Set struct_size
+ * (CUBBY_OPTIONS_INIT does); zero elsewhere means the default when creating,
+ * and "whatever it is" when opening. The enums and the sizes that you do set
+ * are compared with those of an existing mailbox: -EEXIST if one differs.
+ */
+struct cubby_options {
+	size_t struct_size;
+	enum cubby_order order;
+	enum cubby_buffering buffering;
+	enum cubby_sizing sizing;
+	enum cubby_lifetime lifetime;
+	uint64_t capacity;	/* messages, per sender with ORDER_SENDER;
+				   default 128; at most 2^30 */
+	uint64_t message_max;	/* bytes; default 1 MiB, at most 1 GiB */
+	uint64_t memory_limit;	/* bytes a sender; default 64 MiB or a quarter
+				   of the file system, the smaller */
+	uint32_t cell_size;	/* bytes: a power of 2, 64 to 4096; default
+				   128. A message of up to cell_size - 24 bytes
+				   needs no memory but its cell */
+	mode_t mode;		/* r: may receive, w: may send; default 0600;
+				   the umask is not applied */
+	const char *group;	/* name or number; default: the process's */
+	const char *sender;	/* a name for this sender: it comes back to
+				   its own lane, see cubby_published(). 1 to
+				   63 bytes; default: unnamed */
+};
+#define CUBBY_OPTIONS_INIT { sizeof(struct cubby_options), \
+	CUBBY_ORDER_SENDER, CUBBY_LIMITED, CUBBY_VARIABLE, CUBBY_PERSISTENT, \
+	0, 0, 0, 0, 0, NULL, NULL }
+
+/*
+ * Opens the mailbox called name. flags: the roles CUBBY_SEND and CUBBY_RECEIVE
+ * (either, both, or none: a handle to create or to keep a temporary mailbox
+ * alive), CUBBY_CREATE, CUBBY_EXCLUSIVE, CUBBY_TRUST_SENDERS. options may be
+ * NULL: defaults. Does not wait for other processes. *ret is yours to
+ * cubby_close().
+ *
+ * With CUBBY_SEND the handle has a lane of its own; with a name given in
+ * options->sender, that sender's lane (-EBUSY if it is in use).
+ *
+ * Errors: -EACCES -EBADMSG -EBUSY -EEXIST -EINVAL -ENAMETOOLONG -ENOENT -ENOSPC
+ * -ENOTDIR -EOPNOTSUPP -EPERM -EPROTO -EUSERS, and the kernel's.
+ */
+CUBBY_PUBLIC int
+cubby_open(const char *name, int flags, const struct cubby_options *options,
+	   cubby_mailbox **ret);
+
+/*
+ * Closes the handle; NULL is allowed. Messages sent stay; drafts are aborted,
+ * held messages go back (and their handles become invalid). The last user of a
+ * temporary or unlinked mailbox removes it. No other thread may be using it.
+ * Does not block. In a child after fork() it only frees the handle.
+ */
+CUBBY_PUBLIC void
+cubby_close(cubby_mailbox *mailbox);
+
+/*
+ * Takes the name away. Those who have it open go on until they close; the name
+ * can be used for a new mailbox at once. Does not block.
+ *
+ * Errors: -EACCES -EINVAL -ENAMETOOLONG -ENOENT -ENOTDIR -EPERM.
+ */
+CUBBY_PUBLIC int
+cubby_unlink(const char *name);
+
+/* Messages, copied ------------------------------------------------------ */
+
+/*
+ * What is told about a message. Serves both directions: before a send, the
+ * sender sets tag, type and priority; the library fills in the rest. Set
+ * struct_size (CUBBY_ENVELOPE_INIT does).
+ */
+struct cubby_envelope {
+	size_t struct_size;
+	uint64_t tag;		/* the sender's own, passed on as it is */
+	int64_t type;		/* 0: none; positive: the sender's choice */
+	int32_t priority;	/* 0 to 32767, 0 but for ORDER_PRIORITY */
+	uid_t uid;		/* out: the sender's user, from the kernel */
+	uint64_t sender;	/* out: which sender of this mailbox; 1 and up */
+	uint64_t sequence;	/* out: counts the sender's messages, in order;
+				   filled in on send as well */
+	uint64_t size;		/* out: bytes */
+	uint32_t deliveries;	/* out: 1, more if it was handed out before */
+	uint64_t missed;	/* out: messages overtaken since the last */
+};
+#define CUBBY_ENVELOPE_INIT { sizeof(struct cubby_envelope), \
+	0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/*
+ * Sends size bytes at data as one message. data may be NULL if size is 0.
+ * Blocks while the mailbox is full (of this sender's messages, with
+ * ORDER_SENDER). A message whose send returned 0 is never lost.
+ *
+ * Errors: -EBADF -EBADMSG -ECHILD -EINTR -EMSGSIZE -ENOSPC.
+ */
+CUBBY_PUBLIC int
+cubby_send(cubby_mailbox *mailbox, const void *data, size_t size);
+
+/*
+ * As cubby_send(), until a deadline, with an envelope and flags. envelope may
+ * be NULL; its sequence and sender are filled in when the message was sent.
+ * CUBBY_SYNCHRONOUS blocks until a receiver has the message (has copied it, or
+ * holds it).
+ *
+ * Errors: those of cubby_send() and -EAGAIN -EINPROGRESS -EINVAL -EOPNOTSUPP
+ * -ETIMEDOUT. -EINTR during a synchronous wait is told as -EINPROGRESS.
+ */
+CUBBY_PUBLIC int
+cubby_send_full(cubby_mailbox *mailbox, const void *data, size_t size,
+		struct cubby_envelope *envelope, int flags, int64_t deadline);
+
+/*
+ * Blocks until a receiver has the message with that sequence, sent by this
+ * handle (and so all before it).
+ *
+ * Errors: -EAGAIN (deadline CUBBY_NOW: not yet) -EBADF -EBADMSG -ECHILD -EINTR
+ * -EINVAL (not sent yet) -ETIMEDOUT.
+ */
+CUBBY_PUBLIC int
+cubby_wait_received(cubby_mailbox *mailbox, uint64_t sequence,
+		    int64_t deadline);
+
+/*
+ * What this handle's lane last published: sequence (0: nothing yet) and tag.
+ * After a named sender's return, that of its earlier life. Does not block.
+ *
+ * Errors: -EBADF -EBADMSG -ECHILD -EINVAL.
+ */
+CUBBY_PUBLIC int
+cubby_published(cubby_mailbox *mailbox, uint64_t *ret_sequence,
+		uint64_t *ret_tag);
+
+/*
+ * Receives one message into buffer, at most size bytes; *ret_size (may be NULL)
+ * is its size. Blocks while there is none. A message larger than size stays:
+ * -EMSGSIZE, and *ret_size tells.
+ *
+ * Errors: -EBADF -EBADMSG -ECHILD -EINTR -EMSGSIZE -ENOMEM.
+ */
+CUBBY_PUBLIC int
+cubby_receive(cubby_mailbox *mailbox, void *buffer, size_t size,
+	      size_t *ret_size);
+
+/* Which messages to receive. Zero: any. Set struct_size. */
+struct cubby_filter {
+	size_t struct_size;
+	uint64_t sender;	/* an envelope's sender; 0: anyone */
+};
+#define CUBBY_FILTER_INIT { sizeof(struct cubby_filter), 0 }
+
+/*
+ * As cubby_receive(), until a deadline; filter and ret_envelope may be NULL
+ * (set ret_envelope->struct_size). CUBBY_PEEK copies the message and lets it
+ * stay: it is not delivered.
+ *
+ * Errors: those of cubby_receive() and -EAGAIN -EINVAL -ETIMEDOUT.
+ */
+CUBBY_PUBLIC int
+cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
+		   int flags, int64_t deadline, void *buffer, size_t size,
+		   size_t *ret_size, struct cubby_envelope *ret_envelope);
+
+/* Messages, in place ---------------------------------------------------- */
+
+/*
+ * Reserves memory for a message of up to size bytes, and its place in the
+ * capacity. Blocks while the mailbox is full. Several drafts may be open at a
+ * time and be committed in any order; the order of commit is the order of the
+ * messages. Fill the memory at cubby_draft_data(); it is aligned to 64 bytes
+ * and its contents are arbitrary at first.
+ *
+ * Errors: those of cubby_send() and -EAGAIN -EINVAL -ENOMEM -ETIMEDOUT.
+ */
+CUBBY_PUBLIC int
+cubby_reserve(cubby_mailbox *mailbox, size_t size, int64_t deadline,
+	      cubby_draft **ret);
+
+CUBBY_PUBLIC void *
+cubby_draft_data(cubby_draft *draft);
+
+/* The size that was reserved. */
+CUBBY_PUBLIC size_t
+cubby_draft_size(const cubby_draft *draft);
+
+/*
+ * Sends the first size bytes of the draft (at most what was reserved), with an
+ * envelope or NULL as in cubby_send_full(). Never blocks and never fails for
+ * want of room. On success the draft is gone; on failure it is as it was.
+ *
+ * Errors: -EBADMSG -ECHILD -EINVAL -EMSGSIZE -EOPNOTSUPP.
+ */
+CUBBY_PUBLIC int
+cubby_commit(cubby_draft *draft, size_t size, struct cubby_envelope *envelope);
+
+/* Gives the draft up; NULL is allowed. Does not block. */
+CUBBY_PUBLIC void
+cubby_abort(cubby_draft *draft);
+
+/*
+ * Takes one message without ending it: nobody else gets it while it is held,
+ * and it goes back, ahead of all of its sender's that have not been handed out,
+ * when its holder dies, closes the mailbox or rejects it. Read it in place at
+ * cubby_message_data(). Several may be held at a time and be ended in any
+ * order. Blocks while there is none. filter may be NULL.
+ *
+ * Errors: -EAGAIN -EBADF -EBADMSG -ECHILD -EINTR -EINVAL -ENOMEM -ENOSPC (too
+ * many are held already) -ETIMEDOUT.
+ */
+CUBBY_PUBLIC int
+cubby_hold(cubby_mailbox *mailbox, const struct cubby_filter *filter,
+	   int64_t deadline, cubby_message **ret);
+
+/* The message's bytes, read-only, valid until it is released or rejected. */
+CUBBY_PUBLIC const void *
+cubby_message_data(const cubby_message *message);
+
+CUBBY_PUBLIC size_t
+cubby_message_size(const cubby_message *message);
+
+/* Fills in *ret. Set ret->struct_size first. Errors: -EINVAL. */
+CUBBY_PUBLIC int
+cubby_message_envelope(const cubby_message *message,
+		       struct cubby_envelope *ret);
+
+/*
+ * Ends a held message: it has been dealt with. The handle is gone, whatever is
+ * returned. Does not block. -EBADMSG says that the sender's file was damaged
+ * while it was held, so that what was read may be wrong.
+ *
+ * Errors: -EBADMSG -ECHILD.
+ */
+CUBBY_PUBLIC int
+cubby_release(cubby_message *message);
+
+/*
+ * Gives a held message back: the next receive gets it, ahead of all of its
+ * sender's that have not been handed out, with deliveries one higher. The
+ * handle is gone, whatever is returned. Does not block.
+ *
+ * Errors: -ECHILD.
+ */
+CUBBY_PUBLIC int
+cubby_reject(cubby_message *message);
+
+/* Looking --------------------------------------------------------------- */
+
+#define CUBBY_UNKNOWN UINT64_MAX	/* your rights do not let you see it */
+
+/* What cubby_inspect() tells. Set struct_size. */
+struct cubby_info {
+	size_t struct_size;
+	enum cubby_order order;
+	enum cubby_buffering buffering;
+	enum cubby_sizing sizing;
+	enum cubby_lifetime lifetime;
+	uint64_t capacity;
+	uint64_t message_max;
+	uint64_t memory_limit;
+	uint32_t cell_size;
+	mode_t mode;
+	uid_t uid;		/* the owner */
+	gid_t gid;
+	uint64_t waiting;	/* messages sent and not handed out */
+	uint64_t fullest;	/* the most that wait from one sender */
+	uint64_t held;		/* messages held now */
+	uint64_t returned;	/* messages given back, waiting for redelivery */
+	uint64_t sent;		/* since the mailbox was made */
+	uint64_t senders;	/* attached now */
+	uint64_t receivers;	/* attached now */
+	uint64_t lanes;		/* the most senders that there ever were at once */
+	uint64_t sleeping;	/* receivers asleep now */
+	uint64_t memory;	/* bytes of memory in use by the mailbox */
+	uint64_t broken;	/* lanes cut off */
+};
+#define CUBBY_INFO_INIT { sizeof(struct cubby_info), \
+	CUBBY_ORDER_SENDER, CUBBY_LIMITED, CUBBY_VARIABLE, CUBBY_PERSISTENT, \
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/*
+ * Looks at a mailbox without opening it: nothing is written, nobody notices.
+ * Fields that the caller's rights do not let it see are CUBBY_UNKNOWN. Counts
+ * of a mailbox in use are those of slightly different moments.
+ *
+ * Errors: -EACCES -EBADMSG -EINVAL -ENAMETOOLONG -ENOENT -ENOTDIR -EPERM
+ * -EPROTO.
+ */
+CUBBY_PUBLIC int
+cubby_inspect(const char *name, struct cubby_info *ret);
+
+/* One sender of a mailbox, past or present. Set struct_size. */
+struct cubby_sender_info {
+	size_t struct_size;
+	uint64_t sender;	/* as in an envelope */
+	char name[64];		/* "" if unnamed */
+	uid_t uid;
+	pid_t pid;		/* as seen in the sender's own PID namespace;
+				   0: nobody is attached. For people, not for
+				   programs: pids are reused */
+	int attached;		/* 1: alive; 0: has left or died */
+	int broken;		/* 1: cut off */
+	uint64_t waiting;	/* messages sent and not handed out */
+	uint64_t sequence;	/* of the last message published */
+	uint64_t memory;	/* bytes */
+};
+
+/*
+ * Calls visit once for each sender of the mailbox, until it returns other than
+ * 0. Needs the right to receive.
+ *
+ * Returns what visit last returned. Errors: those of cubby_inspect().
+ */
+CUBBY_PUBLIC int
+cubby_inspect_senders(const char *name,
+		      int (*visit)(const struct cubby_sender_info *sender,
+				   void *context),
+		      void *context);
+
+/*
+ * Calls visit with the name of each mailbox that the user can see (the user's
+ * own, then machine-wide ones), sorted, until it returns other than 0.
+ *
+ * Returns what visit last returned. Errors: -ENOMEM -EPERM, and the kernel's.
+ */
+CUBBY_PUBLIC int
+cubby_list(int (*visit)(const char *name, void *context), void *context);
+
+/* What cubby_sweep() did. Set struct_size. */
+struct cubby_swept {
+	size_t struct_size;
+	uint64_t mailboxes;	/* removed: unlinked or unfinished, unused */
+	uint64_t lanes;		/* of dead senders, drained: memory given back */
+	uint64_t messages;	/* of dead holders, put back */
+	uint64_t bytes;		/* given back */
+};
+#define CUBBY_SWEPT_INIT { sizeof(struct cubby_swept), 0, 0, 0, 0 }
+
+/*
+ * Cleans up behind the dead, in one mailbox or (name NULL) in all that are the
+ * user's: gives memory back, puts held messages back, removes what has been
+ * unlinked and is unused. Never needed for correctness; never harms the living.
+ * ret may be NULL.
+ *
+ * Errors: those of cubby_inspect() and -EINVAL.
+ */
+CUBBY_PUBLIC int
+cubby_sweep(const char *name, struct cubby_swept *ret);
+
+/* Words ----------------------------------------------------------------- */
+
+/*
+ * What an error (negative, as returned, or positive) means in cubby: a sentence
+ * without its full stop, static, never NULL.
+ */
+CUBBY_PUBLIC const char *
+cubby_strerror(int error);
+
+/* The version of the library in use, such as "0.1.0". */
+CUBBY_PUBLIC const char *
+cubby_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
