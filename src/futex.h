@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 1. May include: base atomics clock. */
+/*
+ * Sleeping on a word of shared memory, and the expensive half of asymmetric
+ * fences. Both work through read-only mappings.
+ */
+#ifndef CUBBY_FUTEX_H
+#define CUBBY_FUTEX_H
+
+#include "base.h"
+#include "atomics.h"
+
+/*
+ * Sleeps while *word == expected, until futex_wake() or the deadline (absolute,
+ * CLOCK_MONOTONIC, ns; INT64_MAX: none). The mapping may be read-only.
+ * Returns 0 when woken (or for no reason) or when the value was another at
+ * once. Errors: -ETIMEDOUT -EINTR -EFAULT.
+ */
+int
+futex_wait(const word32 *word, uint32_t expected, int64_t deadline);
+
+/* Wakes up to count sleepers. Through any mapping. Returns how many. */
+int
+futex_wake(const word32 *word, int count);
+
+/*
+ * Registers this process for barrier_all(); call again in a child that uses
+ * the library. True: barrier_all() of others reaches us. False: we must fence
+ * ourselves on every publish and advance. Idempotent and cheap after the
+ * first; async-safe with threads.
+ */
+bool
+barrier_register(void);
+
+/*
+ * Makes every running thread of every registered process of the machine
+ * execute a full memory barrier before this returns (membarrier(2),
+ * MEMBARRIER_CMD_GLOBAL_EXPEDITED). False: the kernel cannot; then the caller
+ * executes a full fence itself and sleeps in short slices.
+ */
+bool
+barrier_all(void);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 1. May include: base atomics clock guard. */
+/*
+ * Files of shared memory: opened without following links, committed before
+ * they are touched, mapped so that fork() does not copy them.
+ */
+#ifndef CUBBY_SHM_H
+#define CUBBY_SHM_H
+
+#include "base.h"
+#include "atomics.h"
+#include "guard.h"
+#include <sys/stat.h>
+
+struct mapping {
+	void *address;		/* NULL: not mapped */
+	size_t length;
+	struct guard *guard;
+};
+
+/*
+ * Opens name in the directory dir, O_NOFOLLOW|O_CLOEXEC|O_NONBLOCK|flags, and
+ * holds it to be a regular file with one link; *ret_stat (may be NULL) gets its
+ * fstat. Returns the descriptor. Errors: openat's; -EBADMSG: not a regular file
+ * or more than one link (-ELOOP and -ENXIO are told as -EBADMSG too).
+ */
+int
+shm_open_at(int dir, const char *name, int flags, struct stat *ret_stat);
+
+/*
+ * Reserves memory for [offset, offset+length) of the file, growing it, in steps
+ * of at most 1 MiB; EINTR is retried until the deadline (INT64_MAX: always).
+ * Afterwards a store there cannot raise SIGBUS for want of memory. A file
+ * growing past RLIMIT_FSIZE is -EFBIG, without the signal SIGXFSZ.
+ * Where the file system cannot fallocate: -EOPNOTSUPP.
+ * Errors: -ENOSPC -EDQUOT -EFBIG -EINTR (deadline) -EOPNOTSUPP and others.
+ */
+int
+shm_commit(int fd, uint64_t offset, uint64_t length, int64_t deadline);
+
+/* Gives the memory of [offset, offset+length) back (punches a hole); the size
+   stays. Best effort: returns 0 or -errno. */
+int
+shm_give_back(int fd, uint64_t offset, uint64_t length);
+
+/*
+ * Maps length bytes of fd from its beginning, shared, with prot, MADV_DONTFORK,
+ * guarded. length may lie beyond the end of the file. Errors: mmap's, -ENOMEM.
+ */
+int
+shm_map(int fd, size_t length, int prot, struct mapping *ret);
+
+/* Undoes shm_map; a mapping whose address is NULL is allowed. */
+void
+shm_unmap(struct mapping *mapping);
+
+/* In a child after fork(), where the address range is no longer ours. */
+void
+shm_forget(struct mapping *mapping);
+
+static inline bool
+shm_is_broken(const struct mapping *mapping)
+{
+	return guard_is_broken(mapping->guard);
+}
+
+/* A free name for a temporary file: prefix and 16 random hex digits, into
+   ret[NAME_MAX + 1]. Uses getrandom(2). */
+int
+shm_random_name(const char *prefix, char *ret);
+
+/* 16 random bytes. */
+int
+shm_random(uint8_t ret[16]);
+
+#endif
