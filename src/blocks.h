@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 5. May include: base atomics shm layout. */
+/*
+ * The blocks of a lane: memory for messages that do not fit into a cell.
+ *
+ * They are private to their sender. Which are free is known only in the
+ * sender's own memory, so there is no lock, no recovery and nothing that a
+ * stranger could spoil; a later owner of the lane rebuilds it from the messages
+ * that are unread or held.
+ *
+ * A buddy system over [base, base + length) of the lane's file: powers of two
+ * from 256 bytes. A freed block goes to the front of its size's list as it is,
+ * so that the next message of that size finds a warm one; blocks are merged
+ * only when none is found. A page is committed when it is first used, and
+ * counts against the limit until it is given back.
+ */
+#ifndef CUBBY_BLOCKS_H
+#define CUBBY_BLOCKS_H
+
+#include "base.h"
+
+struct blocks;
+
+/*
+ * fd: the lane's file, open for writing; stays the caller's and must outlive
+ * this. base: where the blocks begin in it, a multiple of PAGE; length: bytes,
+ * a power of two; limit: the most that may be committed. The file's memory
+ * there is unknown: the caller occupies what is in use, and then calls
+ * blocks_settle(). Errors: -ENOMEM.
+ */
+int
+blocks_create(int fd, uint64_t base, uint64_t length, uint64_t limit,
+	      struct blocks **ret);
+
+/* NULL is allowed. Private memory only; the file is left as it is. */
+void
+blocks_destroy(struct blocks *blocks);
+
+/*
+ * Marks what an earlier owner left in use: size bytes at *file* offset. What
+ * makes no sense (outside, misaligned, overlapping one that is occupied) is
+ * refused: -EINVAL. Its pages count as committed.
+ */
+int
+blocks_occupy(struct blocks *blocks, uint64_t offset, uint64_t size);
+
+/* Gives back whatever memory lies outside of the occupied blocks. */
+void
+blocks_settle(struct blocks *blocks);
+
+/*
+ * A block of at least size bytes (1 and up), committed: *ret_offset is its
+ * offset in the *file*, aligned to 256 (or its own size). If the limit is
+ * reached, memory of free blocks is given back first. Errors: -ENOSPC (limit,
+ * address space, or file system), -EDQUOT, -EFBIG, -EINTR after the deadline.
+ */
+int
+blocks_allocate(struct blocks *blocks, uint64_t size, int64_t deadline,
+		uint64_t *ret_offset);
+
+void
+blocks_free(struct blocks *blocks, uint64_t offset);
+
+/* Bytes committed now; bytes of them in blocks that are in use. */
+uint64_t
+blocks_committed(const struct blocks *blocks);
+uint64_t
+blocks_in_use(const struct blocks *blocks);
+
+/*
+ * Gives memory of free blocks back until at most keep bytes are committed
+ * beyond what is in use, the coldest first. Returns the bytes given back.
+ */
+uint64_t
+blocks_trim(struct blocks *blocks, uint64_t keep);
+
+#endif

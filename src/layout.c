@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 4. May include: base atomics shm layout. */
+/*
+ * Where things lie, computed from a mailbox's attributes, and whether a file is
+ * one of ours. Everything here may be handed bytes from anywhere.
+ */
+#include "base.h"
+#include "layout.h"
+
+_Static_assert(sizeof(struct receiver_slot) == 64, "a cache line");
+_Static_assert(sizeof(struct lane_entry) == 256, "two pairs of lines");
+_Static_assert(offsetof(struct lane_entry, hot) == 128, "its own pair");
+_Static_assert(offsetof(struct receivers_file, lanes_committed) == 256, "");
+_Static_assert(offsetof(struct receivers_file, attention) == 384, "");
+_Static_assert(offsetof(struct receivers_file, slots) == PAGE, "one page");
+_Static_assert(sizeof(struct claim) == 64, "a cache line");
+_Static_assert(sizeof(struct cell) == CELL_HEADER, "");
+_Static_assert(sizeof(struct lane_file) == PAGE, "one page");
+_Static_assert(offsetof(struct lane_file, sleep) == 256, "its own pair");
+_Static_assert(sizeof(struct doorbell_file) == PAGE, "one page");
+_Static_assert(CLAIMS_MAX < (1 << 15), "claim + 1 must fit below HEAD_BIASED");
+
+int
+layout_geometry(const struct attributes *attributes, struct geometry *ret)
+{
+	const struct attributes *a = attributes;
+	struct geometry g;
+
+	if (a->capacity < 1 || a->capacity > CAPACITY_MAX ||
+	    a->message_max > MESSAGE_LIMIT ||
+	    a->memory_limit > (UINT64_C(1) << 44) ||
+	    !is_power_of_2(a->cell_size) || a->cell_size < CELL_MIN ||
+	    a->cell_size > CELL_MAX || a->sizing > 1 || a->lifetime > 1 ||
+	    a->order > 2 || a->buffering > 2 || a->mode > 0777)
+		return -EINVAL;
+	g.ring_cells = power_of_2_from(a->capacity + 1);
+	g.ring_mask = g.ring_cells - 1;
+	g.cell_shift = __builtin_ctz(a->cell_size);
+	g.inline_max = a->cell_size - CELL_HEADER;
+	g.claim_stride = sizeof(struct claim) +
+			 round_up(g.inline_max, CACHE_LINE);
+	g.receivers_length = round_up(sizeof(struct receivers_file) +
+				      g.claim_stride * CLAIMS_MAX, PAGE);
+	g.blocks_offset = round_up(sizeof(struct lane_file) +
+				   (g.ring_cells << g.cell_shift), PAGE);
+	/* Blocks are powers of two: address space for twice the limit lets the
+	   limit itself be reached with messages of any size. */
+	g.blocks_length = a->message_max <= g.inline_max ? 0 :
+			  power_of_2_from(max_u64(2 * a->memory_limit,
+						  2 * a->message_max));
+	g.lane_length = g.blocks_offset + g.blocks_length;
+	if (g.lane_length > SIZE_MAX / 2)
+		return -EINVAL;
+	*ret = g;
+	return 0;
+}
+
+static uint32_t
+hash_u32(uint32_t hash, uint64_t value)
+{
+	int i;
+
+	/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
+	for (i = 0; i < 8; i++, value >>= 8)
+		hash = (hash ^ (value & 255)) * UINT32_C(16777619);
+	return hash;
+}
+
+uint32_t
+layout_fingerprint(void)
+{
+	static const uint64_t shape[] = {
+		sizeof(struct identity), sizeof(struct attributes),
+		sizeof(struct receiver_slot), sizeof(struct lane_entry),
+		offsetof(struct lane_entry, bias),
+		offsetof(struct lane_entry, room),
+		offsetof(struct lane_entry, hot),
+		sizeof(struct claim), sizeof(struct cell),
+		offsetof(struct receivers_file, attributes),
+		offsetof(struct receivers_file, attention),
+		offsetof(struct receivers_file, chunk_owner),
+		offsetof(struct receivers_file, lanes),
+		sizeof(struct receivers_file),
+		offsetof(struct lane_file, name),
+		offsetof(struct lane_file, ring_committed),
+		offsetof(struct lane_file, sleep), sizeof(struct lane_file),
+		offsetof(struct doorbell_file, ringing),
+		offsetof(struct doorbell_file, events),
+		sizeof(struct doorbell_file),
+		LANES_MAX, RECEIVERS_MAX, CLAIM_CHUNKS, CLAIMS_PER_CHUNK,
+		START_POSITION,
+	};
+	const uint32_t byte_order = 0x01020304;
+	uint8_t first;
+	uint32_t hash = UINT32_C(2166136261);
+	size_t i;
+
+	memcpy(&first, &byte_order, 1);
+	hash = hash_u32(hash, first);
+	for (i = 0; i < ARRAY_SIZE(shape); i++)
+		hash = hash_u32(hash, shape[i]);
+	return hash;
+}
+
+void
+layout_identify(struct identity *identity, const uint8_t uuid[16])
+{
+	identity->magic = LAYOUT_MAGIC;
+	identity->version = LAYOUT_VERSION;
+	identity->fingerprint = layout_fingerprint();
+	memcpy(identity->uuid, uuid, 16);
+}
+
+int
+layout_check_identity(const struct identity *identity, const uint8_t *uuid)
+{
+	struct identity copy = *identity;
+
+	if (copy.magic == __builtin_bswap64(LAYOUT_MAGIC))
+		return -EPROTO;
+	if (copy.magic != LAYOUT_MAGIC)
+		return -EBADMSG;
+	if (copy.version != LAYOUT_VERSION ||
+	    copy.fingerprint != layout_fingerprint())
+		return -EPROTO;
+	if (uuid && memcmp(copy.uuid, uuid, 16))
+		return -EBADMSG;
+	return 0;
+}

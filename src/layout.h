@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 4. May include: base atomics shm. */
+/*
+ * The bytes that processes share: the only place where they are defined.
+ *
+ * A mailbox is a directory:
+ *
+ *	receivers	written by receivers, mapped read-only by senders
+ *	lanes/lane.N	written by the one sender that owns it, mapped read-only
+ *			by receivers
+ *	doorbell	written by anyone who may send or receive; not trusted
+ *	attendance	no contents: receivers lock a byte each to be alive
+ *
+ * So every byte of a message has one writer, and the MMU holds that true.
+ * Offsets, never pointers; fixed widths; host byte order (the fingerprint
+ * differs where that does). Each struct opens with its table: who writes the
+ * field, who reads it, and why that is safe. What is found here is input: it is
+ * checked before it is used, or masked so that any value is harmless.
+ *
+ * Positions count the messages of a lane. A message's sequence is its position
+ * plus one, 64 bits. A head word has room for 48 bits of it; they are compared
+ * modularly. A reader that stood still for an exact multiple of 2^48 messages
+ * (two months at 50 million a second) could be fooled, and nobody else.
+ */
+#ifndef CUBBY_LAYOUT_H
+#define CUBBY_LAYOUT_H
+
+#include "base.h"
+#include "atomics.h"
+#include "shm.h"
+
+#define LAYOUT_MAGIC	UINT64_C(0x0179626275632e00)	/* "\0.cubby\1" */
+#define LAYOUT_VERSION	1
+
+#define LANES_MAX	8192	/* per mailbox */
+#define LANES_PER_UID	4096	/* so that one user cannot take them all */
+#define RECEIVERS_MAX	256
+#define CLAIM_CHUNKS	256
+#define CLAIMS_PER_CHUNK 64
+#define CLAIMS_MAX	(CLAIM_CHUNKS * CLAIMS_PER_CHUNK)
+#define SENDER_NAME_MAX	63
+
+#define CAPACITY_MAX	(UINT64_C(1) << 30)
+#define MESSAGE_LIMIT	GIB(1)
+#define CELL_MIN	64
+#define CELL_MAX	4096
+#define CELL_HEADER	24
+
+/* Where the first message of a lane stands; tests build it with others. */
+#ifndef CUBBY_START_SEQUENCE
+#define CUBBY_START_SEQUENCE 0
+#endif
+#define START_POSITION	((uint64_t)(CUBBY_START_SEQUENCE))
+
+/* What a mailbox is, fixed when it is made. */
+struct attributes {
+	uint32_t order;
+	uint32_t buffering;
+	uint32_t sizing;
+	uint32_t lifetime;
+	uint64_t capacity;
+	uint64_t message_max;
+	uint64_t memory_limit;	/* bytes a sender */
+	uint32_t cell_size;
+	uint32_t mode;
+	uint32_t uid;
+	uint32_t gid;
+};
+
+/*
+ * The first bytes of each file.
+ *
+ * field		written by	when			read by
+ * all			the maker	before the file gets	all, who check it
+ *					its name
+ */
+struct identity {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t fingerprint;	/* of this layout, see layout_fingerprint() */
+	uint8_t uuid[16];	/* the mailbox's */
+};
+
+/* The receivers' file ---------------------------------------------------- */
+
+/*
+ * One receiver. 64 bytes.
+ *
+ * field	written by		read by		why that is safe
+ * generation	the slot's owner, once,	receivers	the owner has the lock
+ *		when it attaches			of the slot's byte
+ * sleep	the slot's owner	senders		{epoch:32, asleep:32} in
+ *							one word; a sender that
+ *							reads an old one rings
+ *							for nothing
+ * pid		the slot's owner	people		not used by programs
+ * received	the slot's owner	people		a count
+ */
+struct receiver_slot {
+	word64 generation;
+	word64 sleep;
+	word64 received;
+	word32 pid;
+	uint8_t unused[36];
+};
+
+/*
+ * What receivers keep of one lane. 256 bytes: two pairs of cache lines, so
+ * that the head, which changes with every message, and `hot`, which hardly
+ * ever changes, and which the sender loads with every message, do not meet.
+ *
+ * field	written by		read by		why that is safe
+ * head		receivers, by CAS	receivers, the	one word: {position:48,
+ *		(BIASED: by the rules	lane's sender	tag:16}, see HEAD_*
+ *		of bias, below)
+ * bias		the owner of the bias,	the same	while head is biased,
+ *		plain stores				this is the true head
+ * decision	receivers that end a	the owner of	CAS by epoch: the first
+ *		bias, by CAS		the bias	one decides
+ * bias_owner	receivers, by CAS	receivers	slot + 1, or 0
+ * room		receivers, by an atomic	the sender	an event count on which
+ *		increment		sleeps on it	the sender sleeps
+ * hot		receivers		the sender	0: "ring the doorbell when
+ *							you send"; see doorbell.h
+ * broken	receivers, once		receivers	the lane is cut off
+ */
+struct lane_entry {
+	word64 head;
+	word64 bias;
+	word64 decision;
+	word32 bias_owner;
+	word32 room;
+	uint8_t unused0[96];
+	word32 hot;
+	word32 broken;
+	uint8_t unused1[120];
+};
+
+/*
+ * A head word: the position of the next message to hand out, and the claim
+ * that took the last one.
+ *
+ *	{position:48, claim + 1:16}	claim: the record to be settled before
+ *					the head moves on; 0: none
+ *	{epoch:48, 1:1 revoking:1 slot:14}	biased: `bias` is the head
+ */
+#define HEAD_POSITION	((UINT64_C(1) << 48) - 1)
+#define HEAD_BIASED	(UINT64_C(1) << 63)
+#define HEAD_REVOKING	(UINT64_C(1) << 62)
+
+static inline uint64_t
+head_make(uint64_t position, uint32_t claim_plus_1)
+{
+	return (position & HEAD_POSITION) | (uint64_t)claim_plus_1 << 48;
+}
+
+static inline uint64_t
+head_position(uint64_t head)
+{
+	return head & HEAD_POSITION;
+}
+
+/* claim + 1, or 0; meaningless if biased */
+static inline uint32_t
+head_claim(uint64_t head)
+{
+	return head >> 48;
+}
+
+/* The 64-bit position nearest to `near` whose low 48 bits are these. */
+static inline uint64_t
+position_near(uint64_t near, uint64_t low48)
+{
+	int64_t ahead = (int64_t)((low48 - near) << 16) >> 16;
+
+	return near + (uint64_t)ahead;
+}
+
+/*
+ * A claim record: one message in the hands of one receiver. 64 bytes, and then
+ * room for what a cell carries.
+ *
+ * field	written by		read by		why that is safe
+ * word		the owner; who settles,	receivers, the	each change is a CAS on
+ *		repairs or takes over	lane's sender	the whole word, which
+ *							counts its uses
+ * the others	the owner, while the	receivers, the	who reads them proves by
+ *		word says FREE		lane's sender	a later look at the word
+ *							(or a CAS on it) that
+ *							they were not changing
+ */
+struct claim {
+	word64 word;
+	word64 position;	/* 64 bits */
+	word64 lane_type_flags;	/* {lane:32, unused:31, block:1} */
+	word64 size;
+	word64 tag;
+	word64 type;
+	word64 block;		/* offset in the lane's file */
+	word64 unused;
+	word64 bytes[];		/* cell_size - CELL_HEADER, rounded up to 64 */
+};
+#define CLAIM_BLOCK	UINT64_C(1)
+
+enum claim_state {
+	CLAIM_FREE = 0,
+	CLAIM_INTENT = 1,	/* the owner is about to move the head */
+	CLAIM_HELD = 2,
+	CLAIM_RETURNED = 3	/* goes to whoever takes it over */
+};
+
+/* {use:40, deliveries:12, slot:8, state:4} */
+#define CLAIM_DELIVERIES_MAX 4095
+
+static inline uint64_t
+claim_make(uint64_t use, uint32_t deliveries, uint32_t slot,
+	   enum claim_state state)
+{
+	return use << 24 | (uint64_t)deliveries << 12 | slot << 4 | state;
+}
+
+static inline enum claim_state
+claim_state(uint64_t word)
+{
+	return word & 15;
+}
+
+static inline uint32_t
+claim_slot(uint64_t word)
+{
+	return word >> 4 & 255;
+}
+
+static inline uint32_t
+claim_deliveries(uint64_t word)
+{
+	return word >> 12 & 4095;
+}
+
+static inline uint64_t
+claim_use(uint64_t word)
+{
+	return word >> 24;
+}
+
+/* The same claim in another state, or in other hands. */
+static inline uint64_t
+claim_with(uint64_t word, uint32_t slot, enum claim_state state)
+{
+	return claim_make(claim_use(word), claim_deliveries(word), slot, state);
+}
+
+/*
+ * The head of the receivers' file: one page.
+ *
+ * field		written by		read by
+ * identity,		the maker, before the	all
+ * attributes		mailbox gets its name
+ * lanes_committed	receivers, rising, by	all: entries below it are
+ *			CAS, after the commit	committed memory
+ * claims_committed	receivers, rising, by	all: chunks below it are
+ *			CAS, after the commit	committed memory
+ * returned		receivers, an event	receivers: another value than
+ *			count			last time: look for returned ones
+ * state		receivers, by CAS	all: see mailbox.c (temporary)
+ * chunk_owner		receivers, by CAS from	receivers: slot + 1, for good:
+ *			0, once			a chunk goes with its slot
+ * attention		receivers, each its own	senders: see doorbell.h
+ *			bit, by atomic or, and
+ */
+struct receivers_file {
+	struct identity identity;
+	struct attributes attributes;
+	uint8_t unused0[256 - sizeof(struct identity) -
+			sizeof(struct attributes)];
+	word32 lanes_committed;
+	word32 claims_committed;
+	word32 returned;
+	word32 state;
+	uint8_t unused1[128 - 16];
+	word64 attention[RECEIVERS_MAX / 64];
+	uint8_t unused2[128 - 8 * RECEIVERS_MAX / 64];
+	word32 chunk_owner[CLAIM_CHUNKS];
+	uint8_t unused3[PAGE - 512 - 4 * CLAIM_CHUNKS];
+	struct receiver_slot slots[RECEIVERS_MAX];
+	struct lane_entry lanes[LANES_MAX];
+	/* then the claims: see layout_claim() */
+};
+
+enum mailbox_state {
+	STATE_OPEN = 0,
+	STATE_CLOSING = 1,	/* the last user of a temporary one looks round */
+	STATE_DEAD = 2
+};
+
+#define LANES_PER_PAGE	(PAGE / sizeof(struct lane_entry))
+#define SLOTS_PER_PAGE	(PAGE / sizeof(struct receiver_slot))
+
+/* A lane's file ----------------------------------------------------------- */
+
+/*
+ * One message. The words before the payload and 40 bytes of it are one cache
+ * line.
+ *
+ * field	written by		read by		why that is safe
+ * sequence	the lane's sender, last	receivers	release: whoever sees it
+ *							sees the rest
+ * the others	the lane's sender,	receivers	not touched again before
+ *		before it				the head has passed
+ */
+struct cell {
+	word64 sequence;	/* position + 1 */
+	word64 tag;
+	word64 size_type;	/* {type:31, wide:1, size:31, block:1} */
+	word64 bytes[];		/* the payload; or, block: {offset}; wide: {type}
+				   comes first */
+};
+#define CELL_BLOCK	UINT64_C(1)
+#define CELL_WIDE	(UINT64_C(1) << 32)
+
+static inline uint64_t
+cell_size_of(uint64_t size_type)
+{
+	return (uint32_t)size_type >> 1;
+}
+
+/*
+ * The head of a lane's file: one page; then the ring, then the blocks.
+ *
+ * field	written by		read by		why that is safe
+ * identity,	the maker, before the	receivers, later
+ * name		lane gets its number	owners
+ * ring_committed the owner, rising	later owners	cells of the ring that
+ *							are committed memory
+ * sleep	the owner		receivers	{epoch:32, flags:32} in
+ *							one word; see doorbell.h
+ * pid		the owner		people		not used by programs
+ */
+struct lane_file {
+	struct identity identity;
+	char name[SENDER_NAME_MAX + 1];
+	word64 ring_committed;
+	word32 pid;
+	uint8_t unused0[256 - sizeof(struct identity) - SENDER_NAME_MAX - 1 - 12
+			- 4];
+	word64 sleep;
+	uint8_t unused1[PAGE - 256 - 8];
+	/* then the cells: see layout_cell(), and the blocks */
+};
+
+/* The doorbell's file ------------------------------------------------------ */
+
+/*
+ * field	written by		read by		why that is safe
+ * ringing	senders set, receivers	receivers	a hint; whoever sleeps
+ *		clear, atomically			looks for himself now
+ *							and then
+ * events	senders, an atomic	the slot's	the same
+ *		increment		owner sleeps on it
+ */
+struct doorbell_file {
+	struct identity identity;
+	uint8_t unused0[1024 - sizeof(struct identity)];
+	word64 ringing[LANES_MAX / 64];
+	word32 events[RECEIVERS_MAX];
+	uint8_t unused1[PAGE - 1024 - LANES_MAX / 8 - 4 * RECEIVERS_MAX];
+};
+
+/* Where things lie --------------------------------------------------------- */
+
+/* Derived from the attributes once, private; every process computes the same. */
+struct geometry {
+	uint64_t ring_cells;	/* a power of two, at least capacity + 1 */
+	uint64_t ring_mask;
+	uint32_t cell_shift;
+	uint32_t inline_max;	/* payload bytes that a cell carries */
+	uint64_t claim_stride;
+	uint64_t receivers_length;	/* bytes, all of it */
+	uint64_t blocks_offset;	/* in a lane's file */
+	uint64_t blocks_length;
+	uint64_t lane_length;
+};
+
+/* Checks attributes read from a file (or made of options) and computes the
+   geometry. Errors: -EINVAL. */
+int
+layout_geometry(const struct attributes *attributes, struct geometry *ret);
+
+/* A hash of the layout: sizes, offsets, byte order. */
+uint32_t
+layout_fingerprint(void);
+
+void
+layout_identify(struct identity *identity, const uint8_t uuid[16]);
+
+/* Errors: -EBADMSG (not a file of ours, or of this uuid; uuid may be NULL),
+   -EPROTO (of another version or layout). */
+int
+layout_check_identity(const struct identity *identity, const uint8_t *uuid);
+
+static inline struct claim *
+layout_claim(struct receivers_file *file, const struct geometry *geometry,
+	     uint32_t claim)
+{
+	return (struct claim *)((char *)file + sizeof(*file) +
+				geometry->claim_stride * claim);
+}
+
+static inline struct cell *
+layout_cell(struct lane_file *file, const struct geometry *geometry,
+	    uint64_t position)
+{
+	return (struct cell *)((char *)file + sizeof(*file) +
+			       ((position & geometry->ring_mask)
+				<< geometry->cell_shift));
+}
+
+#endif
