@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""symbols.py CUBBY_H LIBCUBBY_SO: the library exports what the header declares
+with CUBBY_PUBLIC, nothing else, and needs nothing but libc."""
+
+import re
+import subprocess
+import sys
+
+import c_source
+
+DECLARATION = re.compile(r"^CUBBY_PUBLIC\b[^;(]*?\b(\w+)\s*\(", re.M)
+LIBC = re.compile(r"libc\.so\.[0-9]+|libc\.musl-.*|ld-linux.*|ld64?\.so\..*")
+
+
+def declared(header):
+    return set(DECLARATION.findall(c_source.Source(header).code))
+
+
+def exported(library):
+    listing = run("nm", "--dynamic", "--defined-only", library)
+    found = set()
+    for line in listing.splitlines():
+        kind, name = line.split()[-2:]
+        if kind != "A":  # the name of the version itself
+            found.add(name.split("@")[0])
+    return found
+
+
+def compare(wanted, found):
+    return [
+        "%s is declared in cubby.h and not exported" % name
+        for name in sorted(wanted - found)
+    ] + [
+        "%s is exported and not declared in cubby.h" % name
+        for name in sorted(found - wanted)
+    ]
+
+
+def strangers(dynamic_section):
+    needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic_section)
+    return [name for name in needed if not LIBC.fullmatch(name)]
+
+
+def run(*command):
+    return subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, universal_newlines=True
+    ).stdout
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    with open(sys.argv[1]) as header:
+        wanted = declared(header.read())
+    errors = compare(wanted, exported(sys.argv[2]))
+    dynamic = run("readelf", "--dynamic", "--wide", sys.argv[2])
+    errors += ["needs %s" % name for name in strangers(dynamic)]
+    if not wanted:
+        errors.append("cubby.h declares nothing")
+    for error in errors:
+        print(error)
+    print("%d symbols, %d violations" % (len(wanted), len(errors)))
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
