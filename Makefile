@@ -1,0 +1,36 @@
+# Short-hands. What is built, and how, stands in CMakeLists.txt.
+PREFIX ?= /usr/local
+DIR ?= /usr/include
+export DESTDIR
+
+all:
+	@scripts/requirements build
+	@scripts/build release
+
+check:
+	@scripts/requirements check
+	@scripts/check
+
+check-every-instruction:
+	@scripts/requirements check
+	@scripts/check every-instruction
+
+demo:
+	@scripts/requirements demo
+	@scripts/build release --quiet
+	@build/release/examples/demo '$(DIR)'
+
+bench:
+	@scripts/requirements bench
+	@scripts/build release --quiet
+	@cmake --build --preset release --target run-bench
+
+install:
+	@scripts/requirements install
+	@scripts/build release --quiet
+	@cmake --install build/release --prefix '$(PREFIX)'
+
+clean:
+	@rm -rf build
+
+.PHONY: all check check-every-instruction demo bench install clean
