@@ -9,6 +9,9 @@
  * mappings alone: it maps an anonymous zero page with the mapping's protection
  * over the faulting page and marks the guard broken. Any other SIGBUS goes to
  * the previous handler, or to the default action.
+ *
+ * A child after fork(), vfork aside, has no guards: all that is known of them
+ * lies in memory that the kernel wipes in it, as it takes the mappings away.
  */
 #ifndef CUBBY_GUARD_H
 #define CUBBY_GUARD_H
@@ -16,25 +19,51 @@
 #include "base.h"
 #include "atomics.h"
 
-struct guard;	/* one guarded mapping, in private memory */
+/*
+ * One guarded mapping, in private memory. Nothing of it is for others than
+ * guard.c; it is told here so that guard_is_broken() costs one load.
+ *
+ * field	written by		read by
+ * broken	handlers		anyone
+ * state	add, remove, handlers	add, remove, handlers; see guard.c
+ * start, end,	add, before it arms	handlers that have found it armed
+ *   prot	  the guard
+ * next		add, remove (lock)	add (lock)
+ */
+struct guard {
+	word64 state;
+	word64 start;
+	word64 end;
+	word32 prot;
+	word32 broken;		/* faults that were answered */
+	struct guard *next;	/* of those that are free */
+};
 
 /*
  * Guards length bytes at address, mapped with protection prot. Installs the
- * handler at the first use in a process. Errors: -ENOMEM, and sigaction's.
+ * handler at the first use in a process. Errors: -ENOMEM, and those of
+ * madvise and sigaction.
  */
 int
 guard_add(void *address, size_t length, int prot, struct guard **ret);
 
-/* Ends it; NULL is allowed. Call before munmap. */
+/* Ends it; NULL is allowed. Call before munmap, and only in the process that
+   added it. Waits for a handler that is at work on this very guard. */
 void
 guard_remove(struct guard *guard);
 
-/* Has a fault been answered in it? One relaxed load. */
-bool
-guard_is_broken(const struct guard *guard);
-
-/* In a child after fork(): forget the parent's mappings (they are DONTFORK). */
-void
-guard_forget_all(void);
+/*
+ * Has a fault been answered in it? One relaxed load. Who asks in order to know
+ * whether bytes that he has read were the file's asks after reading them, with
+ * atomics_fence_acquire() (or an acquiring operation) in between: the flag is
+ * set before the zeros appear.
+ */
+static inline bool
+guard_is_broken(const struct guard *guard)
+{
+	/* relaxed: who has read brings the fence, GUARD-C1
+	   GUARD-C1 caller: zeros, then broken. Pairs with GUARD-X5. */
+	return word32_load_relaxed(&guard->broken) != 0;
+}
 
 #endif

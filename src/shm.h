@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 1. May include: base atomics clock guard. */
+/* Layer 2. May include: base atomics clock guard. */
 /*
  * Files of shared memory: opened without following links, committed before
  * they are touched, mapped so that fork() does not copy them.
@@ -21,8 +21,11 @@ struct mapping {
 /*
  * Opens name in the directory dir, O_NOFOLLOW|O_CLOEXEC|O_NONBLOCK|flags, and
  * holds it to be a regular file with one link; *ret_stat (may be NULL) gets its
- * fstat. Returns the descriptor. Errors: openat's; -EBADMSG: not a regular file
- * or more than one link (-ELOOP and -ENXIO are told as -EBADMSG too).
+ * fstat. With O_CREAT the mode is 0600 less the umask: set it with fchmod.
+ * Never blocks, and never changes a file that is refused (so no O_TRUNC).
+ * Returns the descriptor. Errors: openat's (-ENOENT also when it was unlinked
+ * meanwhile); -EBADMSG: not a regular file, more than one link, or somebody
+ * has a lease on it (-ELOOP, -ENXIO, -EISDIR and -EAGAIN are told so).
  */
 int
 shm_open_at(int dir, const char *name, int flags, struct stat *ret_stat);
@@ -45,7 +48,9 @@ shm_give_back(int fd, uint64_t offset, uint64_t length);
 
 /*
  * Maps length bytes of fd from its beginning, shared, with prot, MADV_DONTFORK,
- * guarded. length may lie beyond the end of the file. Errors: mmap's, -ENOMEM.
+ * guarded. length may lie beyond the end of the file. A fork() by another
+ * thread in the middle of this leaves a mapping in the child that nobody uses.
+ * Errors: mmap's, and guard_add's.
  */
 int
 shm_map(int fd, size_t length, int prot, struct mapping *ret);
@@ -54,7 +59,8 @@ shm_map(int fd, size_t length, int prot, struct mapping *ret);
 void
 shm_unmap(struct mapping *mapping);
 
-/* In a child after fork(), where the address range is no longer ours. */
+/* In a child after fork(), where the address range is no longer ours: it is
+   not unmapped, for something else may be there. */
 void
 shm_forget(struct mapping *mapping);
 
@@ -64,12 +70,12 @@ shm_is_broken(const struct mapping *mapping)
 	return guard_is_broken(mapping->guard);
 }
 
-/* A free name for a temporary file: prefix and 16 random hex digits, into
-   ret[NAME_MAX + 1]. Uses getrandom(2). */
+/* A name for a temporary file: prefix and 16 random hex digits, into
+   ret[NAME_MAX + 1]. Errors: -ENAMETOOLONG, and those of shm_random(). */
 int
 shm_random_name(const char *prefix, char *ret);
 
-/* 16 random bytes. */
+/* 16 random bytes, of getrandom(2) or /dev/urandom. Errors: that file's. */
 int
 shm_random(uint8_t ret[16]);
 

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 0. May include: base error cubby. */
+/*
+ * The words of the library. What an errno means in cubby is told in cubby.h;
+ * the table says the same in one sentence each. What is not there comes from
+ * the C library, so that a kernel's own error is told too. Nothing here is
+ * translated or formatted: every string is static, so threads cannot meet.
+ */
+#include "base.h"
+#include "error.h"
+#include "cubby.h"
+
+struct words {
+	int error;
+	const char *meaning;
+};
+
+static const struct words table[] = {
+	{ 0, "success" },
+	{ EACCES, "the mailbox's mode does not permit that" },
+	{ EAGAIN, "it would have to wait: the mailbox is empty, or full" },
+	{ EBADF, "the handle was not opened for that role" },
+	{ EBADMSG, "the mailbox, or one sender's part of it, makes no sense "
+		"and has been cut off" },
+	{ EBUSY, "a sender of that name has the mailbox open already" },
+	{ ECHILD, "the handle was opened before fork(); open your own" },
+	{ EDQUOT, "the user's disk quota is used up" },
+	{ EEXIST, "the mailbox exists already, or with other attributes" },
+	{ EFBIG, "the process may not make a file that large (RLIMIT_FSIZE)" },
+	{ EINPROGRESS, "the deadline has passed, but the message is queued and "
+		"will be delivered" },
+	{ EINTR, "a signal came while waiting; nothing was sent or received" },
+	{ EINVAL, "an argument makes no sense" },
+	{ EMFILE, "the process has too many files open" },
+	{ EMSGSIZE, "the message is too large, or not of the mailbox's fixed "
+		"size, or larger than the buffer" },
+	{ ENAMETOOLONG, "the name is longer than 200 bytes" },
+	{ ENFILE, "the machine has too many files open" },
+	{ ENOENT, "no such mailbox" },
+	{ ENOMEM, "the process has run out of memory" },
+	{ ENOSPC, "the memory for messages is used up; nothing was sent" },
+	{ ENOTDIR, "something that is not a mailbox bears that name" },
+	{ EOPNOTSUPP, "the mailbox's order, or the file system, cannot do "
+		"that" },
+	{ EPERM, "the directory that mailboxes live in is not safe to use" },
+	{ EPROTO, "made by an incompatible version of cubby" },
+	{ EROFS, "the file system is read-only" },
+	{ ETIMEDOUT, "the deadline has passed; nothing was sent or received" },
+	{ EUSERS, "too many senders of one user, or too many receivers" },
+};
+
+static const char *
+system_words(int error)
+{
+	const char *words = NULL;
+
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+	words = strerrordesc_np(error);
+#else
+	(void)error;	/* strerror() may format into a buffer of its own */
+#endif
+	return words ? words : "an error that cubby does not know";
+}
+
+const char *
+cubby_strerror(int error)
+{
+	size_t i;
+
+	/* INT_MIN has no opposite, and is no errno: it stays as it is. */
+	if (error < 0 && error != INT32_MIN)
+		error = -error;
+	for (i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].error == error)
+			return table[i].meaning;
+	return system_words(error);
+}
+
+const char *
+cubby_version(void)
+{
+	return CUBBY_VERSION;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 1. May include: base atomics futex. */
+/*
+ * Three system calls, each told what it must not assume: the word lies in a
+ * file that other processes map (so never FUTEX_PRIVATE), perhaps read-only;
+ * a sleep always has an end, be it far away; membarrier may be missing.
+ *
+ * FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC, so a wait that
+ * is interrupted and begun again does not get longer. It is given an end even
+ * where there is none: a wait without one would be restarted by the kernel
+ * after a handler with SA_RESTART, and no -EINTR would be told.
+ */
+#include "base.h"
+#include "futex.h"
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <linux/time_types.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* 64-bit time on every ABI: those that began with 32 bits have a second call
+   for it. */
+#ifdef SYS_futex_time64
+#define FUTEX_CALL SYS_futex_time64
+#else
+#define FUTEX_CALL SYS_futex
+#endif
+
+int
+futex_wait(const word32 *word, uint32_t expected, int64_t deadline)
+{
+	struct __kernel_timespec until;
+
+	if (deadline < 0)
+		deadline = 0;
+	until.tv_sec = deadline / NSEC_PER_SEC;
+	until.tv_nsec = deadline % NSEC_PER_SEC;
+	if (!syscall(FUTEX_CALL, &word->word, FUTEX_WAIT_BITSET, expected,
+		     &until, NULL, FUTEX_BITSET_MATCH_ANY))
+		return 0;
+	return errno == EAGAIN ? 0 : -errno;
+}
+
+int
+futex_wake(const word32 *word, int count)
+{
+	long woken;
+
+	woken = syscall(FUTEX_CALL, &word->word, FUTEX_WAKE, count, NULL, NULL,
+			0);
+	/* It fails only where there is no page, on which nobody sleeps. */
+	return woken < 0 ? 0 : (int)woken;
+}
+
+bool
+barrier_register(void)
+{
+	return !syscall(SYS_membarrier,
+			MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
+}
+
+bool
+barrier_all(void)
+{
+	return !syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
+}

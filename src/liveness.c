@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 3. May include: base atomics shm liveness. */
+/*
+ * Two questions about life: does that participant's process live (a lock that
+ * its memory holds), and am I still the process that I was (a number that a
+ * child does not inherit).
+ *
+ * The lock: open, map PROT_NONE, MADV_DONTFORK, lock, close. The lock belongs
+ * to the open file description, and the mapping is its only holder. The mapping
+ * goes when the memory does: by exit, exec or kill, and no earlier.
+ *
+ * The number lies in MADV_WIPEONFORK memory; a child reads 0 there, and makes
+ * its own, one above the last that its line has had. That last one is a counter
+ * in ordinary memory, raised before a number is used, so that a child forked
+ * between the two cannot come to its parent's number.
+ *
+ * The lock that keeps fork() out of the open..close window lies in the wiped
+ * page too: whoever is born finds it open, and nobody has to open it there.
+ *
+ * What would break this: keeping a descriptor of the file beyond the window (a
+ * child would inherit it, and hold the lock for a dead parent); a file system
+ * without OFD locks; memory shared beyond fork() (CLONE_VM without
+ * CLONE_THREAD): that is one participant, as long as one of them lives.
+ */
+#include "base.h"
+#include "atomics.h"
+#include "liveness.h"
+#include "shm.h"
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Wiped in a child. The number first: liveness_address points to it. */
+struct identity {
+	word64 process;
+	pthread_mutex_t fork_lock;	/* all zeros: open (glibc, musl) */
+};
+
+word64 liveness_address;	/* of the identity */
+static word64 last_process;
+
+/* The process ------------------------------------------------------------ */
+
+static struct identity *
+identity(void)
+{
+	/* LIVENESS-A2 acquire: the address, then the page. Pairs with
+	   LIVENESS-X1. */
+	return (void *)(uintptr_t)word64_load_acquire(&liveness_address);
+}
+
+/* Makes the page; two threads may be at it. */
+static int
+make_identity(void)
+{
+	uint64_t none = 0;
+	void *page;
+	int error;
+
+	if (identity())
+		return 0;
+	page = mmap(NULL, sizeof(struct identity), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	error = madvise(page, sizeof(struct identity), MADV_WIPEONFORK) ?
+		-errno : 0;
+	/* LIVENESS-X1 acq_rel: the page, then its address. Pairs with
+	   LIVENESS-A1, LIVENESS-A2. */
+	if (error || !word64_cas_acq_rel(&liveness_address, &none,
+					 (uintptr_t)page))
+		munmap(page, sizeof(struct identity));
+	return error;
+}
+
+static uint64_t
+next_process(void)
+{
+	uint64_t last;
+
+	/* relaxed: a first guess for the CAS */
+	last = word64_load_relaxed(&last_process);
+	/* LIVENESS-X2 acq_rel: raised, then used. Pairs with LIVENESS-X2. */
+	while (!word64_cas_acq_rel(&last_process, &last, last + 1))
+		;
+	return last + 1;
+}
+
+/* Keeping fork() out ----------------------------------------------------- */
+
+static __thread sigset_t mask_before;
+static __thread bool is_locked;
+static int atfork_error;
+
+/* All but those that the processor raises: blocked, they would kill. */
+static void
+block_signals(void)
+{
+	static const int kept[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV,
+				    SIGSYS, SIGTRAP };
+	sigset_t mask;
+	size_t i;
+
+	sigfillset(&mask);
+	for (i = 0; i < ARRAY_SIZE(kept); i++)
+		sigdelset(&mask, kept[i]);
+	pthread_sigmask(SIG_BLOCK, &mask, &mask_before);
+}
+
+void
+liveness_fork_lock(void)
+{
+	block_signals();
+	pthread_mutex_lock(&identity()->fork_lock);
+}
+
+void
+liveness_fork_unlock(void)
+{
+	pthread_mutex_unlock(&identity()->fork_lock);
+	pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
+}
+
+static void
+before_fork(void)
+{
+	/* Made here if need be: another thread may come to it while we fork. */
+	is_locked = make_identity() == 0;
+	if (is_locked)
+		liveness_fork_lock();
+}
+
+static void
+after_fork_in_parent(void)
+{
+	if (is_locked)
+		liveness_fork_unlock();
+}
+
+/* The lock has been wiped, and so is open. */
+static void
+after_fork_in_child(void)
+{
+	if (is_locked)
+		pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
+}
+
+/*
+ * Before main(): what is registered first is called last before a fork(). A
+ * program that takes a lock of its own before fork(), and also holds it around
+ * cubby_open(), would else meet us in the opposite order, and stand still.
+ */
+static __attribute__((constructor)) void
+register_atfork(void)
+{
+	atfork_error = pthread_atfork(before_fork, after_fork_in_parent,
+				      after_fork_in_child);
+}
+
+int
+liveness_init(void)
+{
+	uint64_t none = 0;
+	int error;
+
+	if (liveness_process())
+		return 0;
+	if (atfork_error)
+		return -atfork_error;
+	error = make_identity();
+	if (error)
+		return error;
+	/* LIVENESS-X3 acq_rel: one number for all threads. Pairs with
+	   LIVENESS-X3. */
+	word64_cas_acq_rel(&identity()->process, &none, next_process());
+	return 0;
+}
+
+/* The lock --------------------------------------------------------------- */
+
+static struct flock
+lock_of(short type, uint64_t byte)
+{
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET };
+
+	lock.l_start = (off_t)byte;
+	lock.l_len = 1;
+	return lock;
+}
+
+/* Locks, through a mapping that a child does not get. */
+static int
+lock_page(int fd, void *page, uint64_t byte)
+{
+	struct flock lock = lock_of(F_WRLCK, byte);
+
+	if (madvise(page, 1, MADV_DONTFORK))
+		return -errno;
+	if (!fcntl(fd, F_OFD_SETLK, &lock))
+		return 0;
+	return errno == EACCES ? -EAGAIN : -errno;
+}
+
+int
+liveness_take_fd(int fd, uint64_t byte, struct liveness *ret)
+{
+	void *page;
+	int error;
+
+	page = mmap(NULL, 1, PROT_NONE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	error = lock_page(fd, page, byte);
+	if (error) {
+		munmap(page, 1);
+		return error;
+	}
+	ret->page = page;
+	ret->process = liveness_process();
+	return 0;
+}
+
+int
+liveness_take_at(int dir, const char *name, uint64_t byte,
+		 struct liveness *ret)
+{
+	int fd, error;
+
+	error = liveness_init();
+	if (error)
+		return error;
+	liveness_fork_lock();
+	fd = shm_open_at(dir, name, O_RDWR, NULL);
+	error = fd < 0 ? fd : liveness_take_fd(fd, byte, ret);
+	if (fd >= 0)
+		close(fd);
+	liveness_fork_unlock();
+	return error;
+}
+
+void
+liveness_drop(struct liveness *liveness)
+{
+	/* What lies there in a child is not ours. */
+	if (liveness->page && liveness->process == liveness_process())
+		munmap(liveness->page, 1);
+	memset(liveness, 0, sizeof(*liveness));
+}
+
+int
+liveness_ask(int fd, uint64_t byte)
+{
+	struct flock lock = lock_of(F_RDLCK, byte);
+
+	if (fcntl(fd, F_OFD_GETLK, &lock))
+		return -errno;
+	return lock.l_type != F_UNLCK;
+}
