@@ -311,36 +311,35 @@ install(void)
 	return sigaction(SIGBUS, &action, NULL) ? -errno : 0;
 }
 
-/* A slot that nobody has. Under the lock. */
-static int
-take_slot(struct table *table, struct guard **ret)
+/* A slot that nobody has; NULL: no memory. Under the lock. */
+static struct guard *
+take_slot(struct table *table)
 {
+	struct guard *guard = table->free;
 	uint64_t used, chunk;
 	word64 *address;
 
-	if (table->free) {
-		*ret = table->free;
-		table->free = table->free->next;
-		return 0;
+	if (guard) {
+		table->free = guard->next;
+		return guard;
 	}
 	/* relaxed: written under the lock that is held */
 	used = word64_load_relaxed(&table->used);
 	if (used == (uint64_t)CHUNKS * CHUNK_GUARDS)
-		return -ENOMEM;
+		return NULL;
 	address = &chunk_addresses[used / CHUNK_GUARDS];
 	/* relaxed: written under the lock that is held, here or in a parent */
 	if (!word64_load_relaxed(address)) {
 		chunk = (uintptr_t)map_wiped(CHUNK_GUARDS *
 					     sizeof(struct guard));
 		if (!chunk)
-			return -errno;
+			return NULL;
 		/* relaxed: published by GUARD-R1 */
 		word64_store_relaxed(address, chunk);
 	}
-	*ret = slot(used);
 	/* GUARD-R1 release: the chunk, then the count. Pairs with GUARD-A1. */
 	word64_store_release(&table->used, used + 1);
-	return 0;
+	return slot(used);
 }
 
 static void
@@ -382,9 +381,11 @@ guard_add(void *address, size_t length, int prot, struct guard **ret)
 			goto unlock;
 		is_installed = true;
 	}
-	error = take_slot(table, &guard);
-	if (error)
+	guard = take_slot(table);
+	if (!guard) {
+		error = -ENOMEM;
 		goto unlock;
+	}
 	arm(guard, address, length, prot);
 	*ret = guard;
 unlock:
