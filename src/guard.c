@@ -73,6 +73,15 @@ static word32 before_called;
 
 /* The handler ------------------------------------------------------------ */
 
+/* NULL: no guard has been added yet. */
+static struct table *
+the_table(void)
+{
+	/* GUARD-A3 acquire: its address, then the table. Pairs with
+	   GUARD-X4. */
+	return (void *)(uintptr_t)word64_load_acquire(&table_address);
+}
+
 static struct guard *
 slot(uint64_t index)
 {
@@ -131,9 +140,7 @@ find(uint64_t address)
 	struct guard *guard;
 	uint64_t i, used;
 
-	/* GUARD-A3 acquire: the table's address, then the table. Pairs with
-	   GUARD-X4. */
-	table = (void *)(uintptr_t)word64_load_acquire(&table_address);
+	table = the_table();
 	if (!table)
 		return NULL;
 	/* GUARD-A1 acquire: the count, then the chunks. Pairs with GUARD-R1. */
@@ -263,27 +270,24 @@ map_wiped(size_t size)
 	return NULL;
 }
 
-static int
-get_table(struct table **ret)
+/* Makes it if there is none; NULL: errno tells. */
+static struct table *
+make_table(void)
 {
-	uint64_t address, ours;
+	struct table *table = the_table();
+	uint64_t found = 0;
 
-	/* GUARD-A5 acquire: its address, then the table. Pairs with
+	if (table)
+		return table;
+	table = map_wiped(sizeof(*table));
+	if (!table)
+		return NULL;
+	/* GUARD-X4 acq_rel: the table, then its address. Pairs with GUARD-A3,
 	   GUARD-X4. */
-	address = word64_load_acquire(&table_address);
-	if (!address) {
-		ours = (uintptr_t)map_wiped(sizeof(struct table));
-		if (!ours)
-			return -errno;
-		/* GUARD-X4 acq_rel: the table, then its address. Pairs with
-		   GUARD-A3, GUARD-A5. */
-		if (word64_cas_acq_rel(&table_address, &address, ours))
-			address = ours;
-		else
-			munmap((void *)(uintptr_t)ours, sizeof(struct table));
-	}
-	*ret = (struct table *)(uintptr_t)address;
-	return 0;
+	if (word64_cas_acq_rel(&table_address, &found, (uintptr_t)table))
+		return table;
+	munmap(table, sizeof(*table));	/* another thread has made it */
+	return (struct table *)(uintptr_t)found;
 }
 
 /*
@@ -367,13 +371,12 @@ int
 guard_add(void *address, size_t length, int prot, struct guard **ret)
 {
 	static bool is_installed;	/* under the lock; a child inherits it */
-	struct table *table;
+	struct table *table = make_table();
 	struct guard *guard;
-	int error;
+	int error = 0;
 
-	error = get_table(&table);
-	if (error)
-		return error;
+	if (!table)
+		return -errno;
 	pthread_mutex_lock(&table->lock);
 	if (!is_installed) {
 		error = install();
@@ -417,9 +420,9 @@ disarm(struct guard *guard)
 void
 guard_remove(struct guard *guard)
 {
-	struct table *table;
+	struct table *table = the_table();
 
-	if (!guard || get_table(&table))
+	if (!guard)
 		return;
 	pthread_mutex_lock(&table->lock);
 	if (disarm(guard)) {
