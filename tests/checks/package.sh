@@ -5,6 +5,7 @@
 set -eu
 build=$1 compiler=$2
 
+unset DESTDIR
 prefix=$(mktemp -d)
 trap 'rm -rf "$prefix"' EXIT
 trap 'exit 1' HUP INT TERM
