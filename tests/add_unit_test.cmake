@@ -6,7 +6,8 @@ function(add_unit_test source)
 
 	add_executable(${executable} ${source})
 	target_include_directories(${executable} PRIVATE
-		${PROJECT_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR})
+		${PROJECT_SOURCE_DIR}/src
+		${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/support)
 	target_include_directories(${executable} SYSTEM
 		PRIVATE ${CMOCKA_INCLUDE_DIR})
 	target_compile_definitions(${executable} PRIVATE _GNU_SOURCE)
