@@ -27,8 +27,8 @@ bench:
 
 install:
 	@scripts/requirements install
-	@scripts/build release --quiet
-	@cmake --install build/release --prefix '$(PREFIX)'
+	@scripts/build release --quiet -DCMAKE_INSTALL_PREFIX='$(PREFIX)'
+	@cmake --install build/release
 
 clean:
 	@rm -rf build
