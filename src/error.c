@@ -21,19 +21,19 @@ static const struct words table[] = {
 	{ EAGAIN, "it would have to wait: the mailbox is empty, or full" },
 	{ EBADF, "the handle was not opened for that role" },
 	{ EBADMSG, "the mailbox, or one sender's part of it, makes no sense "
-		"and has been cut off" },
+		   "and has been cut off" },
 	{ EBUSY, "a sender of that name has the mailbox open already" },
 	{ ECHILD, "the handle was opened before fork(); open your own" },
 	{ EDQUOT, "the user's disk quota is used up" },
 	{ EEXIST, "the mailbox exists already, or with other attributes" },
 	{ EFBIG, "the process may not make a file that large (RLIMIT_FSIZE)" },
 	{ EINPROGRESS, "the deadline has passed, but the message is queued and "
-		"will be delivered" },
+		       "will be delivered" },
 	{ EINTR, "a signal came while waiting; nothing was sent or received" },
 	{ EINVAL, "an argument makes no sense" },
 	{ EMFILE, "the process has too many files open" },
 	{ EMSGSIZE, "the message is too large, or not of the mailbox's fixed "
-		"size, or larger than the buffer" },
+		    "size, or larger than the buffer" },
 	{ ENAMETOOLONG, "the name is longer than 200 bytes" },
 	{ ENFILE, "the machine has too many files open" },
 	{ ENOENT, "no such mailbox" },
@@ -41,7 +41,7 @@ static const struct words table[] = {
 	{ ENOSPC, "the memory for messages is used up; nothing was sent" },
 	{ ENOTDIR, "something that is not a mailbox bears that name" },
 	{ EOPNOTSUPP, "the mailbox's order, or the file system, cannot do "
-		"that" },
+		      "that" },
 	{ EPERM, "the directory that mailboxes live in is not safe to use" },
 	{ EPROTO, "made by an incompatible version of cubby" },
 	{ EROFS, "the file system is read-only" },
@@ -57,7 +57,7 @@ system_words(int error)
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
 	words = strerrordesc_np(error);
 #else
-	(void)error;	/* strerror() may format into a buffer of its own */
+	(void)error; /* strerror() may format into a buffer of its own */
 #endif
 	return words ? words : "an error that cubby does not know";
 }

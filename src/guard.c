@@ -42,21 +42,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define CHUNK_GUARDS	1024
-#define CHUNKS		256	/* more than vm.max_map_count lets exist */
-#define PAGES_SINGLY	8
+#define CHUNK_GUARDS 1024
+#define CHUNKS 256 /* more than vm.max_map_count lets exist */
+#define PAGES_SINGLY 8
 
-#define STATE_HANDLER	UINT64_C(1)
-#define STATE_HANDLERS	((UINT64_C(1) << 24) - 1)
-#define STATE_ARMED	(UINT64_C(1) << 24)
-#define STATE_LIFE	(UINT64_C(1) << 25)	/* one generation */
-#define STATE_LIVES	(~(STATE_LIFE - 1))
+#define STATE_HANDLER UINT64_C(1)
+#define STATE_HANDLERS ((UINT64_C(1) << 24) - 1)
+#define STATE_ARMED (UINT64_C(1) << 24)
+#define STATE_LIFE (UINT64_C(1) << 25) /* one generation */
+#define STATE_LIVES (~(STATE_LIFE - 1))
 
 /* Wiped in a child. */
 struct table {
 	pthread_mutex_t lock;
-	word64 used;		/* slots that were ever taken */
-	struct guard *free;	/* those of them that were given back */
+	word64 used;	    /* slots that were ever taken */
+	struct guard *free; /* those of them that were given back */
 };
 
 /* Ordinary memory: addresses, inherited by a child. */
@@ -243,7 +243,7 @@ handle(int signal, siginfo_t *info, void *context)
 	if (!word32_load_acquire(&before_written))
 		return;
 	answered = info->si_code == BUS_ADRERR &&
-		answer((uintptr_t)info->si_addr);
+		   answer((uintptr_t)info->si_addr);
 	errno = saved_errno;
 	if (!answered)
 		chain(signal, info, context);
@@ -286,7 +286,7 @@ make_table(void)
 	   GUARD-X4. */
 	if (word64_cas_acq_rel(&table_address, &found, (uintptr_t)table))
 		return table;
-	munmap(table, sizeof(*table));	/* another thread has made it */
+	munmap(table, sizeof(*table)); /* another thread has made it */
 	return (struct table *)(uintptr_t)found;
 }
 
@@ -311,7 +311,7 @@ install(void)
 	action.sa_sigaction = handle;
 	action.sa_mask = before.action.sa_mask;
 	action.sa_flags = SA_SIGINFO | SA_ONSTACK |
-		(before.action.sa_flags & (SA_NODEFER | SA_RESTART));
+			  (before.action.sa_flags & (SA_NODEFER | SA_RESTART));
 	return sigaction(SIGBUS, &action, NULL) ? -errno : 0;
 }
 
@@ -370,7 +370,7 @@ arm(struct guard *guard, void *address, size_t length, int prot)
 int
 guard_add(void *address, size_t length, int prot, struct guard **ret)
 {
-	static bool is_installed;	/* under the lock; a child inherits it */
+	static bool is_installed; /* under the lock; a child inherits it */
 	struct table *table = make_table();
 	struct guard *guard;
 	int error = 0;

@@ -35,8 +35,8 @@ struct guard {
 	word64 start;
 	word64 end;
 	word32 prot;
-	word32 broken;		/* faults that were answered */
-	struct guard *next;	/* of those that are free */
+	word32 broken;	    /* faults that were answered */
+	struct guard *next; /* of those that are free */
 };
 
 /*

@@ -35,10 +35,10 @@
 /* Wiped in a child. The number first: liveness_address points to it. */
 struct identity {
 	word64 process;
-	pthread_mutex_t fork_lock;	/* all zeros: open (glibc, musl) */
+	pthread_mutex_t fork_lock; /* all zeros: open (glibc, musl) */
 };
 
-word64 liveness_address;	/* of the identity */
+word64 liveness_address; /* of the identity */
 static word64 last_process;
 
 /* The process ------------------------------------------------------------ */
@@ -66,11 +66,12 @@ make_identity(void)
 	if (page == MAP_FAILED)
 		return -errno;
 	error = madvise(page, sizeof(struct identity), MADV_WIPEONFORK) ?
-		-errno : 0;
+			-errno :
+			0;
 	/* LIVENESS-X1 acq_rel: the page, then its address. Pairs with
 	   LIVENESS-A1, LIVENESS-A2. */
-	if (error || !word64_cas_acq_rel(&liveness_address, &none,
-					 (uintptr_t)page))
+	if (error ||
+	    !word64_cas_acq_rel(&liveness_address, &none, (uintptr_t)page))
 		munmap(page, sizeof(struct identity));
 	return error;
 }
@@ -98,8 +99,8 @@ static int atfork_error;
 static void
 block_signals(void)
 {
-	static const int kept[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV,
-				    SIGSYS, SIGTRAP };
+	static const int kept[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL,
+				    SIGSEGV, SIGSYS, SIGTRAP };
 	sigset_t mask;
 	size_t i;
 
@@ -223,8 +224,7 @@ liveness_take_fd(int fd, uint64_t byte, struct liveness *ret)
 }
 
 int
-liveness_take_at(int dir, const char *name, uint64_t byte,
-		 struct liveness *ret)
+liveness_take_at(int dir, const char *name, uint64_t byte, struct liveness *ret)
 {
 	int fd, error;
 

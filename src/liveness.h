@@ -22,8 +22,8 @@
 #include "atomics.h"
 
 struct liveness {
-	void *page;		/* NULL: no lock */
-	uint64_t process;	/* whose it is; a child has lost it */
+	void *page;	  /* NULL: no lock */
+	uint64_t process; /* whose it is; a child has lost it */
 };
 
 /*

@@ -25,7 +25,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define COMMIT_STEP	MIB(1)
+#define COMMIT_STEP MIB(1)
 
 /* Opening ---------------------------------------------------------------- */
 
@@ -34,10 +34,10 @@ static int
 open_error(int error)
 {
 	switch (error) {
-	case ELOOP:	/* a symbolic link */
-	case ENXIO:	/* a FIFO that nobody reads, a socket */
+	case ELOOP: /* a symbolic link */
+	case ENXIO: /* a FIFO that nobody reads, a socket */
 	case EISDIR:
-	case EAGAIN:	/* somebody has a lease on it */
+	case EAGAIN: /* somebody has a lease on it */
 		return -EBADMSG;
 	default:
 		return -error;
@@ -96,7 +96,8 @@ commit_mode(int fd, uint64_t end)
 	if (getrlimit(RLIMIT_FSIZE, &limit))
 		return -errno;
 	return limit.rlim_cur != RLIM_INFINITY && end > limit.rlim_cur ?
-		-EFBIG : 0;
+		       -EFBIG :
+		       0;
 }
 
 static int
@@ -138,7 +139,9 @@ shm_give_back(int fd, uint64_t offset, uint64_t length)
 	if (!length)
 		return 0;
 	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			 (off_t)offset, (off_t)length) ? -errno : 0;
+			 (off_t)offset, (off_t)length) ?
+		       -errno :
+		       0;
 }
 
 /* Mapping ---------------------------------------------------------------- */

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 struct mapping {
-	void *address;		/* NULL: not mapped */
+	void *address; /* NULL: not mapped */
 	size_t length;
 	struct guard *guard;
 };
