@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The coordinator writes an order, raises its number and wakes all members;
+ * each carries it out and counts itself off, and the last one wakes the
+ * coordinator. Members that take part in an order meet at a barrier first, at
+ * which they spin: they are on processors of their own.
+ *
+ * What would break it: a member that dies, or waits for ever. So the
+ * coordinator looks for dead members while it waits, and calls a crew dead that
+ * does not finish an order in STALLED seconds.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "crew.h"
+#include "loops.h"
+#include "reference/line.h"
+
+#define STALLED 10u /* seconds */
+#define PROBE_TRIPS 100u
+#define PROBE_BATCHES 3
+#define UNPLACED (-1)
+#define NOBODY (-1)
+
+enum order_kind { ORDER_JOIN, ORDER_PROBE, ORDER_ROUND, ORDER_LEAVE };
+
+/* In shared memory; the coordinator writes the order between two of them. */
+struct control {
+	_Alignas(128) _Atomic uint32_t number; /* of orders; futex */
+	enum order_kind kind;
+	int contender;
+	int taking_part; /* members 0 to this - 1 */
+	int cpus[MEMBERS_MAX];
+	_Alignas(128) _Atomic uint32_t pending; /* members; futex */
+	_Alignas(128) _Atomic uint32_t arrived; /* at the barrier */
+	int joining[MEMBERS_MAX];		/* contender, or NOBODY */
+	double probe_ns[MEMBERS_MAX];
+	struct line_pair lines[MEMBERS_MAX];
+	struct round round;
+};
+
+struct crew {
+	struct control *control;
+	const struct test *test;
+	void *const *made;
+	const bool *absent;
+	int members;
+	pid_t pids[MEMBERS_MAX];
+	bool dead;
+};
+
+void
+round_fail(struct round *round, const char *what, int error)
+{
+	if (round->failure[0])
+		return;
+	if (error)
+		snprintf(round->failure, sizeof(round->failure), "%s: %s", what,
+			 strerror(-error));
+	else
+		snprintf(round->failure, sizeof(round->failure), "%s", what);
+}
+
+static void
+futex_wait(_Atomic uint32_t *word, uint32_t value, long milliseconds)
+{
+	struct timespec time = { milliseconds / 1000,
+				 milliseconds % 1000 * 1000000 };
+
+	syscall(SYS_futex, word, FUTEX_WAIT, value, milliseconds ? &time : NULL,
+		NULL, 0);
+}
+
+static void
+futex_wake(_Atomic uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE, MEMBERS_MAX, NULL, NULL, 0);
+}
+
+/* In a member ----------------------------------------------------------- */
+
+static void
+pin(int cpu)
+{
+	cpu_set_t set;
+
+	if (cpu == UNPLACED)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void
+meet(struct control *control)
+{
+	atomic_fetch_add(&control->arrived, 1);
+	while (atomic_load_explicit(&control->arrived, memory_order_acquire) <
+	       (uint32_t)control->taking_part)
+		spin_pause();
+}
+
+/*
+ * The fastest of a few batches: what disturbs a trip makes it longer, and a
+ * probe tells where the processors are, not what else they do.
+ */
+static double
+probe_ask(struct line_pair *lines)
+{
+	double best = 0;
+
+	for (int batch = 0; batch < PROBE_BATCHES; batch++) {
+		uint64_t begun = clock_now();
+		double each;
+
+		for (unsigned trip = 0; trip < PROBE_TRIPS; trip++)
+			line_ask(lines, false);
+		each = (double)(clock_now() - begun) / PROBE_TRIPS;
+		if (!batch || each < best)
+			best = each;
+	}
+	return best;
+}
+
+static void
+probe(struct control *control, int member)
+{
+	if (member == 0) {
+		for (int i = 1; i < control->taking_part; i++)
+			control->probe_ns[i] = probe_ask(&control->lines[i]);
+	} else {
+		for (unsigned i = 0; i < PROBE_TRIPS * PROBE_BATCHES; i++)
+			line_answer(&control->lines[member], false);
+	}
+}
+
+static void
+run(struct crew *crew, void *side, int member)
+{
+	struct control *control = crew->control;
+	const struct contender *contender =
+		crew->test->contenders[control->contender];
+	struct round *round = &control->round;
+	struct rusage before, after;
+
+	getrusage(RUSAGE_SELF, &before);
+	meet(control);
+	contender->run(side, member, round);
+	getrusage(RUSAGE_SELF, &after);
+	round->member[member].sleeps =
+		(uint64_t)(after.ru_nvcsw - before.ru_nvcsw);
+	round->member[member].preemptions =
+		(uint64_t)(after.ru_nivcsw - before.ru_nivcsw);
+}
+
+static void
+join_all(struct crew *crew, int member, void *sides[])
+{
+	struct control *control = crew->control;
+
+	for (int i = 0; crew->test->contenders[i]; i++) {
+		const struct contender *contender = crew->test->contenders[i];
+		int taking_part = contender->senders + contender->receivers +
+				  contender->idle;
+		int error;
+
+		if (crew->absent[i] || member >= taking_part)
+			continue;
+		control->joining[member] = i;
+		error = contender->join(contender, crew->made[i], member,
+					&sides[i]);
+		if (error) {
+			round_fail(&control->round, "attaching", error);
+			return;
+		}
+		control->joining[member] = NOBODY;
+	}
+}
+
+static void
+leave_all(struct crew *crew, void *sides[])
+{
+	for (int i = 0; crew->test->contenders[i]; i++) {
+		if (sides[i])
+			crew->test->contenders[i]->leave(sides[i]);
+	}
+}
+
+static void
+carry_out(struct crew *crew, int member, void *sides[])
+{
+	struct control *control = crew->control;
+
+	if (control->kind == ORDER_JOIN) {
+		join_all(crew, member, sides);
+	} else if (control->kind == ORDER_LEAVE) {
+		leave_all(crew, sides);
+	} else if (member < control->taking_part) {
+		pin(control->cpus[member]);
+		if (control->kind == ORDER_ROUND) {
+			run(crew, sides[control->contender], member);
+		} else {
+			meet(control);
+			probe(control, member);
+		}
+	}
+}
+
+static _Noreturn void
+serve(struct crew *crew, int member)
+{
+	struct control *control = crew->control;
+	void *sides[CONTENDERS_MAX] = { NULL };
+	enum order_kind kind;
+	uint32_t number = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	do {
+		while (atomic_load(&control->number) == number)
+			futex_wait(&control->number, number, 0);
+		number++;
+		kind = control->kind;
+		carry_out(crew, member, sides);
+		if (atomic_fetch_sub(&control->pending, 1) == 1)
+			futex_wake(&control->pending);
+	} while (kind != ORDER_LEAVE);
+	_exit(0);
+}
+
+/* In the coordinator ---------------------------------------------------- */
+
+static bool
+somebody_died(struct crew *crew)
+{
+	for (int i = 0; i < crew->members; i++) {
+		if (crew->pids[i] > 0 &&
+		    waitpid(crew->pids[i], NULL, WNOHANG) == crew->pids[i]) {
+			crew->pids[i] = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Gives the order that the control's fields describe; false: crew dead. */
+static bool
+order(struct crew *crew, enum order_kind kind)
+{
+	struct control *control = crew->control;
+	uint64_t begun = clock_now();
+	uint32_t pending;
+
+	control->kind = kind;
+	atomic_store(&control->arrived, 0);
+	atomic_store(&control->pending, (uint32_t)crew->members);
+	atomic_fetch_add(&control->number, 1);
+	futex_wake(&control->number);
+	while ((pending = atomic_load(&control->pending))) {
+		futex_wait(&control->pending, pending, 200);
+		if (atomic_load(&control->pending) == 0)
+			break;
+		if ((kind != ORDER_LEAVE && somebody_died(crew)) ||
+		    clock_now() - begun > STALLED * 1000000000ull) {
+			crew->dead = true;
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+crew_reason(struct crew *crew, char *ret_reason, size_t size)
+{
+	struct round *round = &crew->control->round;
+
+	if (round->failure[0])
+		snprintf(ret_reason, size, "%s", round->failure);
+	else
+		snprintf(ret_reason, size,
+			 "a process died or made no progress in %u s", STALLED);
+}
+
+/* The contender that somebody could not join: that of the dead first. */
+static int
+not_joined(struct crew *crew)
+{
+	int contender = NOBODY;
+
+	for (int i = 0; i < crew->members; i++) {
+		int its = crew->control->joining[i];
+
+		if (its != NOBODY && (contender == NOBODY || !crew->pids[i]))
+			contender = its;
+	}
+	return contender;
+}
+
+struct crew *
+crew_start(const struct test *test, void *const made[], const bool absent[],
+	   int members, int *ret_contender, char *ret_reason, size_t size)
+{
+	struct crew *crew = calloc(1, sizeof(*crew));
+	struct control *control = mmap(NULL, sizeof(*control),
+				       PROT_READ | PROT_WRITE,
+				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (!crew || control == MAP_FAILED)
+		abort();
+	*crew = (struct crew){ control, test,  made, absent,
+			       members, { 0 }, false };
+	for (int i = 0; i < MEMBERS_MAX; i++) {
+		control->cpus[i] = UNPLACED;
+		control->joining[i] = NOBODY;
+	}
+	for (int i = 0; i < members; i++) {
+		crew->pids[i] = fork();
+		if (crew->pids[i] == 0)
+			serve(crew, i);
+		control->round.pids[i] = crew->pids[i];
+	}
+	if (order(crew, ORDER_JOIN) && not_joined(crew) == NOBODY)
+		return crew;
+	*ret_contender = not_joined(crew);
+	crew_reason(crew, ret_reason, size);
+	crew->dead = true;
+	crew_stop(crew);
+	return NULL;
+}
+
+void
+crew_stop(struct crew *crew)
+{
+	if (!crew->dead)
+		order(crew, ORDER_LEAVE);
+	for (int i = 0; i < crew->members; i++) {
+		if (crew->pids[i] <= 0)
+			continue;
+		if (crew->dead)
+			kill(crew->pids[i], SIGKILL);
+		waitpid(crew->pids[i], NULL, 0);
+	}
+	munmap(crew->control, sizeof(*crew->control));
+	free(crew);
+}
+
+void
+crew_place(struct crew *crew, const int cpus[], int count)
+{
+	memcpy(crew->control->cpus, cpus, (size_t)count * sizeof(*cpus));
+}
+
+bool
+crew_probe(struct crew *crew, int count, double ret_ns[])
+{
+	crew->control->taking_part = count;
+	if (!order(crew, ORDER_PROBE))
+		return false;
+	memcpy(ret_ns, crew->control->probe_ns,
+	       (size_t)count * sizeof(*ret_ns));
+	return true;
+}
+
+const struct round *
+crew_round(struct crew *crew, int contender, uint64_t duration,
+	   char *ret_reason, size_t size)
+{
+	const struct contender *its = crew->test->contenders[contender];
+	struct control *control = crew->control;
+	struct round *round = &control->round;
+
+	control->contender = contender;
+	control->taking_part = its->senders + its->receivers;
+	round->duration = duration;
+	round->warm_up = duration / 5;
+	round->senders = its->senders;
+	round->value = 0;
+	atomic_store(&round->last, UINT64_MAX);
+	atomic_store(&round->stop, 0);
+	for (int i = 0; i < MEMBERS_MAX; i++)
+		atomic_store(&round->member[i].sent, 0);
+	if (order(crew, ORDER_ROUND) && !round->failure[0])
+		return round;
+	crew_reason(crew, ret_reason, size);
+	crew->dead = true;
+	return NULL;
+}

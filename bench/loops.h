@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BENCH_LOOPS_H
+#define BENCH_LOOPS_H
+/*
+ * The loops that every contender runs, so that all do the same work: fill the
+ * message, send it, receive it, read it in full, compare.
+ *
+ * They are inlined into each contender, where produce and consume are constants:
+ * a contender costs one direct call a message, as in a program that uses it.
+ *
+ * How a round ends. Asking: before its last trip, who asks stores that trip's
+ * number in round->last; who answers compares after each. Streaming: the
+ * receiver raises round->stop when its time has passed; a sender that sees it
+ * tells how many it will have sent in all and sends one more; the receiver goes
+ * on until it has as many as all told. So nothing is left over, neither side
+ * waits for a message that does not come, and no message need say "end".
+ */
+#include "bench.h"
+#include "clock.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/*
+ * Produce fills a message, words_fill() from first, and sends it. Consume
+ * receives one and tells its words_sum(). Where messages are passed untouched
+ * the loops are given size 0, and the sum is 0. Both return 0 or -errno.
+ */
+typedef int
+produce_function(void *side, uint64_t first);
+typedef int
+consume_function(void *side, uint64_t *ret_sum);
+
+/* Lets the core's other thread run, and the loop end without a penalty. */
+ALWAYS_INLINE void
+spin_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ __volatile__("yield");
+#endif
+}
+
+ALWAYS_INLINE void
+words_fill(uint64_t *words, size_t size, uint64_t first)
+{
+	for (size_t i = 0; i < size / sizeof(*words); i++)
+		words[i] = first + i;
+}
+
+ALWAYS_INLINE uint64_t
+words_sum(const uint64_t *words, size_t size)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < size / sizeof(*words); i++)
+		sum += words[i];
+	return sum;
+}
+
+/* What words_sum() finds after words_fill(). */
+ALWAYS_INLINE uint64_t
+words_expected(size_t size, uint64_t first)
+{
+	uint64_t count = size / sizeof(uint64_t);
+
+	return count * first + count * (count - 1) / 2;
+}
+
+/*
+ * The times of one round: begun, then counting once the warm-up has passed,
+ * then over.
+ */
+struct stopwatch {
+	uint64_t begun, counting, counted_from;
+};
+
+ALWAYS_INLINE struct stopwatch
+stopwatch_start(void)
+{
+	return (struct stopwatch){ clock_now(), 0, 0 };
+}
+
+/* True when the round's time has passed, and then *ret_each is ns each. */
+ALWAYS_INLINE bool
+stopwatch_look(struct stopwatch *watch, const struct round *round,
+	       uint64_t count, double *ret_each)
+{
+	uint64_t now = clock_now();
+
+	if (!watch->counting) {
+		if (now - watch->begun < round->warm_up)
+			return false;
+		watch->counting = now;
+		watch->counted_from = count;
+		return false;
+	}
+	if (now - watch->begun < round->duration ||
+	    count == watch->counted_from)
+		return false;
+	*ret_each = (double)(now - watch->counting) /
+		    (double)(count - watch->counted_from);
+	return true;
+}
+
+/* Asks until the round's time has passed. */
+ALWAYS_INLINE void
+loop_ask(struct round *round, void *side, produce_function *produce,
+	 consume_function *consume, size_t size)
+{
+	struct stopwatch watch = stopwatch_start();
+	uint64_t sum = 0;
+	bool over = false;
+	double each = 0;
+	int error = 0;
+
+	for (uint64_t trip = 1; !over && !error; trip++) {
+		if (trip % 64 == 0 &&
+		    stopwatch_look(&watch, round, trip - 1, &each)) {
+			atomic_store_explicit(&round->last, trip,
+					      memory_order_relaxed);
+			over = true;
+		}
+		error = produce(side, trip);
+		if (!error)
+			error = consume(side, &sum);
+		if (!error && sum != words_expected(size, trip))
+			round_fail(round, "the answer is wrong", 0);
+	}
+	if (error)
+		round_fail(round, "asking", error);
+	round->value = each;
+}
+
+ALWAYS_INLINE void
+loop_answer(struct round *round, void *side, produce_function *produce,
+	    consume_function *consume, size_t size)
+{
+	uint64_t trip = 0, sum = 0;
+	int error = 0;
+
+	do {
+		trip++;
+		error = consume(side, &sum);
+		if (!error && sum != words_expected(size, trip))
+			round_fail(round, "the question is wrong", 0);
+		if (!error)
+			error = produce(side, trip);
+	} while (!error && atomic_load_explicit(&round->last,
+						memory_order_relaxed) != trip);
+	if (error)
+		round_fail(round, "answering", error);
+}
+
+/* Sends until the receiver says stop. */
+ALWAYS_INLINE void
+loop_send(struct round *round, int member, void *side,
+	  produce_function *produce, size_t size)
+{
+	uint64_t sum = 0, count = 0;
+	bool stop = false;
+	int error = 0;
+
+	while (!stop && !error) {
+		stop = atomic_load_explicit(&round->stop, memory_order_relaxed);
+		sum += words_expected(size, count + 1);
+		if (stop) {
+			atomic_store_explicit(&round->member[member].sum, sum,
+					      memory_order_relaxed);
+			/* Pairs with the acquire in loop_drained(). */
+			atomic_store_explicit(&round->member[member].sent,
+					      count + 1, memory_order_release);
+		}
+		error = produce(side, ++count);
+	}
+	if (error)
+		round_fail(round, "sending", error);
+}
+
+/* Whether all that was sent has come; if so, checks that it came whole. */
+ALWAYS_INLINE bool
+loop_drained(struct round *round, uint64_t count, uint64_t sum)
+{
+	uint64_t sent = 0;
+
+	for (int i = 1; i <= round->senders; i++) {
+		uint64_t its = atomic_load_explicit(&round->member[i].sent,
+						    memory_order_acquire);
+
+		if (!its)
+			return false;
+		sent += its;
+		sum -= atomic_load_explicit(&round->member[i].sum,
+					    memory_order_relaxed);
+	}
+	if (count > sent || (count == sent && sum))
+		round_fail(round, "what was received is not what was sent", 0);
+	return count >= sent;
+}
+
+/* Receives until the round's time has passed, then what is still to come. */
+ALWAYS_INLINE void
+loop_receive(struct round *round, void *side, consume_function *consume,
+	     size_t size)
+{
+	struct stopwatch watch = stopwatch_start();
+	uint64_t batch = size < 65536 ? 256 : 1, sum = 0, count = 0;
+	bool over = false;
+	double each = 0;
+	int error = 0;
+
+	while (!(over && loop_drained(round, count, sum))) {
+		uint64_t its;
+
+		error = consume(side, &its);
+		if (error)
+			break;
+		sum += its;
+		count++;
+		if (!over && count % batch == 0 &&
+		    stopwatch_look(&watch, round, count, &each)) {
+			atomic_store_explicit(&round->stop, 1,
+					      memory_order_relaxed);
+			over = true;
+		}
+	}
+	if (error)
+		round_fail(round, "receiving", error);
+	round->value = each > 0 ? 1e9 / each : 0;
+}
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cubby-bench: what cubby costs on this machine, beside what bounds it. The
+ * method is in rounds.c, what is compared in tests/.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "results.h"
+#include "tests.h"
+
+static const struct test *const tests[] = {
+	&round_trip_test,      &rate_test,     &fan_in_test,  &idle_rate_test,
+	&idle_round_trip_test, &in_place_test, &in_full_test, &asleep_test,
+};
+#define TESTS (sizeof(tests) / sizeof(*tests))
+
+static const struct option options[] = {
+	{ "test", required_argument, NULL, 't' },
+	{ "rounds", required_argument, NULL, 'r' },
+	{ "round-ms", required_argument, NULL, 'm' },
+	{ "hunt", required_argument, NULL, 'u' },
+	{ "cpus", required_argument, NULL, 'c' },
+	{ "json", required_argument, NULL, 'j' },
+	{ "near-from", required_argument, NULL, 'n' },
+	{ "far-from", required_argument, NULL, 'f' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct arguments {
+	struct settings settings;
+	bool chosen[TESTS];
+	bool some_chosen;
+	char json[PATH_MAX];
+};
+
+static void
+usage(FILE *file)
+{
+	fprintf(file,
+		"Usage: cubby-bench [OPTION]...\n"
+		"Measures what cubby costs beside what bounds it.\n\n"
+		"  --test NAME      only this test (may be repeated)\n"
+		"  --rounds N       rounds of near and of far processors each "
+		"(20)\n"
+		"  --round-ms N     milliseconds of a round (15)\n"
+		"  --hunt N         seconds to wait, in each test, for near or "
+		"far\n"
+		"                   processors to turn up (2)\n"
+		"  --cpus A,B,...   processors to use (all that are allowed)\n"
+		"  --json FILE      where the results go (results.json beside "
+		"this program)\n"
+		"  --near-from NS   a bare round trip of less is within one "
+		"core (70)\n"
+		"  --far-from NS    one of as much or more is far (250)\n"
+		"  --help\n\nTests:\n");
+	for (size_t i = 0; i < TESTS; i++)
+		fprintf(file, "  %-16s %s\n", tests[i]->name, tests[i]->title);
+}
+
+static _Noreturn void
+wrong(const char *what, const char *value)
+{
+	fprintf(stderr, "cubby-bench: %s: %s\nTry: cubby-bench --help\n", what,
+		value);
+	exit(2);
+}
+
+static double
+number(const char *text, double least, double most)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !(value >= least && value <= most))
+		wrong("not a number that makes sense here", text);
+	return value;
+}
+
+static void
+choose_test(struct arguments *arguments, const char *name)
+{
+	for (size_t i = 0; i < TESTS; i++) {
+		if (!strcmp(tests[i]->name, name)) {
+			arguments->chosen[i] = arguments->some_chosen = true;
+			return;
+		}
+	}
+	wrong("no such test", name);
+}
+
+static void
+parse_cpus(struct settings *settings, const char *list)
+{
+	const char *at = list;
+
+	settings->cpu_count = 0;
+	while (*at) {
+		char *end;
+		long cpu = strtol(at, &end, 10);
+
+		if (end == at || (*end && *end != ',') || cpu < 0 ||
+		    cpu >= CPU_SETSIZE || settings->cpu_count == CPUS_MAX)
+			wrong("not a list of processors", list);
+		settings->cpus[settings->cpu_count++] = (int)cpu;
+		at = *end ? end + 1 : end;
+	}
+}
+
+static void
+allowed_cpus(struct settings *settings)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return;
+	for (int i = 0; i < CPU_SETSIZE; i++) {
+		if (CPU_ISSET(i, &set) && settings->cpu_count < CPUS_MAX)
+			settings->cpus[settings->cpu_count++] = i;
+	}
+}
+
+/* results.json beside the program, which is in the build tree. */
+static void
+default_json(char *ret, size_t size)
+{
+	char self[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[length < 0 ? 0 : length] = '\0';
+	snprintf(ret, size, "%s/results.json", dirname(self));
+}
+
+static void
+parse_one(struct arguments *arguments, int option)
+{
+	struct settings *settings = &arguments->settings;
+
+	switch (option) {
+	case 't':
+		choose_test(arguments, optarg);
+		break;
+	case 'r':
+		settings->rounds = (int)number(optarg, 1, 1000);
+		break;
+	case 'm':
+		settings->duration =
+			(uint64_t)(1e6 * number(optarg, 0.1, 10000));
+		break;
+	case 'u':
+		settings->hunt = (uint64_t)(1e9 * number(optarg, 0, 3600));
+		break;
+	case 'c':
+		parse_cpus(settings, optarg);
+		break;
+	case 'j':
+		snprintf(arguments->json, sizeof(arguments->json), "%s",
+			 optarg);
+		break;
+	case 'n':
+		settings->near_from = number(optarg, 0, 1e6);
+		break;
+	case 'f':
+		settings->far_from = number(optarg, 0, 1e6);
+		break;
+	case 'h':
+		usage(stdout);
+		exit(0);
+	default:
+		usage(stderr);
+		exit(2);
+	}
+}
+
+static void
+parse(int argc, char **argv, struct arguments *arguments)
+{
+	int option;
+
+	*arguments = (struct arguments){
+		.settings = { .rounds = 20,
+			      .duration = 15000000,
+			      .hunt = 2000000000,
+			      .near_from = 70,
+			      .far_from = 250 },
+	};
+	default_json(arguments->json, sizeof(arguments->json));
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+		parse_one(arguments, option);
+	if (optind < argc)
+		wrong("not an option", argv[optind]);
+	if (!arguments->settings.cpu_count)
+		allowed_cpus(&arguments->settings);
+}
+
+/* Ends with 0 when all could be measured, whether goals are held or missed. */
+int
+main(int argc, char **argv)
+{
+	struct arguments arguments;
+	bool fine = true;
+
+	parse(argc, argv, &arguments);
+	results_open(arguments.json);
+	results_machine(&arguments.settings);
+	for (size_t i = 0; i < TESTS; i++) {
+		if (arguments.chosen[i] || !arguments.some_chosen)
+			fine &= test_run(tests[i], &arguments.settings);
+	}
+	results_goals();
+	results_close();
+	printf("\nresults: %s\n", arguments.json);
+	return fine ? 0 : 1;
+}

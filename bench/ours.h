@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BENCH_OURS_H
+#define BENCH_OURS_H
+/*
+ * cubby as a contender. Blocking: cubby_send() and cubby_receive(), as anyone
+ * would write it. Polling: the full forms with CUBBY_NOW, again and again, so
+ * that nobody ever sleeps.
+ */
+#include "bench.h"
+
+/* Messages of 40 bytes. */
+extern const struct contender cubby_round_trip;
+extern const struct contender cubby_round_trip_polling;
+extern const struct contender cubby_stream;
+extern const struct contender cubby_stream_polling;
+extern const struct contender cubby_stream_from_three;
+extern const struct contender cubby_stream_beside_idle;
+extern const struct contender cubby_round_trip_beside_idle;
+extern const struct contender cubby_asleep;
+extern const struct contender cubby_asleep_polling; /* the asker polls */
+
+/* Messages of 1 MiB in place: reserve and commit, hold and release. */
+extern const struct contender cubby_in_place_untouched; /* round trip */
+extern const struct contender cubby_in_place_in_full;	/* one way */
+
+#endif

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The method: laps of one short round of each contender, alternately, with a
+ * bare ping-pong right before and right after each round.
+ *
+ * The ping-pong tells how far apart the processors are. On a virtual machine
+ * they move: a line goes there and back in some 100 ns between near cores, in
+ * 400 to 500 between far ones, in 30 to 60 between two threads of one core, and
+ * the same two virtual processors are now this and now that. A figure without
+ * that class says nothing. So each round is classed by its ping-pongs, and
+ * dropped if the one before and the one after disagree, or if the kernel took a
+ * processor away from a member meanwhile (that measures the kernel's other
+ * work). Of each lap the ratios of rounds of one class are taken; the median of
+ * those counts, for near and far each.
+ *
+ * Which processors a lap runs on: all pairs are tried by a short ping-pong
+ * before, and processors taken of the class that still has fewer laps. Two
+ * threads of one core are not taken if there is another choice: they share what
+ * is measured.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "crew.h"
+#include "results.h"
+
+#define REASON 160
+
+struct run {
+	const struct test *test;
+	const struct settings *settings;
+	struct crew *crew;
+	int members;
+	void *made[CONTENDERS_MAX];
+	bool absent[CONTENDERS_MAX];
+	char reasons[CONTENDERS_MAX][REASON];
+	bool failed;
+
+	double pairs[CPUS_MAX][CPUS_MAX]; /* ns, of the last scan */
+	struct sample values[CONTENDERS_MAX][DISTANCES];
+	struct sample sleeps[CONTENDERS_MAX][DISTANCES];
+	struct sample ratios[GOALS_MAX][DISTANCES];
+	int laps[DISTANCES];
+	int rounds, changed, preempted;
+};
+
+/* What one lap has given: of each contender, if known is set. */
+struct lap {
+	struct {
+		bool known;
+		enum distance distance;
+		double value;
+	} of[CONTENDERS_MAX];
+};
+
+static enum distance
+classify(const struct settings *settings, double ns)
+{
+	if (ns < settings->near_from)
+		return SIBLING;
+	return ns < settings->far_from ? NEAR : FAR;
+}
+
+/* Where the processors are ---------------------------------------------- */
+
+/* Tries all pairs of processors. False: the crew is dead. */
+static bool
+scan(struct run *run)
+{
+	const struct settings *settings = run->settings;
+	double ns[MEMBERS_MAX];
+
+	for (int i = 0; i < settings->cpu_count; i++) {
+		for (int j = i + 1; j < settings->cpu_count; j++) {
+			int cpus[2] = { settings->cpus[i], settings->cpus[j] };
+
+			crew_place(run->crew, cpus, 2);
+			if (!crew_probe(run->crew, 2, ns))
+				return false;
+			run->pairs[i][j] = run->pairs[j][i] = ns[1];
+		}
+	}
+	return true;
+}
+
+/*
+ * Chooses processors (as indices) for member 0 and the others such that each of
+ * them is wanted from member 0, and no two share a core. False: none are.
+ */
+static bool
+choose(struct run *run, int first, enum distance wanted, int ret[])
+{
+	const struct settings *settings = run->settings;
+	int found = 1;
+
+	ret[0] = first;
+	for (int i = 0; i < settings->cpu_count && found < run->test->busy;
+	     i++) {
+		/* Start elsewhere each time, so that all get their turn. */
+		int j = (i + run->rounds) % settings->cpu_count;
+		bool fits = j != first &&
+			    classify(settings, run->pairs[first][j]) == wanted;
+
+		for (int k = 1; fits && k < found; k++)
+			fits = classify(settings, run->pairs[ret[k]][j]) !=
+			       SIBLING;
+		if (fits)
+			ret[found++] = j;
+	}
+	return found == run->test->busy;
+}
+
+/* Puts the members on processors of that class. False: there are none. */
+static bool
+place(struct run *run, enum distance wanted)
+{
+	const struct settings *settings = run->settings;
+	int indices[MEMBERS_MAX], cpus[MEMBERS_MAX];
+
+	for (int i = 0; i < settings->cpu_count; i++) {
+		int first = (i + run->rounds) % settings->cpu_count;
+
+		if (!choose(run, first, wanted, indices))
+			continue;
+		for (int k = 0; k < run->test->busy; k++)
+			cpus[k] = settings->cpus[indices[k]];
+		crew_place(run->crew, cpus, run->test->busy);
+		return true;
+	}
+	return false;
+}
+
+/* Takes them as they come, when no class can be had. */
+static void
+place_anyhow(struct run *run)
+{
+	const struct settings *settings = run->settings;
+	int cpus[MEMBERS_MAX];
+
+	for (int k = 0; k < run->test->busy; k++)
+		cpus[k] =
+			settings->cpus[(k + run->rounds) % settings->cpu_count];
+	crew_place(run->crew, cpus, run->test->busy);
+}
+
+/* False: the crew is dead. */
+static bool
+probe(struct run *run, enum distance *ret)
+{
+	double ns[MEMBERS_MAX];
+
+	if (!crew_probe(run->crew, run->test->busy, ns))
+		return false;
+	*ret = classify(run->settings, ns[1]);
+	for (int i = 2; i < run->test->busy; i++) {
+		enum distance its = classify(run->settings, ns[i]);
+
+		if (its != *ret)
+			*ret = its == SIBLING || *ret == SIBLING ? SIBLING :
+								   MIXED;
+	}
+	return true;
+}
+
+/* Laps ------------------------------------------------------------------ */
+
+static void
+take(struct run *run, int contender, const struct round *round,
+     enum distance before, enum distance after, struct lap *lap)
+{
+	const struct contender *its = run->test->contenders[contender];
+	uint64_t sleeps = 0, preemptions = 0;
+
+	for (int i = 0; i < its->senders + its->receivers; i++) {
+		sleeps += round->member[i].sleeps;
+		preemptions += round->member[i].preemptions;
+	}
+	if (preemptions) {
+		run->preempted++;
+	} else if (before != after) {
+		run->changed++;
+	} else {
+		lap->of[contender].known = true;
+		lap->of[contender].distance = before;
+		lap->of[contender].value = round->value;
+		sample_add(&run->values[contender][before], round->value);
+		sample_add(&run->sleeps[contender][before], (double)sleeps);
+	}
+	run->rounds++;
+}
+
+static int
+find(const struct test *test, const struct contender *contender)
+{
+	for (int i = 0; i < CONTENDERS_MAX; i++) {
+		if (test->contenders[i] == contender)
+			return i;
+	}
+	abort();
+}
+
+static void
+compare(struct run *run, const struct lap *lap)
+{
+	for (int i = 0; i < GOALS_MAX && run->test->goals[i].name; i++) {
+		const struct goal *goal = &run->test->goals[i];
+		int over = find(run->test, goal->over);
+		int under = find(run->test, goal->under);
+		enum distance distance = lap->of[over].distance;
+
+		if (!lap->of[over].known || !lap->of[under].known ||
+		    distance != lap->of[under].distance)
+			continue;
+		sample_add(&run->ratios[i][distance],
+			   lap->of[over].value / lap->of[under].value);
+	}
+}
+
+/* A lap counts for a class if all of its rounds were of that class. */
+static void
+count(struct run *run, const struct lap *lap, enum distance distance)
+{
+	for (int i = 0; run->test->contenders[i]; i++) {
+		if (!run->absent[i] &&
+		    (!lap->of[i].known || lap->of[i].distance != distance))
+			return;
+	}
+	run->laps[distance]++;
+}
+
+/* Contenders in turn, the other way round each second time. */
+static bool
+one_lap(struct run *run, int number)
+{
+	struct lap lap = { 0 };
+	enum distance before, after;
+
+	if (!probe(run, &before))
+		return false;
+	for (int i = 0; i < CONTENDERS_MAX; i++) {
+		int contender = number % 2 ? CONTENDERS_MAX - 1 - i : i;
+		const struct round *round;
+
+		if (!run->test->contenders[contender] || run->absent[contender])
+			continue;
+		round = crew_round(run->crew, contender,
+				   run->settings->duration,
+				   run->reasons[contender], REASON);
+		if (!round) {
+			run->absent[contender] = true;
+			return false;
+		}
+		if (!probe(run, &after))
+			return false;
+		take(run, contender, round, before, after, &lap);
+		before = after;
+	}
+	compare(run, &lap);
+	count(run, &lap, before);
+	return true;
+}
+
+/* Which class is to be had next: of those still short, the rarer. */
+static bool
+place_next(struct run *run)
+{
+	int rounds = run->settings->rounds;
+	enum distance first = run->laps[FAR] <= run->laps[NEAR] ? FAR : NEAR;
+	enum distance second = first == FAR ? NEAR : FAR;
+
+	return (run->laps[first] < rounds && place(run, first)) ||
+	       (run->laps[second] < rounds && place(run, second));
+}
+
+/*
+ * Laps until near and far have enough each; or, when there are no more to be
+ * had of one, until the time to hunt for it has passed. Waiting for a move is
+ * the one thing here that only time brings. False: the crew is dead.
+ */
+static bool
+all_laps(struct run *run)
+{
+	const struct settings *settings = run->settings;
+	uint64_t hunted = 0;
+	int limit = 6 * settings->rounds;
+
+	for (int lap = 0; lap < limit; lap++) {
+		if (run->laps[NEAR] >= settings->rounds &&
+		    run->laps[FAR] >= settings->rounds)
+			break;
+		if (!scan(run))
+			return false;
+		while (!place_next(run)) {
+			struct timespec step = { 0, 20000000 };
+			uint64_t begun = clock_now();
+
+			if (hunted >= settings->hunt)
+				break;
+			nanosleep(&step, NULL);
+			if (!scan(run))
+				return false;
+			hunted += clock_now() - begun;
+		}
+		if (hunted >= settings->hunt) {
+			if (run->laps[NEAR] || run->laps[FAR])
+				break;
+			place_anyhow(run);
+			limit = settings->rounds;
+		}
+		if (!one_lap(run, lap))
+			return false;
+	}
+	return true;
+}
+
+/* A test ---------------------------------------------------------------- */
+
+static void
+mark_absent(struct run *run, int contender, const char *reason)
+{
+	run->absent[contender] = true;
+	snprintf(run->reasons[contender], REASON, "%s", reason);
+}
+
+static void
+prepare(struct run *run)
+{
+	for (int i = 0; run->test->contenders[i]; i++) {
+		const struct contender *its = run->test->contenders[i];
+		int members = its->senders + its->receivers + its->idle;
+
+		if (members > run->members)
+			run->members = members;
+		if (its->absent)
+			mark_absent(run, i, its->absent);
+		else if (run->settings->cpu_count < run->test->busy)
+			mark_absent(run, i,
+				    "too few processors: a process "
+				    "that spins needs one of its own");
+	}
+}
+
+/* Forks a crew that can run what is not absent; NULL when nothing is left. */
+static bool
+start(struct run *run)
+{
+	int present = 0;
+
+	for (int i = 0; run->test->contenders[i]; i++) {
+		const struct contender *its = run->test->contenders[i];
+		int error;
+
+		run->made[i] = NULL;
+		if (run->absent[i])
+			continue;
+		error = its->make(its, &run->made[i]);
+		if (error) {
+			snprintf(run->reasons[i], REASON, "making it: %s",
+				 strerror(-error));
+			run->absent[i] = run->failed = true;
+		} else {
+			present++;
+		}
+	}
+	if (present) {
+		char reason[REASON];
+		int culprit = -1;
+
+		run->crew = crew_start(run->test, run->made, run->absent,
+				       run->members, &culprit, reason, REASON);
+		if (!run->crew && culprit >= 0)
+			mark_absent(run, culprit, reason);
+		run->failed |= !run->crew;
+	}
+	return present > 0;
+}
+
+static void
+finish(struct run *run)
+{
+	if (run->crew)
+		crew_stop(run->crew);
+	run->crew = NULL;
+	for (int i = 0; run->test->contenders[i]; i++) {
+		if (run->made[i])
+			run->test->contenders[i]->unmake(run->made[i]);
+		run->made[i] = NULL;
+	}
+}
+
+static void
+report(struct run *run)
+{
+	const struct test *test = run->test;
+	int kept = 0;
+
+	results_title(test);
+	for (int i = 0; test->contenders[i]; i++) {
+		if (run->absent[i])
+			results_absent(test, test->contenders[i],
+				       run->reasons[i]);
+		for (int j = 0; j < DISTANCES; j++) {
+			kept += (int)run->values[i][j].count;
+			if (run->values[i][j].count)
+				results_contender(test, test->contenders[i], j,
+						  &run->values[i][j],
+						  &run->sleeps[i][j]);
+		}
+	}
+	results_remark(test->name, kept, run->changed, run->preempted);
+	for (int i = 0; i < GOALS_MAX && test->goals[i].name; i++) {
+		int over = find(test, test->goals[i].over);
+		int under = find(test, test->goals[i].under);
+		const char *reason = NULL;
+
+		if (run->absent[over] || run->absent[under])
+			reason = run->reasons[run->absent[over] ? over : under];
+		results_goal(&test->goals[i], run->ratios[i], reason);
+	}
+}
+
+static void
+run_free(struct run *run)
+{
+	for (int j = 0; j < DISTANCES; j++) {
+		for (int i = 0; i < CONTENDERS_MAX; i++) {
+			sample_free(&run->values[i][j]);
+			sample_free(&run->sleeps[i][j]);
+		}
+		for (int i = 0; i < GOALS_MAX; i++)
+			sample_free(&run->ratios[i][j]);
+	}
+	free(run);
+}
+
+bool
+test_run(const struct test *test, const struct settings *settings)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	bool failed, done = false;
+
+	if (!run)
+		abort();
+	run->test = test;
+	run->settings = settings;
+	prepare(run);
+	/* A contender that fails is left out, and the others begin again. */
+	for (int tries = 0; !done && tries <= CONTENDERS_MAX; tries++) {
+		if (!start(run)) {
+			done = true;
+		} else if (run->crew) {
+			done = all_laps(run);
+			run->failed |= !done;
+		}
+		finish(run);
+	}
+	report(run);
+	failed = run->failed;
+	run_free(run);
+	return !failed;
+}

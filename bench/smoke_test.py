@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs every test of cubby-bench with the shortest of rounds, and checks that
+each is measured, or says why not. No figure is judged: a loaded machine would
+fail it, and a goal that is missed is for the results to tell."""
+import json
+import subprocess
+import sys
+import tempfile
+
+GOALS = {"round_trip", "round_trip_polling", "round_trip_pausing", "rate", "reference_64",
+         "reference_40", "fan_in", "idle_rate", "idle_round_trip", "in_place",
+         "in_full", "asleep", "asleep_polling"}
+TESTS = {"round_trip", "rate", "fan_in", "idle_rate", "idle_round_trip",
+         "in_place", "in_full", "asleep"}
+
+
+def check(condition, what):
+    if not condition:
+        sys.exit("smoke_test: " + what)
+
+
+def check_row(row):
+    missing = {"test", "system"} - row.keys()
+    check(not missing, f"no {missing} in {row}")
+    if row["test"] in ("machine", "dropped"):
+        return
+    missing = {"size", "senders", "receivers", "value", "unit"} - row.keys()
+    check(not missing, f"no {missing} in {row}")
+    if row["value"] is None:
+        check(row.get("reason"), f"neither value nor reason in {row}")
+    else:
+        check(row["value"] > 0, f"no value in {row}")
+    if row["test"].startswith("ratio:"):
+        missing = {"goal", "held"} - row.keys()
+        check(not missing, f"no {missing} in {row}")
+        check((row["held"] is None) == (row["value"] is None),
+              f"held and value disagree in {row}")
+
+
+def main():
+    bench = sys.argv[1]
+    with tempfile.NamedTemporaryFile(suffix=".json") as results:
+        run = subprocess.run(
+            [bench, "--rounds", "1", "--round-ms", "1", "--hunt", "0",
+             "--json", results.name], stdout=subprocess.PIPE, text=True)
+        print(run.stdout)
+        check(run.returncode == 0, f"cubby-bench ended with {run.returncode}")
+        rows = json.load(results)
+    for row in rows:
+        check_row(row)
+    names = {row["test"] for row in rows}
+    missing = (TESTS | {"ratio:" + goal for goal in GOALS}) - names
+    check(not missing, f"no rows of {missing}")
+
+
+main()

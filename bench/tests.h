@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BENCH_TESTS_H
+#define BENCH_TESTS_H
+
+#include "bench.h"
+
+extern const struct test round_trip_test;
+extern const struct test rate_test;
+extern const struct test fan_in_test;
+extern const struct test idle_rate_test;
+extern const struct test idle_round_trip_test;
+extern const struct test in_place_test;
+extern const struct test in_full_test;
+extern const struct test asleep_test;
+
+#endif
