@@ -327,6 +327,30 @@ private_memory_is_in_proportion_to_use(void **state)
 	lane_close(&lane);
 }
 
+static void
+private_memory_goes_back_with_the_backlog(void **state)
+{
+	uint64_t n = MIB(16) / UNIT, i;
+	struct lane lane;
+
+	(void)state;
+	lane_make(&lane, MIB(32), MIB(16));
+	for (i = 0; i < n; i++)
+		assert_int_equal(allocate(&lane, UNIT), BASE + i * UNIT);
+	assert_true(private_memory(&lane) >= MIB(1));
+	for (i = 0; i < n; i++)
+		blocks_free(lane.blocks, BASE + i * UNIT);
+	assert_int_equal(blocks_trim(lane.blocks, 0), MIB(16));
+	assert_true(private_memory(&lane) <= 8 * PAGE);
+	/* And what has gone is found again. */
+	assert_int_equal(allocate(&lane, MIB(16)), BASE);
+	blocks_free(lane.blocks, BASE);
+	for (i = 0; i < n; i++)
+		allocate(&lane, UNIT);
+	assert_refused(&lane, 1, -ENOSPC);
+	lane_close(&lane);
+}
+
 /* The limit ---------------------------------------------------------------- */
 
 static void
@@ -1009,6 +1033,7 @@ main(void)
 		cmocka_unit_test(a_span_smaller_than_a_page_or_empty_works),
 		cmocka_unit_test(freeing_nonsense_changes_nothing),
 		cmocka_unit_test(private_memory_is_in_proportion_to_use),
+		cmocka_unit_test(private_memory_goes_back_with_the_backlog),
 		cmocka_unit_test(the_limit_is_exact_in_pages),
 		cmocka_unit_test(a_block_of_the_whole_limit_follows_small_ones),
 		cmocka_unit_test(
