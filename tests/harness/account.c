@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The account: what each actor sent, and what became of it.
+ *
+ * Every message says whose it is and which, in its bytes and in its tag, and
+ * ends with a checksum of the rest; what fills it depends on both, so a byte
+ * of another message, or of an earlier one in the same place, is seen. The
+ * account lies in memory shared by the processes of a run. They take turns, so
+ * an entry needs no lock; who dies between the library's return and the entry
+ * dies outside of libcubby, where the harness kills nobody.
+ *
+ * What must hold at the end of a run:
+ *	a message whose send returned 0 was received once;
+ *	one whose send returned an error, never;
+ *	one whose sender was killed in the send, at most once;
+ *	each receiver saw each sender's first deliveries in the order sent, and
+ *	each lane's in the order of their sequence;
+ *	the count of deliveries is one more than the times it was handed out.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define TAG_MARK (UINT64_C(0xc0bb) << 48)
+
+struct head {
+	uint32_t from, number;
+	uint64_t size;
+};
+
+static uint64_t
+mix(uint64_t value)
+{
+	value += UINT64_C(0x9e3779b97f4a7c15);
+	value = (value ^ (value >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	value = (value ^ (value >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return value ^ (value >> 31);
+}
+
+static unsigned char
+filling(enum actor from, uint32_t number, size_t i)
+{
+	uint64_t word = (uint64_t)from << 40 | (uint64_t)number << 20 | i / 8;
+
+	return (unsigned char)(mix(word) >> (i % 8 * 8));
+}
+
+static uint64_t
+checksum(const unsigned char *bytes, size_t size)
+{
+	uint64_t sum = size;
+
+	for (size_t i = 0; i < size; i++)
+		sum = (sum ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+void
+letter_write(struct account *account, enum actor from, size_t size,
+	     struct letter *ret)
+{
+	uint32_t number = ++account->last[from];
+	struct head head = { from, number, size };
+	size_t body = size - sizeof(uint64_t);
+	uint64_t sum;
+
+	if (number >= NUMBERS)
+		fail("the account has room for %d messages of one", NUMBERS);
+	ret->from = from;
+	ret->number = number;
+	ret->size = size;
+	account->entries[from][number].fate = BEGUN;
+	if (!size)
+		return;
+	memcpy(ret->bytes, &head, sizeof(head));
+	for (size_t i = sizeof(head); i < body; i++)
+		ret->bytes[i] = filling(from, number, i);
+	sum = checksum(ret->bytes, body);
+	memcpy(ret->bytes + body, &sum, sizeof(sum));
+}
+
+uint64_t
+letter_tag(const struct letter *letter)
+{
+	return TAG_MARK | (uint64_t)letter->from << 32 | letter->number;
+}
+
+void
+account_sent(struct account *account, const struct letter *letter, int result)
+{
+	/* A synchronous send that gave up leaves its message queued. */
+	bool accepted = result == 0 || result == -EINPROGRESS;
+	struct entry *entry = &account->entries[letter->from][letter->number];
+
+	entry->fate = accepted ? ACCEPTED : REFUSED;
+}
+
+static bool
+tag_read(uint64_t tag, enum actor *ret_from, uint32_t *ret_number)
+{
+	enum actor from = tag >> 32 & 0xffff;
+	uint32_t number = (uint32_t)tag;
+
+	*ret_from = from;
+	*ret_number = number;
+	return tag >> 48 == TAG_MARK >> 48 && from > NOBODY && from < ACTORS &&
+	       number > 0 && number < NUMBERS;
+}
+
+const char *
+letter_read(const void *bytes, const struct cubby_envelope *envelope,
+	    enum actor *ret_from, uint32_t *ret_number)
+{
+	const unsigned char *body = bytes;
+	size_t size = envelope->size;
+	struct head head;
+	uint64_t sum;
+
+	if (!tag_read(envelope->tag, ret_from, ret_number))
+		return "a tag that nobody sent";
+	if (envelope->uid != getuid())
+		return "the wrong uid";
+	if (envelope->deliveries < 1)
+		return "a delivery count of 0";
+	if (size == 0)
+		return NULL;
+	if (size != SHORT && size != LONG)
+		return "a size that nobody sent";
+	memcpy(&head, body, sizeof(head));
+	memcpy(&sum, body + size - sizeof(sum), sizeof(sum));
+	if (head.from != *ret_from || head.number != *ret_number)
+		return "the bytes of another message";
+	if (head.size != size)
+		return "the wrong size";
+	if (sum != checksum(body, size - sizeof(sum)))
+		return "damaged bytes";
+	return NULL;
+}
+
+void
+account_handed(struct account *account, enum actor to,
+	       const struct cubby_envelope *envelope, bool held)
+{
+	uint32_t index = account->count++;
+	enum actor from;
+	uint32_t number;
+	struct entry *entry;
+
+	if (!tag_read(envelope->tag, &from, &number) || index >= DELIVERIES)
+		return;
+	entry = &account->entries[from][number];
+	if (held)
+		entry->holder = to;
+	else
+		entry->ended++;
+	account->deliveries[index] = (struct delivery){
+		.to = to,
+		.from = from,
+		.number = number,
+		.deliveries = envelope->deliveries,
+		.lane = envelope->sender,
+		.sequence = envelope->sequence,
+		.era = account->era,
+	};
+}
+
+void
+account_released(struct account *account, const struct cubby_envelope *envelope,
+		 bool ended)
+{
+	enum actor from;
+	uint32_t number;
+
+	if (!tag_read(envelope->tag, &from, &number))
+		return;
+	account->entries[from][number].holder = NOBODY;
+	if (ended)
+		account->entries[from][number].ended++;
+}
+
+void
+account_died(struct account *account, enum actor actor)
+{
+	for (int from = 1; from < ACTORS; from++) {
+		for (int number = 1; number < NUMBERS; number++) {
+			struct entry *entry = &account->entries[from][number];
+
+			if (entry->holder == (int)actor)
+				entry->holder = NOBODY;
+		}
+	}
+}
+
+int
+account_waiting(const struct account *account)
+{
+	int waiting = 0;
+
+	for (int from = 1; from < ACTORS; from++) {
+		for (int number = 1; number < NUMBERS; number++) {
+			const struct entry *entry =
+				&account->entries[from][number];
+
+			waiting += entry->fate == ACCEPTED && !entry->ended &&
+				   !entry->holder;
+		}
+	}
+	return waiting;
+}
+
+bool
+account_last_ended(const struct account *account, enum actor actor)
+{
+	return account->entries[actor][account->last[actor]].ended > 0;
+}
+
+static char trouble[200];
+
+static const char *
+trouble_with(int from, uint32_t number, const char *what)
+{
+	snprintf(trouble, sizeof(trouble), "message %u of actor %d %s", number,
+		 from, what);
+	return trouble;
+}
+
+/*
+ * Whether the victim could not have been taking this one: a later one of the
+ * same sender had gone before it was struck, or an earlier one was new after.
+ */
+static bool
+out_of_turn(const struct account *account, int from, uint32_t number)
+{
+	for (uint32_t i = 0; i < account->count; i++) {
+		const struct delivery *delivery = &account->deliveries[i];
+
+		if ((int)delivery->from != from || delivery->deliveries > 1)
+			continue;
+		if (delivery->era == 0 ? delivery->number > number :
+					 delivery->number < number)
+			return true;
+	}
+	return false;
+}
+
+static const char *
+check_entries(const struct account *account, int missing)
+{
+	for (int from = 1; from < ACTORS; from++) {
+		for (uint32_t number = 1; number < NUMBERS; number++) {
+			const struct entry *entry =
+				&account->entries[from][number];
+
+			if (entry->ended > 1)
+				return trouble_with(from, number, "came twice");
+			if (entry->ended && entry->fate == UNSENT)
+				return trouble_with(from, number,
+						    "came but was not sent");
+			if (entry->ended && entry->fate == REFUSED)
+				return trouble_with(from, number,
+						    "came but was refused");
+			if (entry->ended || entry->fate != ACCEPTED ||
+			    entry->holder)
+				continue;
+			if (missing-- <= 0)
+				return trouble_with(from, number, "is lost");
+			if (out_of_turn(account, from, number))
+				return trouble_with(from, number,
+						    "is lost out of turn");
+		}
+	}
+	return NULL;
+}
+
+/* Each receiver sees the first deliveries of each sender in order. */
+static const char *
+check_order(const struct account *account, uint32_t index, bool ordered)
+{
+	const struct delivery *later = &account->deliveries[index];
+
+	for (uint32_t i = 0; i < index; i++) {
+		const struct delivery *sooner = &account->deliveries[i];
+		bool first = sooner->to == later->to &&
+			     sooner->deliveries == 1 && later->deliveries == 1;
+		bool era = ordered && sooner->era == 1 && later->era == 1;
+
+		if (!first && !era)
+			continue;
+		if (sooner->from == later->from &&
+		    sooner->number > later->number)
+			return trouble_with(later->from, later->number,
+					    "came after a later one");
+		if (sooner->lane == later->lane &&
+		    sooner->sequence > later->sequence)
+			return trouble_with(later->from, later->number,
+					    "came out of its lane's sequence");
+	}
+	return NULL;
+}
+
+/*
+ * How many hand-outs of it nobody had entered when it was delivered, by its
+ * count; negative if the count is too low.
+ */
+static int
+unentered(const struct account *account, uint32_t index)
+{
+	const struct delivery *delivery = &account->deliveries[index];
+	int times = (int)delivery->deliveries - 1;
+
+	for (uint32_t i = 0; i < index; i++)
+		times -= account->deliveries[i].from == delivery->from &&
+			 account->deliveries[i].number == delivery->number;
+	return times;
+}
+
+static const char *
+check_deliveries(const struct account *account, int unseen, bool ordered)
+{
+	for (uint32_t i = 0; i < account->count; i++) {
+		const struct delivery *delivery = &account->deliveries[i];
+		const char *wrong = check_order(account, i, ordered);
+
+		if (wrong)
+			return wrong;
+		if (unentered(account, i) < 0)
+			return trouble_with(delivery->from, delivery->number,
+					    "came again, not marked as such");
+		if (unentered(account, i) > unseen)
+			return trouble_with(delivery->from, delivery->number,
+					    "is marked as come before");
+	}
+	return NULL;
+}
+
+const char *
+account_check(const struct account *account, const struct allowance *allowance)
+{
+	const char *wrong;
+
+	if (account->count > DELIVERIES)
+		return "more deliveries than the account has room for";
+	wrong = check_entries(account, allowance->missing);
+	if (wrong)
+		return wrong;
+	return check_deliveries(account, allowance->unseen, allowance->ordered);
+}

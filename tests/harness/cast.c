@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Those who are not the victim: the bystanders, whose handles the worker has
+ * had open since before the victim was forked; a ghost, that died before; a
+ * sleeper, asleep on the other side; and who comes after the victim was struck.
+ *
+ * Every call that may wait has a deadline; one that passes is a hang.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+static void
+must(int result, const char *what)
+{
+	if (result == -ETIMEDOUT)
+		fail_hang("%s: no progress in 10 seconds", what);
+	if (result < 0)
+		fail("%s: %s", what, cubby_strerror(result));
+}
+
+static const struct operation *
+operation_of(const struct run *run)
+{
+	return run->scenario->operation;
+}
+
+void
+cast_count(struct run *run, int senders)
+{
+	run->present += (uint32_t)senders;
+	if (run->present > run->crowd)
+		run->crowd = run->present;
+}
+
+static void
+enter(struct run *run, enum actor actor, int role, int flags)
+{
+	int64_t since = now();
+	struct cubby_options options;
+
+	progress("a survivor opens");
+	mailbox_options(&options);
+	must(cubby_open(MAILBOX, role | flags,
+			flags & CUBBY_CREATE ? &options : NULL,
+			role & CUBBY_SEND ? &run->senders[actor] :
+					    &run->receivers[actor]),
+	     "a survivor's open");
+	waited("open", since);
+	if (role & CUBBY_SEND)
+		cast_count(run, 1);
+}
+
+static void
+leave(struct run *run, enum actor actor)
+{
+	progress("a survivor closes");
+	if (run->senders[actor])
+		cast_count(run, -1);
+	cubby_close(run->senders[actor]);
+	cubby_close(run->receivers[actor]);
+	run->senders[actor] = NULL;
+	run->receivers[actor] = NULL;
+}
+
+static void
+send_one(struct run *run, enum actor actor, size_t size)
+{
+	int64_t since = now();
+
+	progress("a survivor sends");
+	must(actor_send(run->stage, run->senders[actor], actor, size,
+			since + PATIENCE),
+	     "a survivor's send");
+	waited("send", since);
+}
+
+/* false: there was none */
+static bool
+take_now(struct run *run, enum actor actor)
+{
+	int64_t since = now();
+	int result;
+
+	progress("a survivor receives, without waiting");
+	result = actor_take(run->stage, run->receivers[actor], actor,
+			    CUBBY_NOW);
+	waited("receive without waiting", since);
+	if (result == -EAGAIN)
+		return false;
+	must(result, "a survivor's receive");
+	return true;
+}
+
+static void
+take_one(struct run *run, enum actor actor)
+{
+	int64_t since = now();
+
+	progress("a survivor receives");
+	must(actor_take(run->stage, run->receivers[actor], actor,
+			since + PATIENCE),
+	     "a survivor's receive");
+	waited("receive", since);
+}
+
+/* The starting state ---------------------------------------------------- */
+
+/* What waits in a lane, by starting state; through goes through it before. */
+static int
+backlog(enum start start, int *ret_through)
+{
+	static const int waiting[STARTS] = {
+		[ONE] = 1,
+		[FULL] = CAPACITY,
+		[WRAPPED] = 2,
+		[SEVERAL] = 2,
+	};
+
+	*ret_through = start == WRAPPED ? 2 * CAPACITY + 3 : 0;
+	return waiting[start];
+}
+
+static void
+stock(struct run *run, enum actor actor)
+{
+	size_t size = operation_of(run)->size;
+	int through;
+	int waiting = backlog(run->scenario->start, &through);
+
+	while (through--) {
+		send_one(run, actor, size);
+		take_one(run, BYSTANDER);
+	}
+	while (waiting--)
+		send_one(run, actor, size);
+}
+
+/* A child that acts, and dies without a word to libcubby. */
+static pid_t
+fork_actor(struct run *run, void (*act)(struct run *run))
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		fail("fork: %s", strerror(errno));
+	if (pid > 0)
+		return pid;
+	complain_to(run->stage);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	act(run);
+	_exit(0);
+}
+
+static void
+bury(struct run *run, pid_t pid, const char *who)
+{
+	int64_t since = now();
+	struct timespec look = { 0, 20 * 1000 * 1000 };
+	sigset_t child;
+	int status;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	progress("a helper is waited for");
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (now() > since + PATIENCE)
+			fail_hang("%s does not come to an end", who);
+		sigtimedwait(&child, NULL, &look);
+	}
+	waited(who, since);
+	if (status != 0)
+		fail("%s: status %x: %s", who, (unsigned)status,
+		     run->stage->complaint);
+}
+
+static void
+ghost_sends(struct run *run)
+{
+	size_t size = operation_of(run)->size;
+	int through;
+	int waiting = backlog(run->scenario->start, &through);
+	cubby_mailbox *mailbox, *receiver;
+
+	must(cubby_open(MAILBOX, CUBBY_SEND, NULL, &mailbox), "open");
+	must(cubby_open(MAILBOX, CUBBY_RECEIVE, NULL, &receiver), "open");
+	while (through-- > 0) {
+		must(actor_send(run->stage, mailbox, GHOST, size, CUBBY_NOW),
+		     "send");
+		must(actor_take(run->stage, receiver, GHOST, CUBBY_NOW),
+		     "receive");
+	}
+	while (waiting-- > 0)
+		must(actor_send(run->stage, mailbox, GHOST, size, CUBBY_NOW),
+		     "send");
+}
+
+static void
+ghost_holds(struct run *run)
+{
+	cubby_mailbox *mailbox;
+	cubby_message *message;
+
+	must(cubby_open(MAILBOX, CUBBY_RECEIVE, NULL, &mailbox), "open");
+	must(actor_hold(run->stage, mailbox, GHOST, CUBBY_NOW, &message),
+	     "hold");
+}
+
+static void
+sleeper_receives(struct run *run)
+{
+	cubby_mailbox *mailbox;
+
+	must(cubby_open(MAILBOX, CUBBY_RECEIVE, NULL, &mailbox), "open");
+	must(actor_take(run->stage, mailbox, SLEEPER, now() + PATIENCE),
+	     "the sleeper's receive");
+}
+
+static void
+sleeper_sends(struct run *run)
+{
+	cubby_mailbox *mailbox;
+
+	must(cubby_open(MAILBOX, CUBBY_SEND, NULL, &mailbox), "open");
+	for (int i = 0; i < CAPACITY + 1; i++)
+		must(actor_send(run->stage, mailbox, SLEEPER,
+				operation_of(run)->size, now() + PATIENCE),
+		     "the sleeper's send");
+}
+
+static bool
+sleeper_is_sender(const struct run *run)
+{
+	return operation_of(run)->roles == CUBBY_RECEIVE;
+}
+
+/* Returns when it sleeps. */
+static void
+lull(struct run *run)
+{
+	bool sends = sleeper_is_sender(run);
+	int64_t since = now();
+	int proc, status;
+
+	run->sleeper = fork_actor(run,
+				  sends ? sleeper_sends : sleeper_receives);
+	if (sends)
+		cast_count(run, 1);
+	proc = asleep_open(run->sleeper);
+	while (!asleep(proc)) {
+		if (waitpid(run->sleeper, &status, WNOHANG) != 0)
+			fail("the sleeper: %s", run->stage->complaint);
+		if (now() > since + PATIENCE)
+			fail_hang("the sleeper does not go to sleep");
+		sched_yield();
+	}
+	close(proc);
+}
+
+static void
+enter_ghost(struct run *run)
+{
+	enum scenery scenery = operation_of(run)->scenery;
+	bool sends = scenery != GHOST_HOLDER;
+
+	if (sends)
+		cast_count(run, 1);
+	bury(run, fork_actor(run, sends ? ghost_sends : ghost_holds),
+	     "a ghost");
+	account_died(&run->stage->account, GHOST);
+	if (sends)
+		cast_count(run, -1);
+	if (scenery == GHOST_SENDER_HELD)
+		must(actor_hold(run->stage, run->receivers[BYSTANDER],
+				BYSTANDER, CUBBY_NOW, &run->held),
+		     "hold");
+}
+
+static void
+give_one_back(struct run *run)
+{
+	cubby_message *message;
+
+	must(actor_hold(run->stage, run->receivers[BYSTANDER], BYSTANDER,
+			CUBBY_NOW, &message),
+	     "hold");
+	must(actor_reject(run->stage, message), "reject");
+}
+
+/* Whether the messages that wait at the start are the bystanders'. */
+static bool
+bystanders_stock(const struct run *run)
+{
+	const struct operation *operation = operation_of(run);
+	bool ghost_stocks = operation->scenery == GHOST_SENDER ||
+			    operation->scenery == GHOST_SENDER_HELD;
+
+	if (run->scenario->start == SEVERAL)
+		return true;
+	return !ghost_stocks &&
+	       (!(operation->roles & CUBBY_SEND) || operation->effects & OPENS);
+}
+
+static void
+enter_bystanders(struct run *run)
+{
+	enter(run, BYSTANDER, CUBBY_SEND, CUBBY_CREATE | CUBBY_EXCLUSIVE);
+	enter(run, BYSTANDER, CUBBY_RECEIVE, 0);
+	if (run->scenario->start == SEVERAL) {
+		enter(run, SECOND, CUBBY_SEND, 0);
+		enter(run, SECOND, CUBBY_RECEIVE, 0);
+	}
+	run->bytes = tree_bytes(run->root);
+	if (!bystanders_stock(run))
+		return;
+	stock(run, BYSTANDER);
+	if (run->scenario->start == SEVERAL)
+		stock(run, SECOND);
+}
+
+void
+cast_enter(struct run *run)
+{
+	const struct operation *operation = operation_of(run);
+
+	memset(run->stage, 0, sizeof(*run->stage));
+	run->descriptors = count_descriptors();
+	run->mappings = count_mappings(run->root);
+	if (operation->effects & CREATES)
+		return;
+	enter_bystanders(run);
+	if (operation->scenery == REJECTED)
+		give_one_back(run);
+	else if (operation->scenery != NOTHING)
+		enter_ghost(run);
+	if (run->scenario->start == ASLEEP_THERE)
+		lull(run);
+}
+
+/* What goes on ----------------------------------------------------------- */
+
+void
+cast_drain(struct run *run)
+{
+	for (int actor = 1; actor < ACTORS; actor++) {
+		while (run->receivers[actor] && take_now(run, actor))
+			;
+	}
+}
+
+void
+cast_wake(struct run *run, bool send)
+{
+	if (!run->sleeper)
+		return;
+	if (sleeper_is_sender(run))
+		cast_drain(run);
+	else if (send)
+		send_one(run, BYSTANDER, SHORT);
+	bury(run, run->sleeper, "the sleeper");
+	run->sleeper = 0;
+	account_died(&run->stage->account, SLEEPER);
+	if (sleeper_is_sender(run))
+		cast_count(run, -1);
+}
+
+void
+cast_go_on(struct run *run)
+{
+	cast_drain(run);
+	for (int actor = BYSTANDER; actor <= SECOND; actor++) {
+		if (!run->senders[actor])
+			continue;
+		send_one(run, actor, SHORT);
+		send_one(run, actor, LONG);
+	}
+	if (run->held) {
+		must(actor_release(run->stage, run->held), "release");
+		run->held = NULL;
+	}
+}
+
+static void
+enter_fresh(struct run *run)
+{
+	bool gone = operation_of(run)->effects & (CREATES | UNLINKS);
+
+	enter(run, FRESH, CUBBY_SEND, gone ? CUBBY_CREATE : 0);
+	enter(run, FRESH, CUBBY_RECEIVE, 0);
+}
+
+void
+cast_fresh(struct run *run)
+{
+	enter_fresh(run);
+	/* Who takes a lane over has its backlog in the way. */
+	cast_drain(run);
+	send_one(run, FRESH, LONG);
+	send_one(run, FRESH, SHORT);
+	progress("a survivor holds");
+	must(actor_hold_release(run->stage, run->receivers[FRESH], FRESH,
+				now() + PATIENCE),
+	     "a survivor's hold");
+}
+
+/* The two mailboxes of an unlink: looks at both in turn. */
+static void
+collect_anywhere(struct run *run, int left, int64_t since)
+{
+	while (account_waiting(&run->stage->account) > left) {
+		if (now() > since + PATIENCE)
+			fail_hang("accepted messages do not come");
+		cast_drain(run);
+	}
+}
+
+void
+cast_collect(struct run *run, int left)
+{
+	int64_t since = now();
+	enum actor turn = FRESH;
+
+	if (operation_of(run)->effects & UNLINKS)
+		collect_anywhere(run, left, since);
+	while (account_waiting(&run->stage->account) > left) {
+		if (turn == FRESH && run->receivers[BYSTANDER])
+			turn = BYSTANDER;
+		else
+			turn = FRESH;
+		take_one(run, turn);
+	}
+	waited("accepted messages", since);
+}
+
+void
+cast_supply(struct run *run)
+{
+	enum actor actor = run->senders[BYSTANDER] ? BYSTANDER : FRESH;
+
+	send_one(run, actor, operation_of(run)->size);
+	run->supplied = true;
+	run->supplied_at = now();
+}
+
+void
+cast_assist(struct run *run)
+{
+	unsigned effects = operation_of(run)->effects;
+
+	/* It sleeps beside it: it is for the victim to find out. */
+	if (run->supplied)
+		return;
+	if (effects & (TAKES | HOLDS)) {
+		cast_supply(run);
+		return;
+	}
+	if (effects & AWAITS)
+		cast_drain(run);
+	else
+		take_now(run, BYSTANDER);
+	run->supplied = !(effects & AWAITS) ||
+			account_last_ended(&run->stage->account, VICTIM);
+	run->supplied_at = now();
+}
+
+/* The end ---------------------------------------------------------------- */
+
+/*
+ * The next sender takes over what the victim left, and must find all of the
+ * capacity and the memory for it.
+ */
+void
+cast_check_room(struct run *run, int left)
+{
+	int sent = 0, result;
+
+	leave(run, FRESH);
+	enter_fresh(run);
+	progress("the room is filled");
+	while ((result = actor_send(run->stage, run->senders[FRESH], FRESH,
+				    LONG, CUBBY_NOW)) == 0)
+		sent++;
+	if (result != -EAGAIN)
+		fail("filling a lane: %s", cubby_strerror(result));
+	if (sent != CAPACITY)
+		fail("%d messages fill a lane, not %d", sent, CAPACITY);
+	cast_collect(run, left);
+	cast_drain(run);
+}
+
+/* After a sweep no more is in use than what the senders' lanes take. */
+void
+cast_check_memory(struct run *run)
+{
+	struct cubby_info info = CUBBY_INFO_INIT;
+	int result;
+
+	progress("the memory is looked at");
+	must(cubby_sweep(NULL, NULL), "sweep");
+	result = cubby_inspect(MAILBOX, &info);
+	if (result == -ENOENT && operation_of(run)->effects & UNLINKS)
+		return;
+	must(result, "inspect");
+	if (info.lanes > run->crowd)
+		fail("%llu lanes; there were %u senders at most",
+		     (unsigned long long)info.lanes, run->crowd);
+	if (info.held || info.returned || info.waiting || info.broken)
+		fail("empty, but: %llu held, %llu returned, %llu waiting, "
+		     "%llu broken",
+		     (unsigned long long)info.held,
+		     (unsigned long long)info.returned,
+		     (unsigned long long)info.waiting,
+		     (unsigned long long)info.broken);
+}
+
+void
+cast_leave(struct run *run)
+{
+	const char *leftover;
+	int result;
+
+	for (int actor = 1; actor < ACTORS; actor++)
+		leave(run, actor);
+	progress("all is removed");
+	result = cubby_unlink(MAILBOX);
+	if (result != -ENOENT || !(operation_of(run)->effects & UNLINKS))
+		must(result, "unlink");
+	must(cubby_sweep(NULL, NULL), "sweep");
+	leftover = tree_leftover(run->root);
+	if (leftover)
+		fail("left behind: %s", leftover + strlen(run->root) + 1);
+	if (count_mappings(run->root) != run->mappings)
+		fail("mappings are left behind");
+	if (count_descriptors() != run->descriptors)
+		fail("descriptors are left behind");
+}

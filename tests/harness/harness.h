@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HARNESS_H
+#define HARNESS_H
+/*
+ * Killed and stopped at every instruction.
+ *
+ * A *scenario* is an operation and a state that it starts from. A *run* of it:
+ *
+ *	the worker	builds the starting state with handles of its own (the
+ *			bystanders), forks the victim and traces it
+ *	the victim	opens its own handle, prepares, marks START, performs
+ *			the operation, marks END
+ *
+ * The first run of a scenario takes one machine instruction at a time from
+ * START to END and lists the *points* it meets: an address in libcubby's text,
+ * or the moment before or after a system call made for libcubby, with the
+ * number of the visit, up to 3. What libc and the loader do between is run
+ * through and counts for nothing.
+ *
+ * Then each point gets two runs. A breakpoint takes the victim to it; there it
+ * is killed, or left stopped. The survivors, those that were attached and fresh
+ * ones, go on: they send, receive, take over. A victim that was left stopped is
+ * then continued, and must finish and be of use. Each run ends with the account
+ * of every message (account.c), and with an empty directory.
+ *
+ * What keeps the harness honest: a point that a run does not come by again is
+ * counted and printed; nothing waits without a deadline; a worker that does not
+ * move for 10 seconds is reported as a hang by the process that watches it.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdnoreturn.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "cubby.h"
+
+#define NANOSECONDS INT64_C(1000000000)
+#define PATIENCE (10 * NANOSECONDS) /* longer is a hang */
+#define MAILBOX "stage"
+
+enum {
+	CAPACITY = 4,
+	SHORT = 40,  /* bytes: fits the cell */
+	LONG = 3000, /* does not */
+	BUFFER = 64 * 1024,
+	VISITS = 3,
+	POINTS_MAX = 12288 /* of one scenario */
+};
+
+static inline int64_t
+now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * NANOSECONDS + time.tv_nsec;
+}
+
+/* account.c: what was sent, and what became of it ----------------------- */
+
+/* Everyone who sends, and everyone who receives, by number. */
+enum actor {
+	NOBODY,
+	BYSTANDER,
+	SECOND, /* bystander */
+	VICTIM,
+	GHOST,	 /* died before the victim began */
+	SLEEPER, /* asleep when the victim begins */
+	FRESH,	 /* comes after the victim was struck */
+	ACTORS
+};
+
+enum { NUMBERS = 64, DELIVERIES = 512 };
+
+enum fate { UNSENT, BEGUN, ACCEPTED, REFUSED };
+
+/*
+ * One message. Each field is written by the process that acts; the processes
+ * of a run take turns, so no order among the fields is needed.
+ */
+struct entry {
+	_Atomic(int) fate;   /* by the sender */
+	_Atomic(int) ended;  /* received, or held and released: how often */
+	_Atomic(int) holder; /* who holds it now */
+};
+
+struct delivery {
+	enum actor to, from;
+	uint32_t number, deliveries;
+	uint64_t lane, sequence;
+	int era; /* 0: before the victim was struck */
+};
+
+struct account {
+	struct entry entries[ACTORS][NUMBERS];
+	_Atomic(uint32_t) last[ACTORS]; /* number sent */
+	_Atomic(uint32_t) count;
+	_Atomic(int) era;
+	struct delivery deliveries[DELIVERIES];
+};
+
+struct letter {
+	enum actor from;
+	uint32_t number;
+	size_t size;
+	unsigned char bytes[LONG + 64];
+};
+
+/* Writes the next message of an actor, and enters it as begun. */
+void
+letter_write(struct account *account, enum actor from, size_t size,
+	     struct letter *ret);
+
+/* The envelope's tag that goes with it. */
+uint64_t
+letter_tag(const struct letter *letter);
+
+/* Enters what the send of it returned. */
+void
+account_sent(struct account *account, const struct letter *letter, int result);
+
+/*
+ * Checks the bytes and the envelope of what was received, and tells whose
+ * message it is. Returns NULL, or what is wrong with it.
+ */
+const char *
+letter_read(const void *bytes, const struct cubby_envelope *envelope,
+	    enum actor *ret_from, uint32_t *ret_number);
+
+/* The actor is dead: what it held is held by nobody. */
+void
+account_died(struct account *account, enum actor actor);
+
+/* Enters that it was handed out to an actor, for good or (held) for now. */
+void
+account_handed(struct account *account, enum actor to,
+	       const struct cubby_envelope *envelope, bool held);
+
+/* Enters the end of a hold. */
+void
+account_released(struct account *account, const struct cubby_envelope *envelope,
+		 bool ended);
+
+/* Accepted messages that nobody has. */
+int
+account_waiting(const struct account *account);
+
+/* Whether the last message of an actor has been received. */
+bool
+account_last_ended(const struct account *account, enum actor actor);
+
+/* What a run may leave open in the account. */
+struct allowance {
+	int missing;  /* accepted messages that nobody has */
+	int unseen;   /* hand-outs that nobody entered: the victim's */
+	bool ordered; /* in era 1 each sender's come in order, the
+				   returned ones too: their return was seen to
+				   before */
+};
+
+/* Returns NULL, or what is wrong, in a static buffer. */
+const char *
+account_check(const struct account *account, const struct allowance *allowance);
+
+/* text.c: libcubby in memory -------------------------------------------- */
+
+struct text {
+	uintptr_t base;	      /* of the library */
+	uintptr_t start, end; /* of its instructions, without the PLT */
+};
+
+/* Finds libcubby's text. Ends the program if it is not a shared library. */
+void
+text_find(struct text *ret);
+
+/* "function+0x12" for an address of libcubby. */
+const char *
+text_name(const struct text *text, uintptr_t address);
+
+/* points.c --------------------------------------------------------------- */
+
+enum moment { AT, BEFORE, AFTER };
+
+/* One distinct place in the performance of a scenario. */
+struct point {
+	uintptr_t address; /* in libcubby: here, or of the call that led
+				   to the system call */
+	uint16_t visit;	   /* of the address; from 1 */
+	uint16_t nth;	   /* system call since then; from 0 */
+	uint16_t syscall;
+	uint16_t moment;
+};
+
+struct points {
+	uint32_t count;
+	uint32_t clash; /* index of the competitor's moment, or none */
+	uint64_t steps; /* instructions taken, libc included */
+	struct point list[POINTS_MAX];
+};
+
+#define NO_CLASH UINT32_MAX
+
+const char *
+point_name(const struct text *text, const struct point *point);
+
+/* scenarios.c ------------------------------------------------------------ */
+
+enum start { EMPTY, ONE, FULL, WRAPPED, ASLEEP_THERE, SEVERAL, STARTS };
+
+/* What an operation does to messages, and so what its death may leave. */
+enum effect {
+	SENDS = 1 << 0,
+	TAKES = 1 << 1,	     /* plain receive: may be gone with it */
+	HOLDS = 1 << 2,	     /* must come back */
+	ENDS = 1 << 3,	     /* of a hold: gone or back */
+	GIVES_BACK = 1 << 4, /* must come back */
+	CREATES = 1 << 5,    /* the mailbox is not there before */
+	UNLINKS = 1 << 6,    /* ... nor after */
+	OPENS = 1 << 7,	     /* performs the open itself */
+	AWAITS = 1 << 8	     /* waits until its message is received */
+};
+
+/* What the worker arranges besides the starting state. */
+enum scenery {
+	NOTHING,
+	GHOST_SENDER,	   /* a dead sender's backlog */
+	GHOST_SENDER_HELD, /* ... one of which a bystander holds */
+	GHOST_HOLDER,	   /* a dead receiver held one */
+	REJECTED	   /* one was given back */
+};
+
+struct victim;
+
+struct operation {
+	const char *name;
+	unsigned effects;
+	int roles;	 /* that the victim opens for */
+	unsigned starts; /* bits of enum start */
+	size_t size;	 /* of its messages */
+	enum scenery scenery;
+	int clash; /* the competitor acts at which locked
+				   instruction; 0: at none */
+	void (*prepare)(struct victim *victim);
+	void (*perform)(struct victim *victim);
+	void (*conclude)(struct victim *victim);
+};
+
+struct scenario {
+	const struct operation *operation;
+	enum start start;
+};
+
+/* All scenarios; *ret_count tells how many. */
+const struct scenario *
+scenarios(uint32_t *ret_count);
+
+/* "send-inline/full" */
+const char *
+scenario_name(const struct scenario *scenario);
+
+/* victim.c --------------------------------------------------------------- */
+
+/* Why a victim stopped itself: what it asks of the worker. */
+enum mark { MARK_NONE, MARK_TAKE, MARK_START, MARK_END };
+
+/* What worker, victim and helpers of a run share. */
+struct stage {
+	struct account account;
+	_Atomic(int) mark;
+	_Atomic(int) result; /* of the operation */
+	char complaint[256]; /* of a victim or helper that gave up */
+};
+
+struct victim {
+	const struct scenario *scenario;
+	struct stage *stage;
+	cubby_mailbox *mailbox;
+	cubby_draft *draft;
+	cubby_message *message;
+	struct letter letter;
+	struct cubby_envelope envelope;
+	unsigned char *buffer;
+	size_t size;
+	int result;
+};
+
+/* The victim's life, from fork to exit. */
+noreturn void
+victim_live(const struct scenario *scenario, struct stage *stage);
+
+/* Stops, and so tells the tracer. */
+void
+victim_mark(struct stage *stage, enum mark mark);
+
+/* The trap of victim_mark(). */
+extern const char mark_instruction[];
+
+/* What the bystanders' and the victim's mailbox is made with. */
+void
+mailbox_options(struct cubby_options *ret);
+
+/* actors.c: each enters in the account what it does ---------------------- */
+
+/* Sends the next message of an actor; 0 or an error. */
+int
+actor_send(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
+	   size_t size, int64_t deadline);
+
+/* Receives one message and enters it; 0 or an error. */
+int
+actor_take(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
+	   int64_t deadline);
+
+/* The same by hold and release. */
+int
+actor_hold_release(struct stage *stage, cubby_mailbox *mailbox,
+		   enum actor actor, int64_t deadline);
+
+/* Holds one message, and enters that. */
+int
+actor_hold(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
+	   int64_t deadline, cubby_message **ret);
+
+/* Checks a held message once more, then releases or rejects it; 0 or an error.
+ */
+int
+actor_release(struct stage *stage, cubby_message *message);
+int
+actor_reject(struct stage *stage, cubby_message *message);
+
+/* Enters a message that the caller has received, after checking it. */
+void
+actor_enter(struct stage *stage, enum actor actor, const void *bytes,
+	    const struct cubby_envelope *envelope, bool held);
+
+/* stepper.c -------------------------------------------------------------- */
+
+enum stop {
+	STOP_STEP,
+	STOP_BREAK,
+	STOP_SYSCALL,
+	STOP_MARK,
+	STOP_ASLEEP, /* not stopped: sleeps in a system call */
+	STOP_SIGNAL,
+	STOP_EXIT,
+	STOP_LATE /* PATIENCE is over */
+};
+
+enum { BREAKPOINTS = 2 };
+
+struct breakpoint {
+	uintptr_t address; /* 0: none */
+	long original;
+};
+
+struct tracee {
+	pid_t pid;
+	int proc;   /* its /proc/PID/syscall */
+	int status; /* what waitpid() last told */
+	bool asleep_told;
+	struct breakpoint breakpoints[BREAKPOINTS];
+};
+
+/* The child's part, and the parent's. The child is stopped afterwards. */
+void
+tracee_offer(void);
+void
+tracee_take(struct tracee *tracee, pid_t pid);
+
+/* Lets it run until the next stop. how: PTRACE_CONT and its like. */
+enum stop
+tracee_resume(struct tracee *tracee, int how);
+
+/* After STOP_ASLEEP: waits on. */
+enum stop
+tracee_wait(struct tracee *tracee, int how);
+
+/* One instruction that cannot block: quicker. */
+enum stop
+tracee_step(struct tracee *tracee);
+
+struct user_regs_struct;
+void
+tracee_registers(const struct tracee *tracee, struct user_regs_struct *ret);
+
+long
+tracee_peek(const struct tracee *tracee, uintptr_t address);
+
+void
+tracee_break(struct tracee *tracee, int slot, uintptr_t address);
+void
+tracee_unbreak(struct tracee *tracee, int slot);
+
+/* After STOP_BREAK: which; then on past it. */
+uintptr_t
+tracee_broke_at(const struct tracee *tracee);
+void
+tracee_pass(struct tracee *tracee);
+
+/* Kills it and takes its remains. */
+void
+tracee_kill(struct tracee *tracee);
+
+/* Whether a process sleeps in a system call that waits for another. */
+bool
+asleep(int proc);
+int
+asleep_open(pid_t pid);
+
+/* cast.c: those who are not the victim ----------------------------------- */
+
+struct run {
+	const struct scenario *scenario;
+	const struct text *text;
+	struct points *points;
+	struct stage *stage;
+	const char *root;
+	cubby_mailbox *senders[ACTORS], *receivers[ACTORS];
+	cubby_message *held; /* by the bystander */
+	pid_t sleeper;	     /* 0: none, or it has left */
+	struct tracee victim;
+	bool supplied; /* what the victim waits for is there */
+	int64_t supplied_at;
+	uint32_t present, crowd;   /* senders now, and the most at once */
+	int descriptors, mappings; /* at the beginning */
+	uint64_t bytes;		   /* of the mailbox, before any message */
+};
+
+/* Builds the starting state. */
+void
+cast_enter(struct run *run);
+/* A sender comes or goes. */
+void
+cast_count(struct run *run, int senders);
+/* Who was asleep gets what it waited for, and leaves. send: it gets a
+   bystander's message for want of one of the victim's. */
+void
+cast_wake(struct run *run, bool send);
+/* Those who were attached go on, then fresh ones come. */
+void
+cast_go_on(struct run *run);
+void
+cast_fresh(struct run *run);
+/* Receives until no more than left accepted messages are missing. */
+void
+cast_collect(struct run *run, int left);
+/* Takes whatever is there now. */
+void
+cast_drain(struct run *run);
+/* Lets one message wait for the victim. */
+void
+cast_supply(struct run *run);
+/* Gives the victim what it sleeps for, if it is not there. */
+void
+cast_assist(struct run *run);
+/* All is drained and the victim gone: the room and memory are there again. */
+void
+cast_check_room(struct run *run, int left);
+void
+cast_check_memory(struct run *run);
+/* Everyone leaves; nothing may be left. */
+void
+cast_leave(struct run *run);
+
+/* tree.c: what lies in a directory, and what a process has open */
+uint64_t
+tree_bytes(const char *root);
+/* The path of something in it; NULL if it is empty. */
+const char *
+tree_leftover(const char *root);
+void
+tree_remove(const char *root);
+int
+count_descriptors(void);
+int
+count_mappings(const char *root);
+
+/* run.c ------------------------------------------------------------------ */
+
+enum strike { UNHARMED, KILLED, STOPPED };
+
+/* Lists the points of a scenario, and checks that it goes well unharmed. */
+void
+run_record(struct run *run);
+
+/* One run. Returns false if the point was not met. */
+bool
+run_strike(struct run *run, uint32_t point, enum strike strike);
+
+/* report.c: what a worker tells the process that watches it -------------- */
+
+/* Shared by a worker and the main process. */
+struct report {
+	_Atomic(int64_t) moved; /* when it was last seen to move */
+	_Atomic(bool) hang;
+	const char *doing; /* a literal: the same in all processes */
+	char failure[512];
+	int64_t longest; /* anyone waited for something */
+	const char *longest_what;
+};
+
+/* This process is a worker; fail() and the rest go to this report. */
+void
+report_to(struct report *report);
+
+/* This process is a worker's child; fail() is a complaint to the worker. */
+void
+complain_to(struct stage *stage);
+
+/* Ends the process: something is wrong. */
+noreturn void
+fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+noreturn void
+fail_hang(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Tells that the run is alive. */
+void
+progress(const char *doing);
+
+/* Tells how long somebody was made to wait. */
+void
+waited(const char *what, int64_t since);
+
+/* pool.c: the workers ---------------------------------------------------- */
+
+struct item {
+	uint16_t scenario;
+	uint16_t strike; /* enum strike; UNHARMED: list the points */
+	uint32_t point;
+};
+
+/* What became of the runs of one scenario. */
+struct tally {
+	uint32_t runs, failures, hangs, astray;
+	int64_t longest;
+	const char *longest_what;
+};
+
+/*
+ * Does all the items, by that many workers at a time; stops early when too
+ * much has failed. points and tallies: one for each scenario, points shared.
+ */
+void
+pool_run(const struct text *text, const struct item *items, uint32_t count,
+	 struct points *points, struct tally *tallies, int workers);
+
+/* Memory that this process and its children share. */
+void *
+share(size_t size);
+
+#endif

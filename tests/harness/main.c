@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * every_instruction: kills and stops libcubby's users at every instruction.
+ * See harness.h for how, and --help for what it can be told.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+struct options {
+	uint32_t spread; /* points to take; 0: all */
+	int jobs;
+	const char *scenario; /* part of a name; NULL: all */
+	long point;	      /* -1: as the spread says */
+	int strikes;	      /* bits of enum strike */
+	bool list;	      /* print the points, and that is all */
+};
+
+static const char usage[] =
+	"usage: every_instruction [option...]\n"
+	"  --all             every point (the default is --spread 2000)\n"
+	"  --spread N        about N points, spread evenly\n"
+	"  --scenario NAME   those whose name contains it (exactly it, if one\n"
+	"                    is called so)\n"
+	"  --point N         this point of them alone\n"
+	"  --killed          only kill\n"
+	"  --stopped         only stop\n"
+	"  --list            print the points, and try none\n"
+	"  -j, --jobs N      that many at a time (default: a processor each)\n";
+
+static void
+parse(int argc, char **argv, struct options *ret)
+{
+	static const struct option names[] = {
+		{ "all", no_argument, NULL, 'a' },
+		{ "spread", required_argument, NULL, 's' },
+		{ "scenario", required_argument, NULL, 'n' },
+		{ "point", required_argument, NULL, 'p' },
+		{ "killed", no_argument, NULL, 'k' },
+		{ "stopped", no_argument, NULL, 't' },
+		{ "list", no_argument, NULL, 'l' },
+		{ "jobs", required_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "j:h", names, NULL)) != -1) {
+		if (option == 'a')
+			ret->spread = 0;
+		else if (option == 's')
+			ret->spread = (uint32_t)atoi(optarg);
+		else if (option == 'n')
+			ret->scenario = optarg;
+		else if (option == 'p')
+			ret->point = atol(optarg);
+		else if (option == 'k')
+			ret->strikes = 1 << KILLED;
+		else if (option == 't')
+			ret->strikes = 1 << STOPPED;
+		else if (option == 'l')
+			ret->list = true;
+		else if (option == 'j')
+			ret->jobs = atoi(optarg);
+		else {
+			fputs(usage, option == 'h' ? stdout : stderr);
+			exit(option == 'h' ? 0 : 2);
+		}
+	}
+	if (optind < argc || ret->jobs < 1) {
+		fputs(usage, stderr);
+		exit(2);
+	}
+}
+
+/* The scenarios asked for: bits by index. */
+static uint32_t
+choose(const struct options *options, bool *ret_chosen)
+{
+	uint32_t count, chosen = 0;
+	const struct scenario *list = scenarios(&count);
+	bool exact = false;
+
+	for (uint32_t s = 0; s < count && options->scenario; s++)
+		exact |= !strcmp(scenario_name(&list[s]), options->scenario);
+	for (uint32_t s = 0; s < count; s++) {
+		const char *name = scenario_name(&list[s]);
+
+		ret_chosen[s] = !options->scenario ||
+				(exact ? !strcmp(name, options->scenario) :
+					 strstr(name, options->scenario) !=
+						 NULL);
+		chosen += ret_chosen[s];
+	}
+	return chosen;
+}
+
+/* How many of a scenario's points are taken. */
+static uint32_t
+share_of(const struct options *options, uint32_t points, uint64_t total)
+{
+	uint64_t quota;
+
+	if (!options->spread || total <= options->spread)
+		return points;
+	quota = ((uint64_t)points * options->spread + total - 1) / total;
+	if (quota < 4)
+		quota = 4;
+	return quota < points ? (uint32_t)quota : points;
+}
+
+/* Both runs of each point that the options ask for. */
+static uint32_t
+plan(const struct options *options, const struct points *points, uint32_t count,
+     struct item *ret_items)
+{
+	uint64_t total = 0;
+	uint32_t items = 0;
+
+	for (uint32_t s = 0; s < count; s++)
+		total += points[s].count;
+	for (uint32_t s = 0; s < count; s++) {
+		uint32_t all = points[s].count;
+		uint32_t quota = share_of(options, all, total);
+
+		if (options->point >= 0)
+			quota = (uint32_t)options->point < all;
+		for (uint32_t i = 0; i < quota; i++) {
+			uint32_t point = (uint32_t)((2 * (uint64_t)i + 1) *
+						    all /
+						    (2 * (uint64_t)quota));
+
+			if (options->point >= 0)
+				point = (uint32_t)options->point;
+			for (int strike = KILLED; strike <= STOPPED; strike++)
+				if (options->strikes & 1 << strike)
+					ret_items[items++] = (struct item){
+						.scenario = (uint16_t)s,
+						.strike = (uint16_t)strike,
+						.point = point
+					};
+		}
+	}
+	return items;
+}
+
+static void
+print_points(const struct text *text, const char *name,
+	     const struct points *points)
+{
+	for (uint32_t i = 0; i < points->count; i++)
+		printf("%s %u: %s%s\n", name, i,
+		       point_name(text, &points->list[i]),
+		       i == points->clash ? " (the competitor)" : "");
+}
+
+static void
+print_row(const char *name, uint32_t points, const struct tally *tally)
+{
+	printf("%-28s %7u %8u %6u %8u %7u %9.1f %s\n", name, points,
+	       tally->runs, tally->hangs, tally->failures, tally->astray,
+	       (double)tally->longest / 1e6,
+	       tally->longest_what ? tally->longest_what : "");
+}
+
+/* Returns the status to exit with. */
+static int
+print_result(const struct points *points, const struct tally *tallies,
+	     const bool *chosen)
+{
+	struct tally total = { 0 };
+	uint32_t count, all = 0;
+	const struct scenario *list = scenarios(&count);
+
+	printf("%-28s %7s %8s %6s %8s %7s %9s\n", "scenario", "points", "runs",
+	       "hangs", "failures", "astray", "longest wait, ms");
+	for (uint32_t s = 0; s < count; s++) {
+		if (!chosen[s])
+			continue;
+		print_row(scenario_name(&list[s]), points[s].count,
+			  &tallies[s]);
+		all += points[s].count;
+		total.runs += tallies[s].runs;
+		total.hangs += tallies[s].hangs;
+		total.failures += tallies[s].failures;
+		total.astray += tallies[s].astray;
+		if (tallies[s].longest > total.longest) {
+			total.longest = tallies[s].longest;
+			total.longest_what = tallies[s].longest_what;
+		}
+	}
+	print_row("in all", all, &total);
+	/* A run that strays from its path to the point tries less than it
+	   says: a few do (what spins, spins by time), many must not. */
+	if (total.astray > 10 && total.astray > total.runs / 20) {
+		printf("too many runs went astray\n");
+		return 1;
+	}
+	return total.failures || !all ? 1 : 0;
+}
+
+/*
+ * Addresses must be the same in every run, and a function's first call take the
+ * path of all others.
+ */
+static void
+fix_addresses(char **argv)
+{
+	int persona = personality(0xffffffff);
+
+	if (getenv("LD_BIND_NOW"))
+		return;
+	setenv("LD_BIND_NOW", "1", 1);
+	if (persona >= 0)
+		personality((unsigned long)persona | ADDR_NO_RANDOMIZE);
+	execv("/proc/self/exe", argv);
+	perror("/proc/self/exe");
+	exit(2);
+}
+
+static uint32_t
+list_points(const struct options *options, const struct text *text,
+	    struct points *points, struct tally *tallies, const bool *chosen,
+	    struct item *items)
+{
+	uint32_t scenarios_count, count = 0;
+
+	scenarios(&scenarios_count);
+	for (uint32_t s = 0; s < scenarios_count; s++) {
+		if (chosen[s])
+			items[count++] = (struct item){ .scenario = (uint16_t)s,
+							.strike = UNHARMED };
+	}
+	pool_run(text, items, count, points, tallies, options->jobs);
+	for (uint32_t s = 0; s < scenarios_count; s++)
+		points[s].count = tallies[s].failures ? 0 : points[s].count;
+	return scenarios_count;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options = {
+		.spread = 2000,
+		.point = -1,
+		.strikes = 1 << KILLED | 1 << STOPPED,
+		.jobs = (int)sysconf(_SC_NPROCESSORS_ONLN),
+	};
+	uint32_t count;
+	const struct scenario *list = scenarios(&count);
+	bool *chosen = calloc(count, sizeof(*chosen));
+	struct points *points = share(count * sizeof(*points));
+	struct tally *tallies = calloc(count, sizeof(*tallies));
+	struct item *items =
+		share((uint64_t)count * POINTS_MAX * 2 * sizeof(*items));
+	struct text text;
+	sigset_t child;
+	int status;
+
+	fix_addresses(argv);
+	parse(argc, argv, &options);
+	if (!choose(&options, chosen)) {
+		fprintf(stderr, "no scenario of that name\n");
+		return 2;
+	}
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	text_find(&text);
+	list_points(&options, &text, points, tallies, chosen, items);
+	for (uint32_t s = 0; s < count && options.list; s++) {
+		if (chosen[s])
+			print_points(&text, scenario_name(&list[s]),
+				     &points[s]);
+	}
+	if (!options.list)
+		pool_run(&text, items, plan(&options, points, count, items),
+			 points, tallies, options.jobs);
+	status = print_result(points, tallies, chosen);
+	free(chosen);
+	free(tallies);
+	return status;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The victim: what it lives through from fork to exit.
+ *
+ * Between the marks START and END nothing runs but the operation, so that the
+ * harness kills nobody outside of libcubby and what libcubby calls.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+void
+mailbox_options(struct cubby_options *ret)
+{
+	*ret = (struct cubby_options)CUBBY_OPTIONS_INIT;
+	ret->capacity = CAPACITY;
+	ret->message_max = BUFFER;
+}
+
+/* The address of the trap is how the tracer knows it. */
+__attribute__((noinline, noclone)) static void
+trap(void)
+{
+	__asm__ volatile(".globl mark_instruction\n"
+			 "mark_instruction: int3" ::
+				 : "memory");
+}
+
+void
+victim_mark(struct stage *stage, enum mark mark)
+{
+	stage->mark = mark;
+	trap();
+}
+
+static void
+must(int result, const char *what)
+{
+	if (result < 0)
+		fail("the victim's %s: %s", what, cubby_strerror(result));
+}
+
+static void
+send_own(struct victim *victim, int count)
+{
+	for (int i = 0; i < count; i++)
+		must(actor_send(victim->stage, victim->mailbox, VICTIM,
+				victim->scenario->operation->size,
+				now() + PATIENCE),
+		     "first send");
+}
+
+/* The starting state, as far as it lies in the victim's own lane. */
+static void
+fill_own_lane(struct victim *victim)
+{
+	switch (victim->scenario->start) {
+	case ONE:
+		send_own(victim, 1);
+		break;
+	case FULL:
+		send_own(victim, CAPACITY);
+		break;
+	case WRAPPED:
+		for (int i = 0; i < 2 * CAPACITY + 3; i++) {
+			send_own(victim, 1);
+			victim_mark(victim->stage, MARK_TAKE);
+		}
+		send_own(victim, 1);
+		break;
+	case EMPTY:
+	case ASLEEP_THERE:
+	case SEVERAL:
+	case STARTS:
+		break;
+	}
+}
+
+/* After the operation the handle must be of use. */
+static void
+go_on(struct victim *victim)
+{
+	int roles = victim->scenario->operation->roles;
+
+	if (!victim->mailbox)
+		return;
+	if (roles & CUBBY_SEND)
+		must(actor_send(victim->stage, victim->mailbox, VICTIM, SHORT,
+				now() + PATIENCE),
+		     "next send");
+	if (roles & CUBBY_RECEIVE)
+		must(actor_take(victim->stage, victim->mailbox, VICTIM,
+				now() + PATIENCE),
+		     "next receive");
+}
+
+void
+victim_live(const struct scenario *scenario, struct stage *stage)
+{
+	const struct operation *operation = scenario->operation;
+	struct victim victim = { .scenario = scenario, .stage = stage };
+
+	complain_to(stage);
+	tracee_offer();
+	victim.buffer = malloc(BUFFER);
+	memset(victim.buffer, 0xee, BUFFER);
+	victim.envelope = (struct cubby_envelope)CUBBY_ENVELOPE_INIT;
+	if (operation->roles && !(operation->effects & OPENS))
+		must(cubby_open(MAILBOX, operation->roles, NULL,
+				&victim.mailbox),
+		     "open");
+	if (victim.mailbox && operation->roles & CUBBY_SEND)
+		fill_own_lane(&victim);
+	if (operation->prepare)
+		operation->prepare(&victim);
+	victim_mark(stage, MARK_START);
+	operation->perform(&victim);
+	victim_mark(stage, MARK_END);
+	operation->conclude(&victim);
+	go_on(&victim);
+	cubby_close(victim.mailbox);
+	free(victim.buffer);
+	_exit(0);
+}
