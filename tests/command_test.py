@@ -1,0 +1,1131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The command cubby: every verb, every exit code, and what it says.
+
+command_test.py COMMAND [TEST...]: each test has a root of its own, a deadline on
+everything that waits, and no state of another test.
+"""
+
+import base64
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import unittest
+
+COMMAND = os.path.abspath(sys.argv.pop(1))
+DEADLINE = 60  # seconds: what hangs, fails
+
+DONE, ERROR, USAGE, NOTHING, LATE, NO_MAILBOX = range(6)
+NOT_UTF8 = b"\xff\xfe\x00\x80"
+
+
+def temporary_root():
+    """A directory that only this user can enter, in memory where there is."""
+    where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    return tempfile.mkdtemp(prefix="cubby-test-", dir=where)
+
+
+class Result:
+    """How a command ended: its exit code and what it wrote."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err.decode()
+
+    def lines(self):
+        return self.out.decode().splitlines()
+
+
+class CommandTest(unittest.TestCase):
+    def setUp(self):
+        self.root = temporary_root()
+        self.addCleanup(shutil.rmtree, self.root)
+        self.environment = dict(
+            os.environ, CUBBY_ROOT=self.root, LC_ALL="C.UTF-8"
+        )
+        self.environment.pop("NO_COLOR", None)
+        self.environment.pop("POSIXLY_CORRECT", None)
+
+    # What the tests are written with ----------------------------------
+
+    def start(self, *words, **how):
+        how.setdefault("stdin", subprocess.DEVNULL)
+        how.setdefault("stdout", subprocess.PIPE)
+        how.setdefault("stderr", subprocess.PIPE)
+        process = subprocess.Popen(
+            [COMMAND, *words], env=self.environment, **how
+        )
+        self.addCleanup(self.end, process)
+        return process
+
+    @staticmethod
+    def end(process):
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                stream.close()
+
+    @staticmethod
+    def finish(process, given=None):
+        out, err = process.communicate(given, timeout=DEADLINE)
+        return Result(process.returncode, out, err)
+
+    def cubby(self, *words, given=None, **how):
+        """Runs the command to its end."""
+        if given is not None:
+            how["stdin"] = subprocess.PIPE
+        return self.finish(self.start(*words, **how), given)
+
+    def do(self, *words, given=None):
+        """Runs it, and it must succeed without a word of complaint."""
+        result = self.cubby(*words, given=given)
+        self.assertEqual((result.code, result.err), (DONE, ""))
+        return result
+
+    def refuse(self, code, *words, given=None):
+        """Runs it, and it must fail with that code; returns what it said."""
+        result = self.cubby(*words, given=given)
+        self.assertEqual(result.code, code, result.err)
+        self.assertTrue(result.err.startswith("cubby: "), result.err)
+        return result.err
+
+    def shell(self, script):
+        result = subprocess.run(
+            ["bash", "-c", script],
+            env=dict(self.environment, CUBBY=COMMAND),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=DEADLINE,
+        )
+        return Result(result.returncode, result.stdout, result.stderr)
+
+    def info(self, name="jobs"):
+        return json.loads(self.do("info", "--json", name).out)
+
+    def wait_until(self, condition):
+        """What another process brings about is looked at until it is so."""
+        end = time.monotonic() + DEADLINE
+        while not condition():
+            self.assertLess(time.monotonic(), end, "it never came true")
+            time.sleep(0.005)
+
+    def wait_for_receiver(self):
+        self.wait_until(lambda: self.info()["receivers"] == 1)
+
+    def send_numbers(self, first, last):
+        lines = "".join("%d\n" % i for i in range(first, last + 1))
+        self.do("send", "jobs", given=lines.encode())
+
+    def assert_numbers(self, first, last):
+        """These wait in jobs, and nothing else."""
+        expected = [str(i) for i in range(first, last + 1)]
+        self.assertEqual(self.do("receive", "--all", "jobs").lines(), expected)
+
+    @contextlib.contextmanager
+    def terminal(self, columns=80):
+        """A terminal for stdout, and a function that reads what it shows."""
+        leader, follower = pty.openpty()
+        fcntl.ioctl(
+            follower,
+            termios.TIOCSWINSZ,
+            struct.pack("HHHH", 24, columns, 0, 0),
+        )
+
+        def shown():
+            os.close(follower)
+            text = b""
+            with contextlib.suppress(OSError):  # EIO: the end
+                while True:
+                    text += os.read(leader, 65536)
+            return text.decode().replace("\r\n", "\n")
+
+        try:
+            yield follower, shown
+        finally:
+            os.close(leader)
+
+    def on_terminal(self, *words, columns=80):
+        with self.terminal(columns) as (stdout, shown):
+            process = self.start(*words, stdout=stdout)
+            self.assertEqual(process.wait(DEADLINE), DONE)
+            return shown()
+
+
+class Help(CommandTest):
+    VERBS = "create send receive peek ls info rm sweep help".split()
+
+    def test_lists_every_verb(self):
+        for words in (["help"], ["--help"], ["-h"]):
+            out = self.do(*words).out.decode()
+            for verb in self.VERBS:
+                self.assertIn("\n  %s " % verb, out)
+
+    def test_explains_each_verb_in_80_columns(self):
+        for verb in self.VERBS:
+            out = self.do("help", verb).out
+            self.assertEqual(self.do(verb, "--help").out, out)
+            self.assertTrue(out.startswith(b"Usage: cubby " + verb.encode()))
+            self.assertIn(b"--help", out)
+            self.assertLess(max(map(len, out.splitlines())), 80)
+
+    def test_says_whose_capacity_it_is(self):
+        for words in (["help"], ["help", "create"], ["help", "info"]):
+            text = " ".join(self.do(*words).out.decode().split())
+            self.assertIn("per sender", text)
+            self.assertIn("as in the textbook, is", text)
+            self.assertIn("--order arrival", text)
+
+    def test_tells_the_version(self):
+        self.assertRegex(
+            self.do("--version").out.decode(), r"^cubby \d+\.\d+\.\d+\n$"
+        )
+
+
+class Usage(CommandTest):
+    def test_mistakes_exit_2_and_say_what_to_do(self):
+        self.do("create", "jobs")
+        for words, said in [
+            ([], "cubby help"),
+            (["frob"], "no verb frob"),
+            (["--frob"], "no option --frob"),
+            (["help", "frob"], "no verb frob"),
+            (["send"], "NAME [WORD...]"),
+            (["create", "one", "two"], "two is too much"),
+            (["receive", "--frob", "jobs"], "no option --frob"),
+            (["receive", "-z", "jobs"], "no option -z"),
+            (["receive", "--all=yes", "jobs"], "--all takes no value"),
+            (["receive", "jobs", "--timeout"], "--timeout needs a value"),
+            (["receive", "--timeout", "5x", "jobs"], "5x is not a time"),
+            (["receive", "--timeout", "-1", "jobs"], "-1 is not a time"),
+            (["receive", "--timeout", "", "jobs"], " is not a time"),
+            (["receive", "--timeout", "9999999h", "jobs"], "is not a time"),
+            (["receive", "--count", "0", "jobs"], "out of range"),
+            (["receive", "--count", "x", "jobs"], "not a whole number"),
+            (["receive", "--all", "--follow", "jobs"], "exclude"),
+            (["receive", "--try", "--timeout", "1", "jobs"], "exclude"),
+            (["receive", "--json", "--raw", "jobs"], "exclude"),
+            (["send", "--whole", "jobs", "hi"], "standard input"),
+            (["send", "--null", "--whole", "jobs"], "exclude"),
+            (["send", "--try", "--timeout", "1", "jobs", "hi"], "exclude"),
+            (["send", "--type", "0", "jobs", "hi"], "out of range"),
+            (["send", "--tag", "-1", "jobs", "hi"], "not a whole number"),
+            (["create", "--cell", "100", "new"], "power of 2"),
+            (["create", "--cell", "8192", "new"], "out of range"),
+            (["create", "--message-max", "0", "new"], "out of range"),
+            (["create", "--message-max", "1T", "new"], "not a size"),
+            (["create", "--fixed", "1", "--message-max", "2", "new"], "exc"),
+            (["create", "--mode", "999", "new"], "not a mode"),
+            (["create", "--order", "random", "new"], "not an order"),
+            (
+                ["create", "--order", "sender", "--capacity", "0", "new"],
+                "use --order arrival",
+            ),
+            (["create", "a/b"], "not a name"),
+            (["create", ".hidden"], "not a name"),
+            (["create", ""], "not a name"),
+            (["create", "x" * 201], "not a name"),
+        ]:
+            with self.subTest(words=words):
+                self.assertIn(said, self.refuse(USAGE, *words))
+        self.assertEqual(self.do("ls").out.count(b"\n"), 1)
+
+
+class Create(CommandTest):
+    def test_makes_what_the_options_say(self):
+        self.do(
+            *"create --capacity 7 --message-max 1.5K --temporary".split(),
+            *"--memory-limit 1M --cell 256 --mode 0620 jobs".split(),
+        )
+
+    def test_tells_what_it_made(self):
+        self.do(
+            *"create --capacity 7 --message-max 1.5K".split(),
+            *"--memory-limit 1M --cell 256 --mode 0640 jobs".split(),
+        )
+        info = self.info()
+        self.assertEqual(
+            [
+                info[field]
+                for field in "capacity message_max memory_limit cell_size "
+                "mode order sizing lifetime uid".split()
+            ],
+            [
+                *[7, 1536, 1 << 20, 256, "0640"],
+                *["sender", "variable", "persistent", os.getuid()],
+            ],
+        )
+
+    def test_defaults(self):
+        self.do("create", "jobs")
+        info = self.info()
+        self.assertEqual(
+            (info["capacity"], info["message_max"], info["mode"]),
+            (128, 1 << 20, "0600"),
+        )
+
+    def test_an_existing_one_is_fine_unless_it_differs(self):
+        self.do("create", "--capacity", "7", "jobs")
+        self.do("create", "jobs")
+        self.do("create", "--capacity", "7", "jobs")
+        err = self.refuse(ERROR, "create", "--capacity", "8", "jobs")
+        self.assertIn("jobs exists, with other attributes", err)
+        err = self.refuse(ERROR, "create", "--exclusive", "jobs")
+        self.assertIn("jobs exists already", err)
+
+    def test_fixed_size_refuses_every_other(self):
+        self.do("create", "--fixed", "4", "jobs")
+        self.do("send", "jobs", "four")
+        err = self.refuse(ERROR, "send", "jobs", "five!")
+        self.assertIn(
+            "the message has 5 bytes, and jobs takes messages of exactly 4",
+            err,
+        )
+        self.assertEqual(self.info()["sizing"], "fixed")
+        self.assert_waiting("four")
+
+    def assert_waiting(self, *messages):
+        self.assertEqual(
+            self.do("receive", "--all", "jobs").lines(), list(messages)
+        )
+
+    def test_fixed_size_may_be_zero(self):
+        self.do("create", "--fixed", "0", "jobs")
+        self.do("send", "jobs", "")
+        self.refuse(ERROR, "send", "jobs", "x")
+        self.assert_waiting("")
+
+    def test_an_order_that_is_not_there_is_told_of(self):
+        result = self.cubby("create", "--order", "priority", "jobs")
+        if result.code == DONE:
+            self.assertEqual(self.info()["order"], "priority")
+        else:
+            self.assertEqual(result.code, ERROR)
+            self.assertIn("cubby: cannot make jobs so: ", result.err)
+
+    def test_send_and_receive_make_one_only_if_told(self):
+        self.do("send", "--create", "jobs", "hi")
+        self.assertEqual(self.do("receive", "--create", "jobs").out, b"hi\n")
+        self.refuse(NOTHING, "receive", "--create", "--try", "new")
+        self.assertEqual(self.info("new")["waiting"], 0)
+
+
+class NoMailbox(CommandTest):
+    def test_exits_5_and_says_how_to_make_it(self):
+        for words in (
+            ["send", "jobs", "hi"],
+            ["send", "jobs"],
+            ["receive", "jobs"],
+            ["peek", "jobs"],
+            ["info", "jobs"],
+            ["ls", "jobs"],
+            ["sweep", "jobs"],
+        ):
+            with self.subTest(words=words):
+                self.assertEqual(
+                    self.refuse(NO_MAILBOX, *words),
+                    "cubby: no mailbox jobs; "
+                    "make it with: cubby create jobs\n",
+                )
+        self.assertEqual(
+            self.refuse(NO_MAILBOX, "rm", "jobs"), "cubby: no mailbox jobs\n"
+        )
+
+    def test_a_root_that_does_not_exist(self):
+        self.environment["CUBBY_ROOT"] = self.root + "/nowhere"
+        self.assertIn("/nowhere", self.refuse(ERROR, "create", "jobs"))
+
+    def test_a_root_that_others_may_write(self):
+        os.chmod(self.root, 0o777)
+        self.assertIn(self.root, self.refuse(ERROR, "create", "jobs"))
+
+    def test_something_else_of_that_name(self):
+        with open(self.root + "/jobs", "w"):
+            pass
+        with contextlib.suppress(FileNotFoundError):
+            os.mkdir("%s/cubby-%d" % (self.root, os.getuid()), 0o700)
+        with open("%s/cubby-%d/jobs" % (self.root, os.getuid()), "w"):
+            pass
+        self.refuse(ERROR, "send", "jobs", "hi")
+
+
+class Send(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.do("create", "jobs")
+
+    def receive_all(self, *options):
+        return self.do("receive", "--all", *options, "jobs").out
+
+    def test_words_are_one_message(self):
+        self.do("send", "jobs", "hello", "there  you", "")
+        self.assertEqual(self.receive_all(), b"hello there  you \n")
+
+    def test_words_after_two_dashes_are_never_options(self):
+        self.do("send", "jobs", "--", "--try", "-x")
+        self.assertEqual(self.receive_all(), b"--try -x\n")
+
+    def test_an_empty_word_is_an_empty_message(self):
+        self.do("send", "jobs", "")
+        self.assertEqual(self.info()["waiting"], 1)
+        self.assertEqual(self.receive_all(), b"\n")
+
+    def test_each_line_is_a_message(self):
+        self.do("send", "jobs", given=b"one\n\nthree\r\nno newline")
+        self.assertEqual(self.info()["waiting"], 4)
+        self.assertEqual(
+            self.receive_all("-0"), b"one\0\0three\r\0no newline\0"
+        )
+
+    def test_no_input_is_no_message(self):
+        self.do("send", "jobs", given=b"")
+        self.assertEqual(self.info()["waiting"], 0)
+
+    def test_null_ends_messages(self):
+        self.do("send", "-0", "jobs", given=b"a\nb\0\0c")
+        self.assertEqual(self.info()["waiting"], 3)
+        self.assertEqual(self.receive_all("-0"), b"a\nb\0\0c\0")
+
+    def test_whole_is_one_message(self):
+        data = os.urandom(300000)
+        self.do("send", "--whole", "jobs", given=data)
+        self.assertEqual(self.info()["waiting"], 1)
+        self.assertEqual(self.do("receive", "--raw", "jobs").out, data)
+
+    def test_whole_of_nothing_is_an_empty_message(self):
+        self.do("send", "--whole", "jobs", given=b"")
+        self.assertEqual(self.receive_all(), b"\n")
+
+    def test_lines_longer_than_any_buffer(self):
+        lines = [b"a" * 200000, b"b" * 65536, b"c", b"d" * (1 << 20)]
+        self.do("send", "jobs", given=b"\n".join(lines))
+        self.assertEqual(self.receive_all(), b"\n".join(lines) + b"\n")
+
+    def test_a_line_is_sent_as_soon_as_it_is_there(self):
+        process = self.start("send", "jobs", stdin=subprocess.PIPE)
+        for word in (b"one", b"two"):
+            process.stdin.write(word + b"\n")
+            process.stdin.flush()
+            received = self.do("receive", "--timeout", "30s", "jobs")
+            self.assertEqual(received.out, word + b"\n")
+        process.stdin.close()
+        self.assertEqual(process.wait(DEADLINE), DONE)
+
+    def test_a_line_too_long_is_told_by_its_number(self):
+        self.do("create", "--message-max", "5", "small")
+        err = self.refuse(ERROR, "send", "small", given=b"1\n2\nsixsix\n4\n")
+        self.assertEqual(
+            err,
+            "cubby: line 3 has more than 5 bytes, and small takes messages of "
+            "at most 5 bytes; 2 sent before\n",
+        )
+        received = self.do("receive", "--all", "small")
+        self.assertEqual(received.lines(), ["1", "2"])
+
+    def test_an_endless_line_ends_soon(self):
+        self.do("create", "--message-max", "5", "small")
+        with open("/dev/zero", "rb") as zeros:
+            result = self.cubby("send", "small", stdin=zeros)
+        self.assertEqual(result.code, ERROR)
+        self.assertIn("line 1 has more than 5 bytes", result.err)
+
+    def test_words_too_long(self):
+        self.do("create", "--message-max", "5", "small")
+        self.assertEqual(
+            self.refuse(ERROR, "send", "small", "sixsix"),
+            "cubby: the message has 6 bytes, and small takes messages of at "
+            "most 5 bytes\n",
+        )
+
+    def test_whole_too_long_sends_nothing(self):
+        self.do("create", "--message-max", "5", "small")
+        self.refuse(ERROR, "send", "--whole", "small", given=b"1\n2\n3\n")
+        self.do("send", "--whole", "small", given=b"1\n2\n3")
+        self.assertEqual(self.info("small")["waiting"], 1)
+
+    def test_standard_input_that_cannot_be_read(self):
+        with open(os.devnull, "w") as unreadable:
+            result = self.cubby("send", "jobs", stdin=unreadable)
+        self.assertEqual(result.code, ERROR)
+        self.assertIn("cannot read standard input", result.err)
+
+    def test_tag_and_type_go_with_each_message(self):
+        tag = (1 << 64) - 1
+        self.do(
+            *["send", "--tag", str(tag), "--type", "7", "jobs"],
+            given=b"one\ntwo\n",
+        )
+        self.do("send", "--tag", "0x10", "jobs", "three")
+        lines = self.do("receive", "--all", "--json", "jobs").lines()
+        told = [(m["tag"], m["type"]) for m in map(json.loads, lines)]
+        self.assertEqual(told, [(tag, 7), (tag, 7), (16, 0)])
+
+    def test_sync_ends_when_a_receiver_has_it(self):
+        process = self.start("send", "--sync", "jobs", "hi")
+        self.wait_until(lambda: self.info()["waiting"] == 1)
+        self.assertIsNone(process.poll())
+        self.assertEqual(self.do("receive", "jobs").out, b"hi\n")
+        self.assertEqual(self.finish(process).code, DONE)
+
+    def test_sync_that_nobody_receives_in_time_stays(self):
+        err = self.refuse(LATE, "send", "--sync", "-t", "50ms", "jobs", "hi")
+        self.assertIn("nobody has received the message in time", err)
+        self.assertIn("will be delivered", err)
+        self.assertEqual(self.receive_all(), b"hi\n")
+
+
+class Full(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.do("create", "jobs")
+        self.send_numbers(1, 128)
+
+    def test_try_exits_3_and_says_how_full_it_is(self):
+        self.assertEqual(
+            self.refuse(NOTHING, "send", "--try", "jobs", "129"),
+            "cubby: jobs is full: 128 of 128 messages wait, nobody receives\n",
+        )
+        self.assert_numbers(1, 128)
+
+    def test_try_says_who_receives(self):
+        process = self.start("receive", "--from", "99", "jobs")
+        self.wait_for_receiver()
+        err = self.refuse(NOTHING, "send", "--try", "jobs", "129")
+        self.assertIn("1 receiver is attached", err)
+        process.terminate()
+
+    def test_try_says_how_many_were_sent_before(self):
+        self.do("receive", "--count", "2", "jobs")
+        err = self.refuse(NOTHING, "send", "--try", "jobs", given=b"a\nb\nc\n")
+        self.assertIn("; 2 sent before", err)
+
+    def test_timeout_exits_4(self):
+        for timeout in ("50ms", "50000us", "0.05", "0"):
+            err = self.refuse(LATE, "send", "-t", timeout, "jobs", "129")
+            self.assertEqual(
+                err,
+                "cubby: jobs is still full after %s: 128 of 128 messages "
+                "wait, nobody receives\n" % timeout,
+            )
+        self.assert_numbers(1, 128)
+
+    def test_the_129th_waits(self):
+        process = self.start("send", "jobs", "129")
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        self.assertEqual(self.do("receive", "jobs").out, b"1\n")
+        self.assertEqual(process.wait(DEADLINE), DONE)
+        self.assert_numbers(2, 129)
+
+    def test_the_129th_that_is_killed_sends_nothing(self):
+        process = self.start("send", "jobs", "129")
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(DEADLINE), -signal.SIGINT)
+        self.assert_numbers(1, 128)
+
+
+class OneShot(CommandTest):
+    def test_a_thousand_arrive_in_order_and_leave_one_lane(self):
+        self.do("create", "--capacity", "1000", "jobs")
+        result = self.shell(
+            'for i in {1..1000}; do "$CUBBY" send jobs $i || exit; done'
+        )
+        self.assertEqual((result.code, result.err), (DONE, ""))
+        info = self.info()
+        self.assertEqual((info["lanes"], info["waiting"]), (1, 1000))
+        self.assertEqual([s["waiting"] for s in info["sender_list"]], [1000])
+        self.assert_numbers(1, 1000)
+
+    def test_with_nobody_receiving_the_129th_finds_it_full(self):
+        self.do("create", "jobs")
+        result = self.shell(
+            'for i in {1..200}; do "$CUBBY" send --try jobs $i || exit; done'
+        )
+        self.assertEqual(result.code, NOTHING)
+        self.assertEqual(
+            result.err,
+            "cubby: jobs is full: 128 of 128 messages wait, nobody receives\n",
+        )
+        self.assertEqual(self.info()["lanes"], 1)
+        self.assert_numbers(1, 128)
+
+
+class Receive(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.do("create", "jobs")
+
+    def test_one_and_a_newline(self):
+        self.send_numbers(1, 3)
+        self.assertEqual(self.do("receive", "jobs").out, b"1\n")
+        self.assert_numbers(2, 3)
+
+    def test_waits_for_one(self):
+        process = self.start("receive", "jobs")
+        self.wait_for_receiver()
+        self.assertIsNone(process.poll())
+        self.do("send", "jobs", "hi")
+        self.assertEqual(self.finish(process).out, b"hi\n")
+
+    def test_bytes_as_they_are(self):
+        self.do("send", "--whole", "jobs", given=NOT_UTF8)
+        self.assertEqual(self.do("receive", "jobs").out, NOT_UTF8 + b"\n")
+
+    def test_null_and_raw(self):
+        for option, end in (("--null", b"\0"), ("-0", b"\0"), ("--raw", b"")):
+            self.do("send", "jobs", "hi")
+            self.assertEqual(self.do("receive", option, "jobs").out, b"hi" + end)
+
+    def test_try_exits_3(self):
+        self.assertEqual(
+            self.refuse(NOTHING, "receive", "--try", "jobs"),
+            "cubby: jobs is empty\n",
+        )
+        self.refuse(NOTHING, "receive", "--try", "--all", "jobs")
+
+    def test_timeout_exits_4(self):
+        begin = time.monotonic()
+        self.assertEqual(
+            self.refuse(LATE, "receive", "--timeout", "200ms", "jobs"),
+            "cubby: jobs: no message came within 200ms\n",
+        )
+        self.assertGreaterEqual(time.monotonic() - begin, 0.2)
+
+    def test_all_of_none(self):
+        self.assertEqual(self.do("receive", "--all", "jobs").out, b"")
+
+    def test_all_waits_until_the_timeout(self):
+        process = self.start("receive", "--all", "--timeout", "2s", "jobs")
+        self.wait_for_receiver()
+        self.do("send", "jobs", "hi")
+        result = self.finish(process)
+        self.assertEqual((result.code, result.out), (DONE, b"hi\n"))
+
+    def test_count(self):
+        self.send_numbers(1, 100)
+        out = self.do("receive", "--count", "70", "jobs").lines()
+        self.assertEqual(out, [str(i) for i in range(1, 71)])
+        self.assert_numbers(71, 100)
+
+    def test_count_with_try_prints_those_there_are(self):
+        self.send_numbers(1, 2)
+        result = self.cubby("receive", "--count", "3", "--try", "jobs")
+        self.assertEqual((result.code, result.out), (NOTHING, b"1\n2\n"))
+        self.assert_numbers(1, 0)
+
+    def test_all_up_to_a_count(self):
+        self.send_numbers(1, 5)
+        out = self.do("receive", "--all", "--count", "3", "jobs").lines()
+        self.assertEqual(out, ["1", "2", "3"])
+        self.assert_numbers(4, 5)
+
+    def test_all_into_a_file(self):
+        self.send_numbers(1, 128)
+        with tempfile.TemporaryFile() as file:
+            result = self.cubby("receive", "--all", "jobs", stdout=file)
+            self.assertEqual(result.code, DONE)
+            file.seek(0)
+            numbers = [int(line) for line in file]
+        self.assertEqual(numbers, list(range(1, 129)))
+        self.assert_numbers(1, 0)
+
+    def test_batch_into_a_pipe(self):
+        self.send_numbers(1, 128)
+        out = self.do("receive", "--all", "--batch", "jobs").lines()
+        self.assertEqual(out, [str(i) for i in range(1, 129)])
+
+    def test_many_large_ones_at_once(self):
+        data = [os.urandom(100000) for _ in range(20)]
+        for message in data:
+            self.do("send", "--whole", "jobs", given=message)
+        out = self.do("receive", "--all", "--raw", "jobs").out
+        self.assertEqual(out, b"".join(data))
+
+    def test_one_ends_though_nobody_has_read_it_yet(self):
+        self.do("send", "jobs", "hi")
+        for options in ([], ["--all"]):
+            process = self.start("receive", *options, "jobs")
+            self.assertEqual(process.wait(DEADLINE), DONE)
+        self.assert_numbers(1, 0)
+
+    def test_from_one_sender_only(self):
+        process = self.start("send", "jobs", stdin=subprocess.PIPE)
+        process.stdin.write(b"first\n")
+        process.stdin.flush()
+        self.wait_until(lambda: self.info()["waiting"] == 1)
+        self.do("send", "jobs", "second")
+        senders = [s["sender"] for s in self.info()["sender_list"]]
+        self.assertEqual(len(senders), 2)
+        told = {}
+        for sender in senders:
+            words = ["receive", "--json", "--from", str(sender), "jobs"]
+            message = json.loads(self.do(*words).out)
+            self.assertEqual(message["sender"], sender)
+            told[sender] = message["data"]
+        self.assertEqual(sorted(told.values()), ["first", "second"])
+        self.refuse(
+            NOTHING, "receive", "--try", "--from", str(senders[0]), "jobs"
+        )
+        process.stdin.close()
+        self.assertEqual(process.wait(DEADLINE), DONE)
+
+    def test_from_a_name_that_no_sender_has(self):
+        err = self.refuse(ERROR, "receive", "--from", "worker", "jobs")
+        self.assertIn("jobs has no sender worker", err)
+
+
+class Json(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.do("create", "jobs")
+
+    def receive(self):
+        return json.loads(self.do("receive", "--json", "jobs").out)
+
+    def test_all_there_is_to_tell(self):
+        self.do("send", "--tag", "5", "--type", "6", "jobs", "hi")
+        message = self.receive()
+        self.assertEqual(
+            {**message, "sender": 0, "sequence": 0},
+            {
+                **{"sequence": 0, "sender": 0, "uid": os.getuid(), "tag": 5},
+                **{"type": 6, "size": 2, "deliveries": 1, "data": "hi"},
+            },
+        )
+        self.assertGreater(message["sender"], 0)
+        self.do("send", "jobs", "again")
+        self.assertEqual(self.receive()["sequence"], message["sequence"] + 1)
+
+    def test_one_line_each(self):
+        self.do("send", "-0", "jobs", given=b"a\nb\0c\0")
+        lines = self.do("receive", "--all", "--json", "jobs").lines()
+        told = [json.loads(line)["data"] for line in lines]
+        self.assertEqual(told, ["a\nb", "c"])
+
+    def test_text_with_everything_that_must_be_escaped(self):
+        text = "".join(map(chr, range(256))) + '"\\/ \u20ac \U0001f600\u2028'
+        self.do("send", "--whole", "jobs", given=text.encode())
+        message = self.receive()
+        self.assertEqual(message["data"], text)
+        self.assertEqual(message["size"], len(text.encode()))
+
+    def test_bytes_that_are_not_utf8_as_base64(self):
+        for data in (
+            *[NOT_UTF8, b"\xff", b"a\xffb", b"ab\xff", b"abcdefgh\xff"],
+            b"\xc0\x80",  # an overlong form
+            b"\xe0\x9f\xbf",
+            b"\xf0\x8f\xbf\xbf",
+            b"\xed\xa0\x80",  # a surrogate
+            b"\xf4\x90\x80\x80",  # beyond the last character
+            b"\xe2\x82",  # cut off
+            os.urandom(100000),
+        ):
+            self.do("send", "--whole", "jobs", given=data)
+            message = self.receive()
+            self.assertNotIn("data", message)
+            self.assertEqual(base64.b64decode(message["base64"]), data)
+            self.assertEqual(message["size"], len(data))
+
+    def test_an_empty_message(self):
+        self.do("send", "jobs", "")
+        message = self.receive()
+        self.assertEqual((message["size"], message["data"]), (0, ""))
+
+
+class LosesNothing(CommandTest):
+    """Hold, write, release: whatever happens to what is written."""
+
+    def setUp(self):
+        super().setUp()
+        self.do("create", "jobs")
+
+    def test_follow_into_head(self):
+        for first in range(1, 101, 10):
+            self.send_numbers(first, first + 9)
+            result = self.shell('"$CUBBY" receive --follow jobs | head -1')
+            self.assertEqual((result.out, result.err), (b"%d\n" % first, ""))
+            self.assert_numbers(first + 1, first + 9)
+
+    def test_all_and_count_into_head(self):
+        for options in ("--all", "--count 10", "--all --json"):
+            for last in (2, 10):
+                self.send_numbers(1, last)
+                result = self.shell(
+                    '"$CUBBY" receive %s jobs | head -1' % options
+                )
+                self.assertEqual((result.code, result.err), (0, ""))
+                self.assert_numbers(2, last)
+
+    def test_one_reader_goes_on_where_another_ended(self):
+        self.send_numbers(1, 20)
+        result = self.shell(
+            '"$CUBBY" receive --all jobs | { head -1 >&2; cat; }'
+        )
+        self.assertEqual(result.err, "1\n")
+        self.assertEqual(result.lines(), [str(i) for i in range(2, 21)])
+
+    def test_messages_larger_than_the_pipe(self):
+        data = [bytes([65 + i]) * 150000 for i in range(4)]
+        for message in data:
+            self.do("send", "--whole", "jobs", given=message)
+        result = self.shell('"$CUBBY" receive --follow jobs | head -1')
+        self.assertEqual(result.out, data[0] + b"\n")
+        result = self.shell('"$CUBBY" receive --follow jobs | head -c 1000')
+        self.assertEqual(result.out, data[1][:1000])
+        left = self.do("receive", "--all", "--json", "jobs").lines()
+        told = [json.loads(line) for line in left]
+        self.assertEqual([m["data"][0] for m in told], ["B", "C", "D"])
+        self.assertGreaterEqual(told[0]["deliveries"], 2)
+
+    def test_a_reader_that_goes_ends_a_wait(self):
+        begin = time.monotonic()
+        result = self.shell(
+            '"$CUBBY" receive --follow jobs | true; echo ${PIPESTATUS[0]}'
+        )
+        self.assertLess(time.monotonic() - begin, DEADLINE / 2)
+        self.assertEqual((result.out, result.err), (b"1\n", ""))
+
+    def test_a_full_disk(self):
+        self.send_numbers(1, 5)
+        for options in ([], ["--all"], ["--follow"], ["--json", "--all"]):
+            with open("/dev/full", "wb") as full:
+                result = self.cubby("receive", *options, "jobs", stdout=full)
+            self.assertEqual(result.code, ERROR)
+            self.assertEqual(
+                result.err,
+                "cubby: cannot write to standard output: "
+                "No space left on device\n",
+            )
+            self.assertEqual(self.info()["waiting"], 5)
+        self.assert_numbers(1, 5)
+
+    def test_a_disk_that_fills_up(self):
+        for i in range(9):
+            self.do("send", "jobs", str(i) * 249)
+        with tempfile.NamedTemporaryFile() as file:
+            # 1 KiB: four messages, and a part of the fifth.
+            result = self.shell(
+                "trap '' XFSZ; ulimit -f 1; exec "
+                '"$CUBBY" receive --all jobs > %s' % file.name
+            )
+            self.assertEqual(os.path.getsize(file.name), 1024)
+        self.assertEqual(result.code, ERROR)
+        self.assertIn("File too large", result.err)
+        left = self.do("receive", "--all", "jobs").lines()
+        self.assertEqual([line[0] for line in left], list("45678"))
+
+    def test_standard_output_that_is_closed(self):
+        self.send_numbers(1, 2)
+        result = self.shell('exec "$CUBBY" receive --all jobs >&-')
+        self.assertEqual(result.code, ERROR)
+        self.assertIn("cannot write to standard output", result.err)
+        self.assert_numbers(1, 2)
+
+    def test_output_of_the_other_verbs_is_checked_too(self):
+        for words in (["ls"], ["info", "jobs"], ["help"], ["--version"]):
+            with open("/dev/full", "wb") as full:
+                result = self.cubby(*words, stdout=full)
+            self.assertEqual(result.code, ERROR)
+            self.assertIn("No space left on device", result.err)
+            with self.subTest(words=words):
+                read, write = os.pipe()
+                os.close(read)
+                with os.fdopen(write, "wb") as nobody:
+                    result = self.cubby(*words, stdout=nobody)
+                self.assertEqual((result.code, result.err), (ERROR, ""))
+
+    def test_signals_give_back_what_is_not_read(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self.send_numbers(1, 5)
+            process = self.start("receive", "--follow", "jobs")
+            self.wait_until(lambda: self.info()["held"] > 0)
+            process.send_signal(number)
+            self.assertEqual(process.wait(DEADLINE), -number)
+            self.assertEqual(self.info()["held"], 0)
+            self.assert_numbers(1, 5)
+
+    def test_signals_end_a_wait(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = self.start("receive", "jobs")
+            self.wait_for_receiver()
+            process.send_signal(number)
+            result = self.finish(process)
+            self.assertEqual((result.code, result.err), (-number, ""))
+            self.assertEqual(self.info()["receivers"], 0)
+
+    def test_a_signal_that_is_ignored_stays_so(self):
+        result = self.shell(
+            "trap '' INT; \"$CUBBY\" receive --timeout 500ms jobs & "
+            'sleep 0.2; kill -INT $!; wait $!'
+        )
+        self.assertEqual(result.code, LATE, result.err)
+
+    def test_a_killed_one_gives_back_what_it_holds(self):
+        self.send_numbers(1, 5)
+        process = self.start("receive", "--follow", "jobs")
+        self.wait_until(lambda: self.info()["held"] > 0)
+        process.kill()
+        process.wait(DEADLINE)
+        lines = self.do("receive", "--count", "5", "--json", "jobs").lines()
+        told = [json.loads(line) for line in lines]
+        self.assertEqual([m["data"] for m in told], list("12345"))
+        self.assertEqual(told[0]["deliveries"], 2)
+
+    def test_the_pipe_is_as_large_as_before(self):
+        self.send_numbers(1, 5)
+        result = self.shell(
+            '{ "$CUBBY" receive --all jobs; python3 -c "import fcntl;'
+            'print(fcntl.fcntl(1, 1032))"; } | cat'
+        )
+        self.assertEqual(result.lines(), [*"12345", "65536"])
+
+
+class Follow(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.do("create", "jobs")
+
+    def test_each_message_is_there_at_once(self):
+        process = self.start("receive", "--follow", "jobs")
+        for i in range(50):
+            self.do("send", "jobs", str(i))
+            self.assertEqual(process.stdout.readline(), b"%d\n" % i)
+        self.assertIsNone(process.poll())
+
+    def test_into_a_file_too(self):
+        with tempfile.TemporaryFile() as file:
+            process = self.start("receive", "--follow", "jobs", stdout=file)
+            for i in range(5):
+                self.do("send", "jobs", str(i))
+                self.wait_until(lambda: os.fstat(file.fileno()).st_size
+                                == 2 * (i + 1))
+            self.assertIsNone(process.poll())
+
+    def test_ends_after_a_timeout_without_one(self):
+        self.send_numbers(1, 2)
+        result = self.cubby("receive", "-f", "--timeout", "100ms", "jobs")
+        self.assertEqual((result.code, result.out), (LATE, b"1\n2\n"))
+
+    def test_two_share_the_work(self):
+        files = [tempfile.TemporaryFile() for _ in range(2)]
+        processes = [
+            self.start("receive", "--follow", "jobs", stdout=file)
+            for file in files
+        ]
+        self.wait_until(lambda: self.info()["receivers"] == 2)
+        self.send_numbers(1, 2000)
+        self.wait_until(lambda: self.info()["waiting"] == 0)
+        got = self.do("receive", "--all", "jobs").lines()
+        for process, file in zip(processes, files):
+            process.terminate()
+            self.assertEqual(process.wait(DEADLINE), -signal.SIGTERM)
+            with file:
+                file.seek(0)
+                got += file.read().decode().split()
+        got += self.do("receive", "--all", "jobs").lines()
+        self.assertEqual(sorted(map(int, got)), list(range(1, 2001)))
+
+
+class Peek(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.do("create", "jobs")
+
+    def test_leaves_the_message(self):
+        self.send_numbers(1, 3)
+        for _ in range(2):
+            self.assertEqual(self.do("peek", "jobs").out, b"1\n")
+        message = json.loads(self.do("peek", "--json", "jobs").out)
+        self.assertEqual((message["data"], message["deliveries"]), ("1", 1))
+        self.assertEqual(self.do("peek", "-0", "jobs").out, b"1\0")
+        self.assert_numbers(1, 3)
+
+    def test_a_large_one(self):
+        data = os.urandom(1 << 20)
+        self.do("send", "--whole", "jobs", given=data)
+        self.assertEqual(self.do("peek", "--raw", "jobs").out, data)
+        self.assertEqual(self.do("receive", "--raw", "jobs").out, data)
+
+    def test_none(self):
+        self.refuse(NOTHING, "peek", "--try", "jobs")
+        self.refuse(LATE, "peek", "--timeout", "10ms", "jobs")
+
+
+class Listing(CommandTest):
+    def test_plain_in_a_pipe(self):
+        self.do("create", "--capacity", "7", "jobs")
+        self.do("create", "--mode", "0640", "other")
+        self.do("send", "jobs", "hi")
+        rows = [line.split("\t") for line in self.do("ls").lines()]
+        self.assertEqual([row[0] for row in rows], ["jobs", "other"])
+        self.assertEqual(rows[0][1:6], ["1", "7", "0", "0", "0"])
+        self.assertEqual(rows[1][7], "0640")
+        self.assertEqual({len(row) for row in rows}, {9})
+        self.assertGreater(int(rows[0][6]), 0)
+
+    def test_none(self):
+        self.assertEqual(self.do("ls").out, b"")
+        self.assertEqual(json.loads(self.do("ls", "--json").out), [])
+        self.assertEqual(self.on_terminal("ls"), "")
+
+    def test_those_named(self):
+        for name in ("one", "two", "three"):
+            self.do("create", name)
+        lines = self.do("ls", "two", "one").lines()
+        self.assertEqual([x.split("\t")[0] for x in lines], ["two", "one"])
+
+    def test_json(self):
+        self.do("create", "jobs")
+        self.do("create", "@worker")
+        told = json.loads(self.do("ls", "--json").out)
+        self.assertEqual(
+            sorted(m["name"] for m in told), ["@worker", "jobs"]
+        )
+        for field in "waiting capacity senders receivers held memory".split():
+            self.assertIsInstance(told[0][field], int)
+
+    def test_a_table_in_80_columns_on_a_terminal(self):
+        self.do("create", "jobs")
+        self.do("create", "a-name-that-is-longer-than-its-column" * 2)
+        self.send_numbers(1, 100)
+        self.environment["TERM"] = "xterm"
+        text = self.on_terminal("ls")
+        self.assertIn("\033[1m", text)
+        plain = text.replace("\033[1m", "").replace("\033[0m", "")
+        lines = plain.splitlines()
+        self.assertLessEqual(max(map(len, lines)), 80)
+        self.assertEqual(lines[0].split()[:3], ["NAME", "WAITING", "CAPACITY"])
+        self.assertIn("a-name-that-is-longer-than-its-column" * 2, lines)
+        row = [line.split() for line in lines if line.startswith("jobs ")]
+        self.assertEqual(row[0][:3], ["jobs", "100", "128"])
+
+    def test_colour_can_be_refused(self):
+        self.do("create", "jobs")
+        for variable, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+            self.environment.update(TERM="xterm")
+            self.environment[variable] = value
+            self.assertNotIn("\033", self.on_terminal("ls"))
+            self.environment.pop("NO_COLOR", None)
+
+    def test_a_name_of_another_kind_does_no_harm(self):
+        name = "tab\there\n\033[31m\u20ac"
+        self.do("create", name)
+        shown = "tab\\011here\\012\\033[31m\u20ac"
+        self.assertEqual(self.do("ls").lines()[0].split("\t")[0], shown)
+        self.assertIn(shown, self.on_terminal("ls"))
+        self.assertEqual(json.loads(self.do("ls", "--json").out)[0]["name"],
+                         name)
+
+
+class Info(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.do("create", "jobs")
+        self.send_numbers(1, 3)
+
+    def test_json(self):
+        info = self.info()
+        self.assertEqual(
+            {field: info[field] for field in "name waiting sent lanes".split()},
+            {"name": "jobs", "waiting": 3, "sent": 3, "lanes": 1},
+        )
+        (sender,) = info["sender_list"]
+        self.assertEqual(
+            (sender["attached"], sender["waiting"], sender["uid"]),
+            (False, 3, os.getuid()),
+        )
+
+    def test_plain_in_a_pipe(self):
+        rows = [line.split("\t") for line in self.do("info", "jobs").lines()]
+        fields = {row[0]: row[1] for row in rows if len(row) == 2}
+        self.assertEqual(fields["waiting"], "3")
+        self.assertEqual(fields["order"], "sender")
+        self.assertEqual(set(fields), set(self.info()) - {"sender_list"})
+        senders = [row for row in rows if row[0] == "sender"]
+        self.assertEqual([len(row) for row in senders], [9])
+
+    def test_for_people_on_a_terminal(self):
+        text = self.on_terminal("info", "jobs")
+        self.assertLessEqual(max(map(len, text.splitlines())), 80)
+        words = " ".join(text.split())
+        self.assertIn("128 messages of each sender", words)
+        self.assertIn("as in the textbook, is --order arrival", words)
+        self.assertIn("3 messages, at most 3 of one sender", words)
+
+    def test_nobody_notices(self):
+        process = self.start("receive", "--follow", "jobs")
+        for i in (1, 2, 3):
+            self.assertEqual(process.stdout.readline(), b"%d\n" % i)
+        self.assertEqual(self.info()["receivers"], 1)
+        self.assertEqual(self.info()["lanes"], 1)
+
+
+class Remove(CommandTest):
+    def test_removes_those_named(self):
+        for name in ("one", "two", "three"):
+            self.do("create", name)
+        self.do("rm", "one", "two")
+        lines = self.do("ls").lines()
+        self.assertEqual([x.split("\t")[0] for x in lines], ["three"])
+
+    def test_goes_on_after_one_that_is_not_there(self):
+        self.do("create", "jobs")
+        self.refuse(NO_MAILBOX, "rm", "missing", "jobs")
+        self.refuse(NO_MAILBOX, "info", "jobs")
+
+    def test_force(self):
+        self.do("create", "jobs")
+        self.do("rm", "--force", "missing", "jobs")
+        self.refuse(NO_MAILBOX, "info", "jobs")
+
+    def test_the_name_can_be_used_again(self):
+        self.do("create", "jobs")
+        self.send_numbers(1, 3)
+        self.do("rm", "jobs")
+        self.do("create", "--capacity", "7", "jobs")
+        self.assertEqual(self.info()["waiting"], 0)
+
+    def test_leaves_no_file(self):
+        self.do("create", "jobs")
+        self.send_numbers(1, 3)
+        self.do("rm", "jobs")
+        self.do("sweep")
+        left = [
+            name for _, _, files in os.walk(self.root) for name in files
+        ]
+        self.assertEqual(left, [])
+
+
+class Sweep(CommandTest):
+    def test_puts_back_what_the_dead_held(self):
+        self.do("create", "jobs")
+        self.send_numbers(1, 3)
+        process = self.start("receive", "--follow", "jobs")
+        self.wait_until(lambda: self.info()["held"] > 0)
+        process.kill()
+        process.wait(DEADLINE)
+        out = self.do("sweep", "jobs").out.decode()
+        self.assertRegex(out, r"^jobs: .* [12] messages put back")
+        self.assertEqual(self.info()["held"], 0)
+        self.assert_numbers(1, 3)
+
+    def test_all_there_are(self):
+        self.do("create", "jobs")
+        self.assertTrue(self.do("sweep").out.startswith(b"all: "))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* cubby create, rm, sweep: mailboxes as a whole. */
+#include <errno.h>
+#include <string.h>
+
+#include "command.h"
+#include "output.h"
+#include "table.h"
+
+/* A capacity of zero is a buffering of its own, which not every order has. */
+static int
+read_capacity(const struct arguments *arguments, struct cubby_options *options)
+{
+	options->capacity = number_or(arguments, OPTION_CAPACITY, 0);
+	if (options->capacity || !given(arguments, OPTION_CAPACITY))
+		return 0;
+	if (given(arguments, OPTION_ORDER) &&
+	    options->order == CUBBY_ORDER_SENDER) {
+		complain("--capacity 0 does not go with --order sender; use "
+			 "--order arrival");
+		return EXIT_USAGE;
+	}
+	options->buffering = CUBBY_RENDEZVOUS;
+	if (!given(arguments, OPTION_ORDER)) {
+		complain("--capacity 0 goes with --order arrival, so that is "
+			 "the order");
+		options->order = CUBBY_ORDER_ARRIVAL;
+	}
+	return 0;
+}
+
+static int
+read_sizes(const struct arguments *arguments, struct cubby_options *options)
+{
+	uint64_t cell = number_or(arguments, OPTION_CELL, 0);
+
+	if (cell & (cell - 1)) {
+		complain("--cell %s is not a power of 2",
+			 text_of(arguments, OPTION_CELL));
+		return EXIT_USAGE;
+	}
+	if (given(arguments, OPTION_FIXED) &&
+	    given(arguments, OPTION_MESSAGE_MAX)) {
+		complain("--fixed and --message-max exclude each other");
+		return EXIT_USAGE;
+	}
+	options->cell_size = (uint32_t)cell;
+	options->memory_limit = number_or(arguments, OPTION_MEMORY_LIMIT, 0);
+	options->message_max = number_or(arguments, OPTION_MESSAGE_MAX, 0);
+	if (given(arguments, OPTION_FIXED)) {
+		options->sizing = CUBBY_FIXED;
+		options->message_max = number_or(arguments, OPTION_FIXED, 0);
+	}
+	return 0;
+}
+
+static int
+read_options(const struct arguments *arguments, struct cubby_options *options)
+{
+	int code;
+
+	options->order = (enum cubby_order)number_or(arguments, OPTION_ORDER,
+						     CUBBY_ORDER_SENDER);
+	if (given(arguments, OPTION_TEMPORARY))
+		options->lifetime = CUBBY_TEMPORARY;
+	options->mode = (mode_t)number_or(arguments, OPTION_MODE, 0);
+	options->group = text_of(arguments, OPTION_GROUP);
+	code = read_sizes(arguments, options);
+	return code ? code : read_capacity(arguments, options);
+}
+
+static int
+complain_of_create(const struct arguments *arguments, int error)
+{
+	const char *name = arguments->words[0];
+
+	if (error == -EEXIST && given(arguments, OPTION_EXCLUSIVE))
+		complain("%s exists already", name);
+	else if (error == -EEXIST)
+		complain("%s exists, with other attributes; see: cubby info %s",
+			 name, name);
+	else if (error == -EOPNOTSUPP)
+		complain("cannot make %s so: %s (this is version %s)", name,
+			 cubby_strerror(error), cubby_version());
+	else if (error == -ENOENT)
+		return complain_of_root(name);
+	else
+		return complain_of(name, "create", error);
+	return EXIT_ERROR;
+}
+
+int
+run_create(const struct arguments *arguments)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_mailbox *mailbox;
+	int flags = CUBBY_CREATE;
+	int code, error;
+
+	code = read_options(arguments, &options);
+	if (code)
+		return code;
+	if (given(arguments, OPTION_EXCLUSIVE))
+		flags |= CUBBY_EXCLUSIVE;
+	error = cubby_open(arguments->words[0], flags, &options, &mailbox);
+	if (error < 0)
+		return complain_of_create(arguments, error);
+	cubby_close(mailbox);
+	return EXIT_DONE;
+}
+
+int
+run_rm(const struct arguments *arguments)
+{
+	int code = EXIT_DONE;
+
+	for (int i = 0; i < arguments->count; i++) {
+		int error = cubby_unlink(arguments->words[i]);
+
+		if (error == -ENOENT && given(arguments, OPTION_FORCE))
+			continue;
+		if (error == -ENOENT) {
+			complain("no mailbox %s", arguments->words[i]);
+			code = EXIT_NO_MAILBOX;
+		} else if (error < 0) {
+			code = complain_of(arguments->words[i], "remove",
+					   error);
+		}
+	}
+	return code;
+}
+
+static void
+print_swept(const char *name, const struct cubby_swept *swept)
+{
+	char bytes[SIZE_TEXT];
+
+	size_text(bytes, swept->bytes);
+	output_format("%s: %llu removed, %llu messages put back, %s given back "
+		      "from %llu senders\n",
+		      name, (unsigned long long)swept->mailboxes,
+		      (unsigned long long)swept->messages, bytes,
+		      (unsigned long long)swept->lanes);
+}
+
+int
+run_sweep(const struct arguments *arguments)
+{
+	int code = EXIT_DONE;
+
+	for (int i = 0; i < arguments->count || i == 0; i++) {
+		const char *name = arguments->count ? arguments->words[i] :
+						      NULL;
+		struct cubby_swept swept = CUBBY_SWEPT_INIT;
+		int error = cubby_sweep(name, &swept);
+
+		if (error < 0)
+			code = complain_of(name ? name : "mailboxes", "sweep",
+					   error);
+		else
+			print_swept(name ? name : "all", &swept);
+	}
+	return code;
+}

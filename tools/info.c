@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cubby info: all about one mailbox. For people on a terminal; as names and
+ * values with a tab between, or as JSON, for programs, both of the same fields.
+ */
+#include "info.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "json.h"
+#include "output.h"
+#include "table.h"
+
+#define INDENT 13
+
+static const char *
+order_name(enum cubby_order order)
+{
+	switch (order) {
+	case CUBBY_ORDER_SENDER:
+		return "sender";
+	case CUBBY_ORDER_ARRIVAL:
+		return "arrival";
+	case CUBBY_ORDER_PRIORITY:
+		return "priority";
+	}
+	return "unknown";
+}
+
+static const char *
+buffering_name(enum cubby_buffering buffering)
+{
+	switch (buffering) {
+	case CUBBY_LIMITED:
+		return "limited";
+	case CUBBY_UNLIMITED:
+		return "unlimited";
+	case CUBBY_RENDEZVOUS:
+		return "rendezvous";
+	}
+	return "unknown";
+}
+
+static const char *
+sizing_name(enum cubby_sizing sizing)
+{
+	return sizing == CUBBY_FIXED ? "fixed" : "variable";
+}
+
+static const char *
+lifetime_name(enum cubby_lifetime lifetime)
+{
+	return lifetime == CUBBY_TEMPORARY ? "temporary" : "persistent";
+}
+
+/* The fields that are words and the fields that are counts, in one order. */
+struct words {
+	const char *name;
+	const char *text;
+};
+
+struct counts {
+	const char *name;
+	uint64_t count;
+};
+
+#define WORDS 5
+#define COUNTS 17
+
+static void
+get_words(const struct cubby_info *info, char mode[8],
+	  struct words words[WORDS])
+{
+	snprintf(mode, 8, "%04o", (unsigned int)info->mode & 07777);
+	words[0] = (struct words){ "order", order_name(info->order) };
+	words[1] = (struct words){ "buffering",
+				   buffering_name(info->buffering) };
+	words[2] = (struct words){ "sizing", sizing_name(info->sizing) };
+	words[3] = (struct words){ "lifetime", lifetime_name(info->lifetime) };
+	words[4] = (struct words){ "mode", mode };
+}
+
+static void
+get_counts(const struct cubby_info *info, struct counts counts[COUNTS])
+{
+	const struct counts all[COUNTS] = {
+		{ "capacity", info->capacity },
+		{ "message_max", info->message_max },
+		{ "memory_limit", info->memory_limit },
+		{ "cell_size", info->cell_size },
+		{ "uid", info->uid },
+		{ "gid", info->gid },
+		{ "waiting", info->waiting },
+		{ "fullest", info->fullest },
+		{ "held", info->held },
+		{ "returned", info->returned },
+		{ "sent", info->sent },
+		{ "senders", info->senders },
+		{ "receivers", info->receivers },
+		{ "lanes", info->lanes },
+		{ "sleeping", info->sleeping },
+		{ "memory", info->memory },
+		{ "broken", info->broken },
+	};
+
+	memcpy(counts, all, sizeof(all));
+}
+
+static void
+members(const char *name, const struct cubby_info *info)
+{
+	struct words words[WORDS];
+	struct counts counts[COUNTS];
+	char mode[8];
+
+	get_words(info, mode, words);
+	get_counts(info, counts);
+	json_member_bytes("name", "name_base64", name, strlen(name));
+	for (size_t i = 0; i < WORDS; i++)
+		json_member_text(words[i].name, words[i].text);
+	for (size_t i = 0; i < COUNTS; i++)
+		json_member_count(counts[i].name, counts[i].count);
+}
+
+void
+info_json(const char *name, const struct cubby_info *info)
+{
+	json_open('{');
+	members(name, info);
+	json_close('}');
+}
+
+static int
+sender_json(const struct cubby_sender_info *sender, void *context)
+{
+	(void)context;
+	json_open('{');
+	json_member_number("sender", sender->sender);
+	json_member_bytes("name", "name_base64", sender->name,
+			  strlen(sender->name));
+	json_member_number("uid", sender->uid);
+	json_member_number("pid", (uint64_t)sender->pid);
+	json_member_flag("attached", sender->attached);
+	json_member_flag("broken", sender->broken);
+	json_member_count("waiting", sender->waiting);
+	json_member_count("sequence", sender->sequence);
+	json_member_count("memory", sender->memory);
+	json_close('}');
+	return 0;
+}
+
+/* Who may not receive may not see the senders: then there is no list. */
+static int
+print_json(const char *name, const struct cubby_info *info)
+{
+	int error;
+
+	json_open('{');
+	members(name, info);
+	json_name("sender_list");
+	json_open('[');
+	error = cubby_inspect_senders(name, sender_json, NULL);
+	json_close(']');
+	json_close('}');
+	json_end_line();
+	return error == -EACCES ? 0 : error;
+}
+
+static int
+sender_row(const struct cubby_sender_info *sender, void *context)
+{
+	struct table *table = context;
+
+	if (!output_is_terminal())
+		table_add(table, "sender");
+	table_add_number(table, sender->sender);
+	table_add_name(table, *sender->name ? sender->name : "-");
+	table_add_user(table, sender->uid);
+	table_add(table, "%s",
+		  sender->broken   ? "cut off" :
+		  sender->attached ? "attached" :
+				     "gone");
+	if (sender->pid)
+		table_add(table, "%ld", (long)sender->pid);
+	else
+		table_add(table, "-");
+	table_add_number(table, sender->waiting);
+	table_add_number(table, sender->sequence);
+	table_add_size(table, sender->memory);
+	return 0;
+}
+
+/* A table; in a pipe, lines that begin with the word "sender". */
+static int
+print_senders(const char *name)
+{
+	static const struct column columns[] = {
+		{ "", false },	     { "SENDER", true }, { "NAME", false },
+		{ "USER", false },   { "STATE", false }, { "PID", true },
+		{ "WAITING", true }, { "SENT", true },	 { "MEMORY", true },
+	};
+	size_t first = output_is_terminal();
+	struct table table = {
+		.columns = columns + first,
+		.width = sizeof(columns) / sizeof(columns[0]) - first,
+	};
+	int error = cubby_inspect_senders(name, sender_row, &table);
+
+	if (table.count && output_is_terminal())
+		output_text("\n");
+	table_print(&table);
+	return error == -EACCES ? 0 : error;
+}
+
+static void
+print_plain(const char *name, const struct cubby_info *info)
+{
+	struct words words[WORDS];
+	struct counts counts[COUNTS];
+	char mode[8], *text = name_text(name);
+
+	get_words(info, mode, words);
+	get_counts(info, counts);
+	output_format("name\t%s\n", text);
+	free(text);
+	for (size_t i = 0; i < WORDS; i++)
+		output_format("%s\t%s\n", words[i].name, words[i].text);
+	for (size_t i = 0; i < COUNTS; i++) {
+		output_format("%s\t", counts[i].name);
+		if (counts[i].count == CUBBY_UNKNOWN)
+			output_text("?\n");
+		else
+			output_format("%" PRIu64 "\n", counts[i].count);
+	}
+}
+
+__attribute__((format(printf, 2, 3))) static void
+line(const char *title, const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+	int size;
+
+	va_start(arguments, format);
+	size = vasprintf(&text, format, arguments);
+	va_end(arguments);
+	if (size < 0)
+		out_of_memory();
+	output_wrapped(title, INDENT, text);
+	free(text);
+}
+
+/* A count for people; more than one of these stand in a line. */
+#define COUNT_TEXT 24
+static const char *
+count_text(char text[COUNT_TEXT], uint64_t count)
+{
+	if (count == CUBBY_UNKNOWN)
+		snprintf(text, COUNT_TEXT, "?");
+	else
+		snprintf(text, COUNT_TEXT, "%" PRIu64, count);
+	return text;
+}
+
+static void
+print_owner(const struct cubby_info *info)
+{
+	const struct passwd *user = getpwuid(info->uid);
+	const struct group *group = getgrgid(info->gid);
+	char uid[COUNT_TEXT], gid[COUNT_TEXT];
+
+	line("owner", "%s, group %s, mode %04o",
+	     user ? user->pw_name : count_text(uid, info->uid),
+	     group ? group->gr_name : count_text(gid, info->gid),
+	     (unsigned int)info->mode & 07777);
+}
+
+static void
+print_capacity(const struct cubby_info *info)
+{
+	if (info->buffering != CUBBY_LIMITED)
+		line("capacity", "%s", buffering_name(info->buffering));
+	else if (info->order == CUBBY_ORDER_SENDER)
+		line("capacity",
+		     "%" PRIu64 " messages of each sender (one buffer for all, "
+		     "as in the textbook, is --order arrival)",
+		     info->capacity);
+	else
+		line("capacity", "%" PRIu64 " messages", info->capacity);
+}
+
+static void
+print_attributes(const struct cubby_info *info)
+{
+	char size[SIZE_TEXT], cell[SIZE_TEXT];
+
+	print_owner(info);
+	line("order", "%s", order_name(info->order));
+	print_capacity(info);
+	size_text(size, info->message_max);
+	if (info->sizing == CUBBY_FIXED)
+		line("messages", "of %" PRIu64 " bytes exactly",
+		     info->message_max);
+	else
+		line("messages", "of at most %s", size);
+	size_text(size, info->memory_limit);
+	size_text(cell, info->cell_size);
+	line("memory limit", "%s for each sender; cells of %s bytes", size,
+	     cell);
+	line("lifetime", "%s",
+	     info->lifetime == CUBBY_TEMPORARY ?
+		     "temporary: until its last user has gone" :
+		     "persistent: until cubby rm");
+}
+
+static void
+print_state(const struct cubby_info *info)
+{
+	char one[COUNT_TEXT], two[COUNT_TEXT], size[SIZE_TEXT];
+
+	line("waiting", "%s messages, at most %s of one sender",
+	     count_text(one, info->waiting), count_text(two, info->fullest));
+	line("held", "%s, and %s given back", count_text(one, info->held),
+	     count_text(two, info->returned));
+	line("sent", "%s since it was made", count_text(one, info->sent));
+	line("senders", "%s attached, %s at most so far",
+	     count_text(one, info->senders), count_text(two, info->lanes));
+	line("receivers", "%s attached, %s of them asleep",
+	     count_text(one, info->receivers), count_text(two, info->sleeping));
+	size_text(size, info->memory);
+	line("memory", "%s in use", size);
+	if (info->broken)
+		line("cut off", "%s senders, whose memory made no sense",
+		     count_text(one, info->broken));
+}
+
+static void
+print_for_people(const char *name, const struct cubby_info *info)
+{
+	char *text = name_text(name);
+
+	line("mailbox", "%s", text);
+	free(text);
+	print_attributes(info);
+	print_state(info);
+}
+
+int
+run_info(const struct arguments *arguments)
+{
+	const char *name = arguments->words[0];
+	struct cubby_info info = CUBBY_INFO_INIT;
+	int error = cubby_inspect(name, &info);
+
+	if (error < 0)
+		return complain_of(name, "look at", error);
+	if (given(arguments, OPTION_JSON)) {
+		error = print_json(name, &info);
+	} else {
+		if (output_is_terminal())
+			print_for_people(name, &info);
+		else
+			print_plain(name, &info);
+		error = print_senders(name);
+	}
+	return error < 0 ? complain_of(name, "look at", error) : EXIT_DONE;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cubby: mailboxes from the shell.
+ *
+ * The table of verbs, and what is the same for all of them. This command uses
+ * cubby.h alone: whatever it can do, any program can.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "output.h"
+#include "watch.h"
+
+/* In the order of enum verb_id. */
+const struct verb verbs[VERB_COUNT] = {
+	{ "create", "NAME", 1, 1, "make a mailbox",
+	  "Makes the mailbox NAME. If it exists already, that is fine, unless it "
+	  "was made with other attributes than those given.\n\n"
+	  "NAME is your own mailbox; /NAME is machine-wide: other users see it, "
+	  "and may use it as its mode says; @NAME is the inbox of the process "
+	  "that calls itself so.\n\n"
+	  "With the default order, capacity counts per sender, so that nobody "
+	  "can fill the mailbox for the others. One buffer for all, as in the "
+	  "textbook, is --order arrival.",
+	  "cubby create jobs\n"
+	  "cubby create --capacity 1000 --message-max 64K jobs\n"
+	  "cubby create --mode 0620 --group staff /jobs\n",
+	  run_create },
+	{ "send", "NAME [WORD...]", 1, INT_MAX, "send messages",
+	  "Sends the words, joined by single spaces, as one message. Without a "
+	  "word, sends each line of standard input as a message, without its "
+	  "newline. Waits while the mailbox is full: of this sender's messages, "
+	  "with the default order. Words after -- are never options.",
+	  "cubby send jobs hello\n"
+	  "seq 100 | cubby send jobs\n"
+	  "find . -print0 | cubby send -0 --timeout 5s jobs\n"
+	  "cubby send --whole jobs < picture.png\n",
+	  run_send },
+	{ "receive", "NAME", 1, 1, "receive messages",
+	  "Waits for one message, prints it and a newline, and ends.\n\n"
+	  "A message is held while it is printed, and goes back to the mailbox "
+	  "if that fails: a full disk loses nothing. Nor does a pipe whose "
+	  "reader ends early, as in: cubby receive --follow jobs | head -1. For "
+	  "that, a second message is written into a pipe only when the reader "
+	  "has taken the first; --batch does not wait for that.",
+	  "cubby receive jobs\n"
+	  "cubby receive --all jobs > results\n"
+	  "cubby receive --follow --json jobs | jq .data\n"
+	  "cubby receive -0 --count 10 --timeout 1m jobs | xargs -0 ls -l\n",
+	  run_receive },
+	{ "peek", "NAME", 1, 1, "print the next message and let it stay",
+	  "Waits until there is a message, and prints what receive would print, "
+	  "but leaves the message where it is.",
+	  "cubby peek --try jobs\n"
+	  "cubby peek --json jobs\n",
+	  run_peek },
+	{ "ls", "[NAME...]", 0, INT_MAX, "list mailboxes",
+	  "Lists your own mailboxes and the machine-wide ones, or those named. "
+	  "On a terminal that is a table; elsewhere a line each, with tabs "
+	  "between: name, waiting messages, capacity, senders and receivers "
+	  "attached, held messages, bytes of memory, mode, owner. A question "
+	  "mark stands for what you are not allowed to see. With the default "
+	  "order, capacity counts per sender.",
+	  "cubby ls\n"
+	  "cubby ls | cut -f 1,2\n"
+	  "cubby ls --json | jq -r '.[] | select(.waiting > 0) | .name'\n",
+	  run_ls },
+	{ "info", "NAME", 1, 1, "tell all about a mailbox",
+	  "Prints the attributes of the mailbox, what is in it, who is "
+	  "attached, and its senders. Nobody notices that you look. With the "
+	  "default order, capacity counts per sender; one buffer for all, as in "
+	  "the textbook, is --order arrival.",
+	  "cubby info jobs\n"
+	  "cubby info --json jobs | jq .waiting\n",
+	  run_info },
+	{ "rm", "NAME...", 1, INT_MAX, "remove mailboxes",
+	  "Takes the name away, and the messages in it. Processes that have the "
+	  "mailbox open go on with it until they close it.",
+	  "cubby rm jobs\n", run_rm },
+	{ "sweep", "[NAME...]", 0, INT_MAX, "clean up behind the dead",
+	  "Gives back memory that dead processes have left behind, puts the "
+	  "messages back that they held, and removes what nobody uses any more: "
+	  "in the mailboxes named, or in all that are yours. Never needed for "
+	  "messages to arrive, and never harms the living.",
+	  "cubby sweep\n"
+	  "cubby sweep jobs\n",
+	  run_sweep },
+	{ "help", "[VERB]", 0, 1, "explain a verb, or list them",
+	  "Explains a verb of cubby, or lists them all.", "cubby help send\n",
+	  run_help },
+};
+
+const struct verb *
+find_verb(const char *name)
+{
+	for (int i = 0; i < VERB_COUNT; i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+/*
+ * Sees to it that descriptors 0, 1 and 2 are taken, so that no file of the
+ * library's gets one of them and what is printed goes into it. Where one was
+ * closed, using it fails as it did before.
+ */
+static int
+take_standard_descriptors(void)
+{
+	static const int flags[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+
+	for (int i = 0; i < 3; i++)
+		if (fcntl(i, F_GETFD) < 0 && open("/dev/null", flags[i]) != i)
+			return -1;
+	return 0;
+}
+
+static int
+run(const struct verb *verb, int count, char **words)
+{
+	struct arguments arguments;
+	int code = options_parse(verb, count, words, &arguments);
+
+	if (code)
+		return code;
+	if (!given(&arguments, OPTION_HELP))
+		return verb->run(&arguments);
+	help_verb(verb);
+	return EXIT_DONE;
+}
+
+static int
+run_word(int count, char **words)
+{
+	const struct verb *verb;
+	const char *word = words[0];
+
+	if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+		output_format("cubby %s\n", cubby_version());
+		return EXIT_DONE;
+	}
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+		help_all();
+		return EXIT_DONE;
+	}
+	verb = find_verb(word);
+	if (verb)
+		return run(verb, count, words);
+	complain("there is no %s %s; see: cubby help",
+		 word[0] == '-' ? "option" : "verb", word);
+	return EXIT_USAGE;
+}
+
+int
+main(int count, char **words)
+{
+	int code, error;
+
+	if (take_standard_descriptors() < 0)
+		return EXIT_ERROR;
+	signal(SIGPIPE, SIG_IGN); /* it is told as EPIPE */
+	if (count < 2) {
+		complain("what to do? see: cubby help");
+		return EXIT_USAGE;
+	}
+	code = run_word(count - 1, words + 1);
+	error = output_end();
+	watch_end();
+	if (error && code == EXIT_DONE)
+		code = output_complain(error);
+	return code;
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The option table, and what is made of it.
+ *
+ * A row says which verbs have the option, so that two rows may bear the same
+ * name with another meaning where no verb has both. Values are checked here,
+ * once, so that a verb never sees one that makes no sense.
+ */
+#include "options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "output.h"
+#include "values.h"
+
+#define IN(verb) (1u << VERB_##verb)
+#define EVERY_VERB (~0u)
+#define GIB (UINT64_C(1) << 30)
+
+/* How a value is read, and how its help and its errors describe it. */
+struct kind {
+	const char *what;
+	int (*parse)(const char *text, uint64_t *ret);
+};
+
+static const struct kind number = { "a whole number", parse_number };
+static const struct kind size = { "a size: bytes, or a number with K, M or G",
+				  parse_size };
+static const struct kind duration = {
+	"a time: a number with ns, us, ms, s, m or h, in seconds if bare",
+	parse_duration
+};
+static const struct kind mode = { "a mode in octal, such as 0620",
+				  parse_octal };
+static const struct kind order = { "an order: sender, arrival or priority",
+				   parse_order };
+
+struct row {
+	enum option_id id;
+	unsigned int verbs;
+	const char *name;
+	char letter;		 /* 0: none */
+	const char *argument;	 /* NULL: takes none */
+	const struct kind *kind; /* NULL: any text */
+	uint64_t least;
+	uint64_t most;
+	const char *help;
+};
+
+/* In the order of the help. */
+static const struct row rows[] = {
+	{ OPTION_ORDER, IN(CREATE), "order", 'o', "ORDER", &order, 0,
+	  UINT64_MAX,
+	  "sender (the default): each sender's messages in the order sent, and "
+	  "capacity counts per sender; arrival: one buffer for all, as in the "
+	  "textbook; priority: highest first" },
+	{ OPTION_CAPACITY, IN(CREATE), "capacity", 'c', "N", &number, 0, GIB,
+	  "hold N messages (default 128): of each sender, or, with --order "
+	  "arrival or priority, of all together" },
+	{ OPTION_MESSAGE_MAX, IN(CREATE), "message-max", 0, "SIZE", &size, 1,
+	  GIB, "the largest message (default 1M)" },
+	{ OPTION_FIXED, IN(CREATE), "fixed", 0, "SIZE", &size, 0, GIB,
+	  "every message has exactly SIZE bytes" },
+	{ OPTION_TEMPORARY, IN(CREATE), "temporary", 0, NULL, NULL, 0, 0,
+	  "remove it when its last user has gone" },
+	{ OPTION_MEMORY_LIMIT, IN(CREATE), "memory-limit", 0, "SIZE", &size, 1,
+	  UINT64_MAX,
+	  "the most memory that one sender's messages may take (default 64M or "
+	  "a quarter of the file system, the smaller)" },
+	{ OPTION_CELL, IN(CREATE), "cell", 0, "SIZE", &size, 64, 4096,
+	  "bytes set aside for each message, a power of 2 (default 128); one of "
+	  "up to SIZE - 24 bytes needs no other memory" },
+	{ OPTION_MODE, IN(CREATE), "mode", 'm', "OCTAL", &mode, 1, 0777,
+	  "who may receive (r) and send (w), such as 0620 (default 0600)" },
+	{ OPTION_GROUP, IN(CREATE), "group", 'g', "GROUP", NULL, 0, 0,
+	  "the group that the mode speaks of (default: yours)" },
+	{ OPTION_EXCLUSIVE, IN(CREATE), "exclusive", 'x', NULL, NULL, 0, 0,
+	  "fail if it exists" },
+
+	{ OPTION_NULL, IN(SEND), "null", '0', NULL, NULL, 0, 0,
+	  "messages on standard input end with a NUL, not a newline" },
+	{ OPTION_WHOLE, IN(SEND), "whole", 'w', NULL, NULL, 0, 0,
+	  "send all of standard input as one message" },
+	{ OPTION_SYNC, IN(SEND), "sync", 's', NULL, NULL, 0, 0,
+	  "end when a receiver has the message, not when it is queued" },
+
+	{ OPTION_ALL, IN(RECEIVE), "all", 'a', NULL, NULL, 0, 0,
+	  "receive until the mailbox is empty" },
+	{ OPTION_COUNT, IN(RECEIVE), "count", 'n', "N", &number, 1, UINT64_MAX,
+	  "receive N messages (default 1)" },
+	{ OPTION_FOLLOW, IN(RECEIVE), "follow", 'f', NULL, NULL, 0, 0,
+	  "receive for ever" },
+	{ OPTION_FROM, IN(RECEIVE) | IN(PEEK), "from", 0, "SENDER", NULL, 0, 0,
+	  "only messages of this sender: its number or its name" },
+	{ OPTION_NULL, IN(RECEIVE) | IN(PEEK), "null", '0', NULL, NULL, 0, 0,
+	  "print a NUL after each message, not a newline" },
+	{ OPTION_RAW, IN(RECEIVE) | IN(PEEK), "raw", 'r', NULL, NULL, 0, 0,
+	  "print nothing after a message" },
+	{ OPTION_JSON, IN(RECEIVE) | IN(PEEK), "json", 'j', NULL, NULL, 0, 0,
+	  "print each message as a line of JSON; bytes that are not UTF-8 as "
+	  "base64" },
+	{ OPTION_BATCH, IN(RECEIVE), "batch", 0, NULL, NULL, 0, 0,
+	  "write many messages at a time into a pipe: faster, but those that "
+	  "its reader leaves there unread are lost" },
+
+	{ OPTION_TRY, IN(SEND), "try", 0, NULL, NULL, 0, 0,
+	  "do not wait: exit 3 if the mailbox is full" },
+	{ OPTION_TRY, IN(RECEIVE) | IN(PEEK), "try", 0, NULL, NULL, 0, 0,
+	  "do not wait: exit 3 if there is none" },
+	{ OPTION_TIMEOUT, IN(SEND) | IN(RECEIVE) | IN(PEEK), "timeout", 't',
+	  "T", &duration, 0, INT64_MAX,
+	  "wait at most T for each message, then exit 4; T is a number with ns, "
+	  "us, ms, s, m or h, in seconds if bare" },
+	{ OPTION_TAG, IN(SEND), "tag", 0, "N", &number, 0, UINT64_MAX,
+	  "a number of your own that goes with each message" },
+	{ OPTION_TYPE, IN(SEND), "type", 0, "N", &number, 1, INT64_MAX,
+	  "a type, 1 or more, that goes with each message" },
+	{ OPTION_CREATE, IN(SEND) | IN(RECEIVE), "create", 0, NULL, NULL, 0, 0,
+	  "make the mailbox, with the defaults, if it does not exist" },
+
+	{ OPTION_JSON, IN(LS) | IN(INFO), "json", 'j', NULL, NULL, 0, 0,
+	  "print JSON" },
+	{ OPTION_FORCE, IN(RM), "force", 'f', NULL, NULL, 0, 0,
+	  "do not complain of a mailbox that does not exist" },
+	{ OPTION_HELP, EVERY_VERB, "help", 'h', NULL, NULL, 0, 0,
+	  "print this help" },
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+#define LONG_ONLY 256 /* + row: getopt_long's value of each row */
+
+static unsigned int
+bit_of(const struct verb *verb)
+{
+	return 1u << (verb - verbs);
+}
+
+/* Fills in getopt_long's two tables with the rows that the verb has. */
+static void
+make_tables(const struct verb *verb, char *letters, struct option *options)
+{
+	*letters++ = ':'; /* tell a missing value from a wrong option */
+	for (size_t i = 0; i < ROWS; i++) {
+		const struct row *row = &rows[i];
+
+		if (!(row->verbs & bit_of(verb)))
+			continue;
+		*options++ = (struct option){
+			.name = row->name,
+			.has_arg = row->argument ? required_argument :
+						   no_argument,
+			.val = LONG_ONLY + (int)i,
+		};
+		if (!row->letter)
+			continue;
+		*letters++ = row->letter;
+		if (row->argument)
+			*letters++ = ':';
+	}
+	*letters = '\0';
+	*options = (struct option){ .name = NULL };
+}
+
+/* value: as getopt_long returned it; it is the row's letter, or its place. */
+static const struct row *
+row_of(const struct verb *verb, int value)
+{
+	if (value >= LONG_ONLY)
+		return &rows[value - LONG_ONLY];
+	for (size_t i = 0; i < ROWS; i++)
+		if (rows[i].letter == value && rows[i].verbs & bit_of(verb))
+			return &rows[i];
+	return NULL;
+}
+
+static int
+store(const struct row *row, const char *text, struct arguments *arguments)
+{
+	uint64_t value = 0;
+
+	if (row->kind && row->kind->parse(text, &value) < 0) {
+		complain("--%s %s is not %s", row->name, text, row->kind->what);
+		return EXIT_USAGE;
+	}
+	if (row->kind && (value < row->least || value > row->most)) {
+		complain("--%s %s is out of range", row->name, text);
+		return EXIT_USAGE;
+	}
+	arguments->values[row->id].given = true;
+	arguments->values[row->id].number = value;
+	arguments->values[row->id].text = text;
+	return 0;
+}
+
+/* what: ':' for a missing value, '?' for anything else that is wrong. */
+static int
+refuse(const struct verb *verb, int what, char **words)
+{
+	const struct row *row = optopt ? row_of(verb, optopt) : NULL;
+
+	if (row && what == ':')
+		complain("--%s needs a value: %s", row->name,
+			 row->kind ? row->kind->what : row->argument);
+	else if (row)
+		complain("--%s takes no value", row->name);
+	else if (optopt)
+		complain("%s has no option -%c; see: cubby help %s", verb->name,
+			 optopt, verb->name);
+	else
+		complain("%s has no option %s; see: cubby help %s", verb->name,
+			 words[optind - 1], verb->name);
+	return EXIT_USAGE;
+}
+
+static int
+check_words(const struct arguments *arguments)
+{
+	const struct verb *verb = arguments->verb;
+
+	if (given(arguments, OPTION_HELP))
+		return 0;
+	if (arguments->count < verb->least_words) {
+		complain("what is missing: cubby %s %s; see: cubby help %s",
+			 verb->name, verb->words, verb->name);
+		return EXIT_USAGE;
+	}
+	if (arguments->count > verb->most_words) {
+		complain("%s is too much: cubby %s %s; see: cubby help %s",
+			 arguments->words[verb->most_words], verb->name,
+			 verb->words, verb->name);
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+int
+options_parse(const struct verb *verb, int count, char **words,
+	      struct arguments *ret)
+{
+	char letters[2 * ROWS + 2];
+	struct option options[ROWS + 1];
+	int value, result;
+
+	*ret = (struct arguments){ .verb = verb };
+	make_tables(verb, letters, options);
+	opterr = 0;
+	while ((value = getopt_long(count, words, letters, options, NULL)) !=
+	       -1) {
+		if (value == ':' || value == '?')
+			return refuse(verb, value, words);
+		result = store(row_of(verb, value), optarg, ret);
+		if (result)
+			return result;
+	}
+	ret->count = count - optind;
+	ret->words = words + optind;
+	return check_words(ret);
+}
+
+void
+options_help(const struct verb *verb)
+{
+	char left[40];
+
+	for (size_t i = 0; i < ROWS; i++) {
+		const struct row *row = &rows[i];
+		char letter[] = { '-', row->letter, ',', '\0' };
+
+		if (!(row->verbs & bit_of(verb)))
+			continue;
+		snprintf(left, sizeof(left), "  %3s --%s%s%s",
+			 row->letter ? letter : "", row->name,
+			 row->argument ? " " : "",
+			 row->argument ? row->argument : "");
+		output_wrapped(left, 26, row->help);
+	}
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The options of every verb: one table, from which getopt_long's tables and
+ * every help text are made.
+ */
+#ifndef CUBBY_TOOLS_OPTIONS_H
+#define CUBBY_TOOLS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum verb_id {
+	VERB_CREATE,
+	VERB_SEND,
+	VERB_RECEIVE,
+	VERB_PEEK,
+	VERB_LS,
+	VERB_INFO,
+	VERB_RM,
+	VERB_SWEEP,
+	VERB_HELP,
+	VERB_COUNT
+};
+
+enum option_id {
+	OPTION_ALL,
+	OPTION_BATCH,
+	OPTION_CAPACITY,
+	OPTION_CELL,
+	OPTION_COUNT,
+	OPTION_CREATE,
+	OPTION_EXCLUSIVE,
+	OPTION_FIXED,
+	OPTION_FOLLOW,
+	OPTION_FORCE,
+	OPTION_FROM,
+	OPTION_GROUP,
+	OPTION_HELP,
+	OPTION_JSON,
+	OPTION_MEMORY_LIMIT,
+	OPTION_MESSAGE_MAX,
+	OPTION_MODE,
+	OPTION_NULL,
+	OPTION_ORDER,
+	OPTION_RAW,
+	OPTION_SYNC,
+	OPTION_TAG,
+	OPTION_TEMPORARY,
+	OPTION_TIMEOUT,
+	OPTION_TRY,
+	OPTION_TYPE,
+	OPTION_WHOLE,
+	OPTIONS_ALL
+};
+
+/* What was given on the command line. */
+struct arguments {
+	const struct verb *verb;
+	struct {
+		bool given;
+		uint64_t number;
+		const char *text;
+	} values[OPTIONS_ALL];
+	int count; /* of words: what is not an option */
+	char **words;
+};
+
+/* A verb of the command: what it is called, what its help says, what runs. */
+struct verb {
+	const char *name;
+	const char *words; /* what follows its options, for the help */
+	int least_words;
+	int most_words;
+	const char *summary;  /* one line */
+	const char *text;     /* paragraphs, parted by an empty line */
+	const char *examples; /* lines */
+	int (*run)(const struct arguments *arguments);
+};
+
+extern const struct verb verbs[VERB_COUNT];
+
+const struct verb *
+find_verb(const char *name);
+
+/*
+ * Reads a verb's command line; words[0] is the verb. Says on stderr what is
+ * wrong with it. Returns 0, or EXIT_USAGE.
+ */
+int
+options_parse(const struct verb *verb, int count, char **words,
+	      struct arguments *ret);
+
+/* Prints the help lines of a verb's options to stdout. */
+void
+options_help(const struct verb *verb);
+
+static inline bool
+given(const struct arguments *arguments, enum option_id option)
+{
+	return arguments->values[option].given;
+}
+
+/* The number given, or otherwise. */
+static inline uint64_t
+number_or(const struct arguments *arguments, enum option_id option,
+	  uint64_t otherwise)
+{
+	return given(arguments, option) ? arguments->values[option].number :
+					  otherwise;
+}
+
+/* The text given, or NULL. */
+static inline const char *
+text_of(const struct arguments *arguments, enum option_id option)
+{
+	return arguments->values[option].text;
+}
+
+#endif

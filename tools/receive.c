@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cubby receive: hold, write, then release.
+ *
+ * A message is released only when all its bytes have been written, and into a
+ * pipe only when they have been read too: what its reader leaves in the pipe is
+ * lost as surely as what never got there. What is not released when something
+ * fails, or a signal ends the command, is rejected: the next receiver gets it.
+ *
+ * Into a file or a terminal, messages that wait already are written together.
+ * Into a pipe they go one at a time, the next when the reader has taken the
+ * last. It is not waited for when the command has printed one message in all:
+ * somebody may wait for the command to end before reading what it said.
+ *
+ * Nothing is held back: the buffer is flushed whenever no further message
+ * waits.
+ */
+#include <errno.h>
+#include <stdbool.h>
+
+#include "command.h"
+#include "message.h"
+#include "output.h"
+#include "watch.h"
+
+#define BATCH 64
+
+struct held {
+	cubby_message *message;
+	uint64_t end; /* bytes of output up to its end */
+};
+
+struct receiver {
+	const struct arguments *arguments;
+	cubby_mailbox *mailbox;
+	struct cubby_filter filter;
+	uint64_t wanted; /* messages */
+	uint64_t printed;
+	bool until_empty; /* --all */
+	bool one_by_one;  /* stdout is a pipe, and no --batch */
+	bool damaged;	  /* what was printed may be wrong, or lacks */
+	int write_error;
+	size_t count; /* of held ones */
+	struct held batch[BATCH + 1];
+};
+
+static const char *
+name_of(const struct receiver *receiver)
+{
+	return receiver->arguments->words[0];
+}
+
+static void
+release(struct receiver *receiver, cubby_message *message)
+{
+	if (cubby_release(message) >= 0)
+		return;
+	complain("%s: a message was damaged by its sender while it was printed",
+		 name_of(receiver));
+	receiver->damaged = true;
+}
+
+/* Releases those that end within the first confirmed bytes of output. */
+static void
+settle(struct receiver *receiver, uint64_t confirmed)
+{
+	struct held *batch = receiver->batch;
+	size_t done = 0;
+
+	while (done < receiver->count && batch[done].end <= confirmed)
+		release(receiver, batch[done++].message);
+	receiver->count -= done;
+	for (size_t i = 0; i < receiver->count; i++)
+		batch[i] = batch[done + i];
+}
+
+/* Rejects the others, the last first, so that they keep their order. */
+static void
+give_back(struct receiver *receiver)
+{
+	while (receiver->count)
+		cubby_reject(receiver->batch[--receiver->count].message);
+}
+
+/*
+ * Writes out what has been printed, and releases it. is_last: no more is to
+ * come.
+ */
+static int
+deliver(struct receiver *receiver, bool is_last)
+{
+	bool wait = receiver->one_by_one &&
+		    !(is_last && receiver->printed == 1);
+	uint64_t before = output_written();
+	int error = output_flush();
+
+	if (wait && !error)
+		error = output_wait_read();
+	settle(receiver, wait && error ? before : output_written());
+	receiver->write_error = error;
+	return error;
+}
+
+/*
+ * Holds one more message. A lane that makes no sense has been cut off, which
+ * is told once: nobody's damage is to end everybody's service.
+ */
+static int
+hold(struct receiver *receiver, int64_t deadline)
+{
+	struct held *held = &receiver->batch[receiver->count];
+	int result;
+
+	do {
+		if (watch_cause())
+			return -EINTR;
+		result = cubby_hold(receiver->mailbox, &receiver->filter,
+				    deadline, &held->message);
+		if (result == -EBADMSG && !receiver->damaged) {
+			complain("%s: what a sender left there makes no sense; "
+				 "it is cut off, the others go on",
+				 name_of(receiver));
+			receiver->damaged = true;
+		}
+	} while (result == -EINTR || result == -EBADMSG);
+	if (result == 0) {
+		held->end = UINT64_MAX;
+		receiver->count++;
+	}
+	return result;
+}
+
+/*
+ * Holds the next message; delivers what has been printed before it waits for
+ * one. Returns -EAGAIN at the end of --all.
+ */
+static int
+hold_next(struct receiver *receiver)
+{
+	bool waits = !receiver->until_empty ||
+		     given(receiver->arguments, OPTION_TIMEOUT);
+	bool holds = receiver->count > 0;
+	int result = hold(receiver, CUBBY_NOW);
+	int error;
+
+	/* ENOSPC: no more can be held at a time. */
+	if (!(result == -EAGAIN && waits) && !(result == -ENOSPC && holds))
+		return result;
+	error = deliver(receiver, false);
+	if (error)
+		return error;
+	return hold(receiver, deadline_of(receiver->arguments));
+}
+
+static void
+print_last(struct receiver *receiver)
+{
+	struct held *held = &receiver->batch[receiver->count - 1];
+	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
+
+	cubby_message_envelope(held->message, &envelope);
+	message_print(receiver->arguments, cubby_message_data(held->message),
+		      cubby_message_size(held->message), &envelope);
+	held->end = output_taken();
+	receiver->printed++;
+}
+
+/* Returns 0, or why it ended before it had printed all that was wanted. */
+static int
+receive_wanted(struct receiver *receiver)
+{
+	size_t most = receiver->one_by_one ? 1 : BATCH;
+	int result;
+
+	while (receiver->printed < receiver->wanted) {
+		result = hold_next(receiver);
+		if (result == 0 && receiver->count > most)
+			result = deliver(receiver, false);
+		if (result < 0)
+			return result;
+		print_last(receiver);
+	}
+	return 0;
+}
+
+/* Delivers the rest and tells how it ended. Returns the exit code. */
+static int
+finish(struct receiver *receiver, int result)
+{
+	bool is_empty = result == -EAGAIN || result == -ETIMEDOUT;
+
+	if (!receiver->write_error && result != -EINTR)
+		deliver(receiver, true);
+	give_back(receiver);
+	if (receiver->write_error)
+		return output_complain(receiver->write_error);
+	if (result == -EINTR)
+		return EXIT_ERROR;
+	if (is_empty && receiver->until_empty &&
+	    (receiver->printed || !given(receiver->arguments, OPTION_TRY)))
+		result = 0;
+	if (result < 0)
+		return message_complain(receiver->arguments, result);
+	return receiver->damaged ? EXIT_ERROR : EXIT_DONE;
+}
+
+static int
+run_watched(struct receiver *receiver)
+{
+	const struct arguments *arguments = receiver->arguments;
+	int result = watch_start();
+
+	if (result < 0) {
+		complain("cannot watch for signals: %s",
+			 cubby_strerror(result));
+		return EXIT_ERROR;
+	}
+	receiver->until_empty = given(arguments, OPTION_ALL);
+	receiver->wanted = number_or(
+		arguments, OPTION_COUNT,
+		receiver->until_empty || given(arguments, OPTION_FOLLOW) ?
+			UINT64_MAX :
+			1);
+	receiver->one_by_one = !given(arguments, OPTION_BATCH) &&
+			       output_narrow_pipe();
+	return finish(receiver, receive_wanted(receiver));
+}
+
+int
+run_receive(const struct arguments *arguments)
+{
+	struct receiver receiver = {
+		.arguments = arguments,
+		.filter = CUBBY_FILTER_INIT,
+	};
+	int code = message_check_options(arguments);
+
+	if (!code)
+		code = open_mailbox(arguments, CUBBY_RECEIVE, "receive from",
+				    &receiver.mailbox);
+	if (code)
+		return code;
+	code = message_filter(arguments, &receiver.filter);
+	if (!code)
+		code = run_watched(&receiver);
+	cubby_close(receiver.mailbox);
+	return code;
+}
