@@ -51,7 +51,7 @@ usage(FILE *file)
 		"  --test NAME      only this test (may be repeated)\n"
 		"  --rounds N       rounds of near and of far processors each "
 		"(20)\n"
-		"  --round-ms N     milliseconds of a round (15)\n"
+		"  --round-ms N     milliseconds of a round (10)\n"
 		"  --hunt N         seconds to wait, in each test, for near or "
 		"far\n"
 		"                   processors to turn up (2)\n"
@@ -59,7 +59,7 @@ usage(FILE *file)
 		"  --json FILE      where the results go (results.json beside "
 		"this program)\n"
 		"  --near-from NS   a bare round trip of less is within one "
-		"core (70)\n"
+		"core (60)\n"
 		"  --far-from NS    one of as much or more is far (250)\n"
 		"  --help\n\nTests:\n");
 	for (size_t i = 0; i < TESTS; i++)
@@ -187,9 +187,9 @@ parse(int argc, char **argv, struct arguments *arguments)
 
 	*arguments = (struct arguments){
 		.settings = { .rounds = 20,
-			      .duration = 15000000,
+			      .duration = 10000000,
 			      .hunt = 2000000000,
-			      .near_from = 70,
+			      .near_from = 60,
 			      .far_from = 250 },
 	};
 	default_json(arguments->json, sizeof(arguments->json));

@@ -13,6 +13,7 @@ extern const struct contender bare_lines_pausing;
 
 /* The reference ring (ring.h): one way; and two of them, there and back. */
 extern const struct contender ring_stream;
+extern const struct contender ring_stream_from_three; /* a ring for each */
 extern const struct contender ring_round_trip;
 
 /* Round trip by futex; the answering side is asleep when it is asked. */

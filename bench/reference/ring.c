@@ -162,18 +162,28 @@ ring_send(struct ring *ring, const void *data)
 			      memory_order_release);
 }
 
-void
-ring_receive(struct ring *ring, void *buffer)
+bool
+ring_try_receive(struct ring *ring, void *buffer)
 {
 	struct cell *cell = &ring->cells[ring->position & ring->mask];
 	uint64_t *words = buffer;
 
-	ring->position++;
-	while (atomic_load_explicit(&cell->sequence, memory_order_acquire) !=
-	       ring->position)
-		spin_pause();
+	/* Acquire: pairs with the release of ring_send(). */
+	if (atomic_load_explicit(&cell->sequence, memory_order_acquire) !=
+	    ring->position + 1)
+		return false;
 	for (size_t i = 0; i < WORDS; i++)
 		words[i] = atomic_load_explicit(&cell->payload[i],
 						memory_order_relaxed);
+	ring->position++;
+	/* Release: what is read has been read when the sender sees it. */
 	atomic_store_explicit(ring->head, ring->position, memory_order_release);
+	return true;
+}
+
+void
+ring_receive(struct ring *ring, void *buffer)
+{
+	while (!ring_try_receive(ring, buffer))
+		spin_pause();
 }

@@ -16,6 +16,7 @@
  * The sender publishes a cell by a store-release of its sequence, and reads the
  * head only when the head it last read says that the ring is full.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,10 @@ ring_detach(struct ring *ring);
 /* Sends RING_PAYLOAD bytes, aligned to 8; spins while the ring is full. */
 void
 ring_send(struct ring *ring, const void *data);
+
+/* Receives as many, if there is a message. */
+bool
+ring_try_receive(struct ring *ring, void *buffer);
 
 /* Receives as many; spins while there is no message. */
 void
