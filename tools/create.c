@@ -133,14 +133,14 @@ run_rm(const struct arguments *arguments)
 static void
 print_swept(const char *name, const struct cubby_swept *swept)
 {
-	char bytes[SIZE_TEXT];
+	char bytes[SIZE_TEXT], messages[COUNT_TEXT], senders[COUNT_TEXT];
 
 	size_text(bytes, swept->bytes);
-	output_format("%s: %llu removed, %llu messages put back, %s given back "
-		      "from %llu senders\n",
-		      name, (unsigned long long)swept->mailboxes,
-		      (unsigned long long)swept->messages, bytes,
-		      (unsigned long long)swept->lanes);
+	output_format("%s: %s put back, %s given back from %s, %llu unused "
+		      "removed\n",
+		      name, count_text(messages, swept->messages, "message"),
+		      bytes, count_text(senders, swept->lanes, "sender"),
+		      (unsigned long long)swept->mailboxes);
 }
 
 int

@@ -258,43 +258,34 @@ line(const char *title, const char *format, ...)
 	free(text);
 }
 
-/* A count for people; more than one of these stand in a line. */
-#define COUNT_TEXT 24
-static const char *
-count_text(char text[COUNT_TEXT], uint64_t count)
-{
-	if (count == CUBBY_UNKNOWN)
-		snprintf(text, COUNT_TEXT, "?");
-	else
-		snprintf(text, COUNT_TEXT, "%" PRIu64, count);
-	return text;
-}
-
 static void
 print_owner(const struct cubby_info *info)
 {
 	const struct passwd *user = getpwuid(info->uid);
 	const struct group *group = getgrgid(info->gid);
-	char uid[COUNT_TEXT], gid[COUNT_TEXT];
+	char uid[16], gid[16];
 
-	line("owner", "%s, group %s, mode %04o",
-	     user ? user->pw_name : count_text(uid, info->uid),
-	     group ? group->gr_name : count_text(gid, info->gid),
-	     (unsigned int)info->mode & 07777);
+	snprintf(uid, sizeof(uid), "%lu", (unsigned long)info->uid);
+	snprintf(gid, sizeof(gid), "%lu", (unsigned long)info->gid);
+	line("owner", "%s, group %s, mode %04o", user ? user->pw_name : uid,
+	     group ? group->gr_name : gid, (unsigned int)info->mode & 07777);
 }
 
 static void
 print_capacity(const struct cubby_info *info)
 {
+	char capacity[COUNT_TEXT];
+
+	count_text(capacity, info->capacity, "message");
 	if (info->buffering != CUBBY_LIMITED)
 		line("capacity", "%s", buffering_name(info->buffering));
 	else if (info->order == CUBBY_ORDER_SENDER)
 		line("capacity",
-		     "%" PRIu64 " messages of each sender (one buffer for all, "
-		     "as in the textbook, is --order arrival)",
-		     info->capacity);
+		     "%s of each sender (one buffer for all, as in the "
+		     "textbook, is --order arrival)",
+		     capacity);
 	else
-		line("capacity", "%" PRIu64 " messages", info->capacity);
+		line("capacity", "%s", capacity);
 }
 
 static void
@@ -321,25 +312,40 @@ print_attributes(const struct cubby_info *info)
 		     "persistent: until cubby rm");
 }
 
+static const char *
+number_text(char text[COUNT_TEXT], uint64_t number)
+{
+	if (number == CUBBY_UNKNOWN)
+		return "?";
+	snprintf(text, COUNT_TEXT, "%" PRIu64, number);
+	return text;
+}
+
 static void
 print_state(const struct cubby_info *info)
 {
-	char one[COUNT_TEXT], two[COUNT_TEXT], size[SIZE_TEXT];
+	char one[COUNT_TEXT], two[COUNT_TEXT], three[COUNT_TEXT];
+	char size[SIZE_TEXT];
 
-	line("waiting", "%s messages, at most %s of one sender",
-	     count_text(one, info->waiting), count_text(two, info->fullest));
-	line("held", "%s, and %s given back", count_text(one, info->held),
-	     count_text(two, info->returned));
-	line("sent", "%s since it was made", count_text(one, info->sent));
-	line("senders", "%s attached, %s at most so far",
-	     count_text(one, info->senders), count_text(two, info->lanes));
-	line("receivers", "%s attached, %s of them asleep",
-	     count_text(one, info->receivers), count_text(two, info->sleeping));
+	line("waiting", "%s, at most %s from one sender",
+	     count_text(one, info->waiting, "message"),
+	     number_text(two, info->fullest));
+	line("held", "%s, and %s given back",
+	     count_text(one, info->held, "message"),
+	     number_text(two, info->returned));
+	line("sent", "%s since it was made",
+	     count_text(one, info->sent, "message"));
+	line("attached", "%s, %s (%s asleep)",
+	     count_text(one, info->senders, "sender"),
+	     count_text(two, info->receivers, "receiver"),
+	     number_text(three, info->sleeping));
+	line("lanes", "%s: the most senders there were at once",
+	     number_text(one, info->lanes));
 	size_text(size, info->memory);
 	line("memory", "%s in use", size);
 	if (info->broken)
-		line("cut off", "%s senders, whose memory made no sense",
-		     count_text(one, info->broken));
+		line("cut off", "%s, whose memory made no sense",
+		     count_text(one, info->broken, "sender"));
 }
 
 static void

@@ -35,6 +35,14 @@ json_close(char bracket)
 }
 
 void
+json_break(void)
+{
+	separate();
+	output_text("\n");
+	comma = false;
+}
+
+void
 json_end_line(void)
 {
 	output_text("\n");

@@ -23,6 +23,10 @@ json_number(uint64_t number);
 void
 json_string(const char *bytes, size_t size);
 
+/* A new line before the next value of a list. */
+void
+json_break(void);
+
 /* Ends the line, and with it a value that stands alone. */
 void
 json_end_line(void);

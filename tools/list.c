@@ -55,7 +55,7 @@ add(struct list *list, const char *name, int missing_ok)
 		add_row(&list->table, name, &info);
 		return;
 	}
-	output_text("\n");
+	json_break();
 	info_json(name, &info);
 }
 

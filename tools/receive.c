@@ -38,6 +38,7 @@ struct receiver {
 	uint64_t printed;
 	bool until_empty; /* --all */
 	bool one_by_one;  /* stdout is a pipe, and no --batch */
+	uint64_t cut;	  /* lanes that made no sense */
 	bool damaged;	  /* what was printed may be wrong, or lacks */
 	int write_error;
 	size_t count; /* of held ones */
@@ -102,9 +103,26 @@ deliver(struct receiver *receiver, bool is_last)
 }
 
 /*
- * Holds one more message. A lane that makes no sense has been cut off, which
- * is told once: nobody's damage is to end everybody's service.
+ * A lane that makes no sense is cut off and told of once, which is not to end
+ * everybody else's service. Told of more often than there are lanes, it is the
+ * mailbox that makes no sense. Returns whether to go on.
  */
+static bool
+cut_off(struct receiver *receiver)
+{
+	struct cubby_info info = CUBBY_INFO_INIT;
+
+	if (cubby_inspect(name_of(receiver), &info) < 0 ||
+	    ++receiver->cut > info.lanes)
+		return false;
+	complain("%s: what a sender left there makes no sense; it is cut off, "
+		 "the others go on; see: cubby info %s",
+		 name_of(receiver), name_of(receiver));
+	receiver->damaged = true;
+	return true;
+}
+
+/* Holds one more message. */
 static int
 hold(struct receiver *receiver, int64_t deadline)
 {
@@ -116,13 +134,7 @@ hold(struct receiver *receiver, int64_t deadline)
 			return -EINTR;
 		result = cubby_hold(receiver->mailbox, &receiver->filter,
 				    deadline, &held->message);
-		if (result == -EBADMSG && !receiver->damaged) {
-			complain("%s: what a sender left there makes no sense; "
-				 "it is cut off, the others go on",
-				 name_of(receiver));
-			receiver->damaged = true;
-		}
-	} while (result == -EINTR || result == -EBADMSG);
+	} while (result == -EINTR || (result == -EBADMSG && cut_off(receiver)));
 	if (result == 0) {
 		held->end = UINT64_MAX;
 		receiver->count++;

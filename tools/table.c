@@ -206,6 +206,18 @@ size_text(char text[SIZE_TEXT], uint64_t bytes)
 		 size < 9.95 && size != (double)(uint64_t)size, size, *unit);
 }
 
+const char *
+count_text(char text[COUNT_TEXT], uint64_t count, const char *thing)
+{
+	if (count == CUBBY_UNKNOWN)
+		snprintf(text, COUNT_TEXT, "? %ss", thing);
+	else
+		snprintf(text, COUNT_TEXT, "%llu %s%s",
+			 (unsigned long long)count, thing,
+			 count == 1 ? "" : "s");
+	return text;
+}
+
 char *
 name_text(const char *name)
 {

@@ -51,6 +51,11 @@ table_print(struct table *table);
 void
 size_text(char text[SIZE_TEXT], uint64_t bytes);
 
+/* "1 message", "2 messages", "? messages". The thing's plural ends with s. */
+#define COUNT_TEXT 48
+const char *
+count_text(char text[COUNT_TEXT], uint64_t count, const char *thing);
+
 /*
  * A name for a line of text, whoever chose it: what is not printable UTF-8, or
  * is a backslash, as \ooo. The caller frees it.
