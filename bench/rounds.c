@@ -276,39 +276,53 @@ place_next(struct run *run)
 }
 
 /*
- * Laps until near and far have enough each; or, when there are no more to be
- * had of one, until the time to hunt for it has passed. Waiting for a move is
- * the one thing here that only time brings. False: the crew is dead.
+ * Places the members for the next lap, and waits until the processors allow it,
+ * for as long as is left to hunt: that they move is the one thing here that
+ * only time brings. *ret_placed tells whether it could. False: the crew is
+ * dead.
+ */
+static bool
+hunt(struct run *run, uint64_t *left, bool *ret_placed)
+{
+	const struct timespec step = { 0, 20000000 };
+
+	if (!scan(run))
+		return false;
+	while (!(*ret_placed = place_next(run)) && *left) {
+		uint64_t begun = clock_now(), passed;
+
+		nanosleep(&step, NULL);
+		if (!scan(run))
+			return false;
+		passed = clock_now() - begun;
+		*left -= passed < *left ? passed : *left;
+	}
+	return true;
+}
+
+/*
+ * Laps until near and far have enough each, or there are no more to be had of
+ * one of them. Where neither is to be had, as many laps as they come. False:
+ * the crew is dead.
  */
 static bool
 all_laps(struct run *run)
 {
-	const struct settings *settings = run->settings;
-	uint64_t hunted = 0;
-	int limit = 6 * settings->rounds;
+	int rounds = run->settings->rounds, limit = 6 * rounds;
+	uint64_t left = run->settings->hunt;
 
 	for (int lap = 0; lap < limit; lap++) {
-		if (run->laps[NEAR] >= settings->rounds &&
-		    run->laps[FAR] >= settings->rounds)
-			break;
-		if (!scan(run))
-			return false;
-		while (!place_next(run)) {
-			struct timespec step = { 0, 20000000 };
-			uint64_t begun = clock_now();
+		bool placed;
 
-			if (hunted >= settings->hunt)
-				break;
-			nanosleep(&step, NULL);
-			if (!scan(run))
-				return false;
-			hunted += clock_now() - begun;
-		}
-		if (hunted >= settings->hunt) {
+		if (run->laps[NEAR] >= rounds && run->laps[FAR] >= rounds)
+			break;
+		if (!hunt(run, &left, &placed))
+			return false;
+		if (!placed) {
 			if (run->laps[NEAR] || run->laps[FAR])
 				break;
 			place_anyhow(run);
-			limit = settings->rounds;
+			limit = rounds;
 		}
 		if (!one_lap(run, lap))
 			return false;
