@@ -1,0 +1,137 @@
+#!/bin/sh
+# check_demo.sh DEMO WHAT TREE: runs the demo in a root of its own.
+#	whole		over TREE: all is well, and the figures are there
+#	sabotaged	with one piece spoilt, lost or doubled: it fails
+#	killed		with one of its processes killed: it fails
+#	odd		over a tree of odd names and sizes
+#	unreadable	over one of which a part cannot be read
+set -eu
+demo=$1
+what=$2
+tree=$3
+
+work=$(mktemp -d)
+trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
+mkdir "$work/root" "$work/tree"
+chmod 700 "$work/root"
+CUBBY_ROOT=$work/root
+export CUBBY_ROOT
+
+die()
+{
+	echo "check_demo: $*" >&2
+	cat "$work/out" >&2
+	exit 1
+}
+
+# run STATUS ARGUMENT...: runs it, expects that status, and nothing left.
+run()
+{
+	expected=$1
+	shift
+	status=0
+	"$demo" "$@" >"$work/out" 2>&1 || status=$?
+	[ "$status" -eq "$expected" ] || die "status $status, not $expected"
+	left=$(find "$work/root" -mindepth 2)
+	[ -z "$left" ] || die "left behind: $left"
+}
+
+# said WORDS: the last run said so, in one line.
+said()
+{
+	grep -Eq -- "$1" "$work/out" || die "it did not say: $1"
+}
+
+whole()
+{
+	files=$(find "$tree" -type f | wc -l)
+	run 0 "$tree"
+	said "^files +$files\$"
+	said '^split files +[1-9]'
+	said '^system calls/message +([0-9.]+|not counted)$'
+	said '^Every file arrived'
+}
+
+sabotaged()
+{
+	run 1 --sabotage spoil "$tree"
+	said "^demo: $tree/.* through cubby, .* without\$"
+	run 1 --sabotage lose "$tree"
+	said "^demo: $tree/.* has not arrived\$"
+	run 1 --sabotage double "$tree"
+	said "a piece of $tree/.* has come twice\$"
+}
+
+killed()
+{
+	for role in producer consumer collector; do
+		run 1 --sabotage "kill-$role" "$tree"
+		said "^demo: $role [1-9] was killed"
+	done
+}
+
+# In the header of a piece are 32 bytes.
+sizes="0 1 2 16351 16352 16353 32703 32704 32705 10000000"
+
+make_odd_tree()
+{
+	cd "$work/tree"
+	for size in $sizes; do
+		head -c "$size" /dev/urandom >"size $size"
+	done
+	mkdir -p ' ' 'a/b/c/d/e/f'
+	for name in -dash 'new
+line' 'tab	' '\back' '%s' "$(printf 'latin \344')" a/b/c/d/e/f/deep \
+		"$(printf '%0255d' 0)"; do
+		echo "this is $name" >"./$name"
+	done
+	ln -s 'size 1' symbolic_link
+	ln -s nowhere dangling_link
+	ln 'size 2' hard_link
+	mkfifo pipe
+	truncate -s 20M sparse
+	cd "$OLDPWD"
+}
+
+# Run by root, nothing is unreadable: so by somebody else, if that can be.
+odd()
+{
+	make_odd_tree
+	files=$(find "$work/tree" -type f -printf x | wc -c)
+	run 0 "$work/tree"
+	said "^files +$files\$"
+	said '^split files +6$'
+	said '^empty files +1$'
+	run 0 -p 1 -c 1 "$work/tree"
+	run 0 -p 16 -c 16 "$work/tree"
+	mkdir "$work/empty"
+	run 0 "$work/empty"
+	said '^files +0$'
+	run 1 "$work/nowhere"
+	run 2
+}
+
+unreadable()
+{
+	mkdir "$work/tree/closed"
+	echo secret | tee "$work/tree/closed/file" >"$work/tree/secret"
+	echo public >"$work/tree/public"
+	if [ "$(id -u)" -eq 0 ]; then
+		set -- setpriv --reuid 65534 --regid 65534 --clear-groups \
+			"$demo"
+		chown -R 65534:65534 "$work"
+		status=0
+		"$@" 2>/dev/null || status=$?
+		[ "$status" -eq 2 ] || exit 77
+		printf '#!/bin/sh\nexec %s "$@"\n' "$*" >"$work/demo"
+		chmod 755 "$work/demo"
+		demo=$work/demo
+	fi
+	chmod 0 "$work/tree/closed" "$work/tree/secret"
+	run 0 "$work/tree"
+	said '^files +2$'
+	said '^unreadable files +1$'
+	said '^unreadable directories +1$'
+}
+
+"$what"
