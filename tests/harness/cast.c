@@ -307,40 +307,81 @@ bystanders_stock(const struct run *run)
 	       (!(operation->roles & CUBBY_SEND) || operation->effects & OPENS);
 }
 
+/* Receives many messages of one sender while nobody else receives. */
 static void
-enter_bystanders(struct run *run)
+settle_down(struct run *run)
 {
-	enter(run, BYSTANDER, CUBBY_SEND, CUBBY_CREATE | CUBBY_EXCLUSIVE);
-	enter(run, BYSTANDER, CUBBY_RECEIVE, 0);
-	if (run->scenario->start == SEVERAL) {
-		enter(run, SECOND, CUBBY_SEND, 0);
-		enter(run, SECOND, CUBBY_RECEIVE, 0);
+	for (int i = 0; i < STREAK; i++) {
+		send_one(run, BYSTANDER, operation_of(run)->size);
+		take_one(run, BYSTANDER);
 	}
-	run->bytes = tree_bytes(run->root);
-	if (!bystanders_stock(run))
-		return;
-	stock(run, BYSTANDER);
+}
+
+static void
+enter_second(struct run *run)
+{
+	enter(run, SECOND, CUBBY_SEND, 0);
+	enter(run, SECOND, CUBBY_RECEIVE, 0);
+	stock(run, SECOND);
+}
+
+static void
+enter_scenery(struct run *run)
+{
+	switch (operation_of(run)->scenery) {
+	case REJECTED:
+		give_one_back(run);
+		break;
+	case GHOST_SENDER:
+	case GHOST_SENDER_HELD:
+	case GHOST_HOLDER:
+		enter_ghost(run);
+		break;
+	case NOTHING:
+	case SETTLED_BYSTANDER:
+	case SETTLED_VICTIM:
+		break;
+	}
+}
+
+/* All that has to wait until a victim has settled down. */
+static void
+furnish(struct run *run)
+{
+	enter(run, BYSTANDER, CUBBY_RECEIVE, 0);
+	if (operation_of(run)->scenery == SETTLED_BYSTANDER)
+		settle_down(run);
 	if (run->scenario->start == SEVERAL)
-		stock(run, SECOND);
+		enter_second(run);
+	if (bystanders_stock(run))
+		stock(run, BYSTANDER);
+	enter_scenery(run);
+	if (run->scenario->start == ASLEEP_THERE)
+		lull(run);
 }
 
 void
 cast_enter(struct run *run)
 {
-	const struct operation *operation = operation_of(run);
-
 	memset(run->stage, 0, sizeof(*run->stage));
 	run->descriptors = count_descriptors();
 	run->mappings = count_mappings(run->root);
-	if (operation->effects & CREATES)
+	if (operation_of(run)->effects & CREATES)
 		return;
-	enter_bystanders(run);
-	if (operation->scenery == REJECTED)
-		give_one_back(run);
-	else if (operation->scenery != NOTHING)
-		enter_ghost(run);
-	if (run->scenario->start == ASLEEP_THERE)
-		lull(run);
+	enter(run, BYSTANDER, CUBBY_SEND, CUBBY_CREATE | CUBBY_EXCLUSIVE);
+	if (operation_of(run)->scenery != SETTLED_VICTIM)
+		furnish(run);
+}
+
+void
+cast_oblige(struct run *run, enum mark mark)
+{
+	if (mark == MARK_SEND)
+		send_one(run, BYSTANDER, operation_of(run)->size);
+	else if (mark == MARK_FURNISH)
+		furnish(run);
+	else
+		cast_drain(run);
 }
 
 /* What goes on ----------------------------------------------------------- */

@@ -36,17 +36,19 @@
 
 #include "cubby.h"
 
-#define NANOSECONDS INT64_C(1000000000)
-#define PATIENCE (10 * NANOSECONDS) /* longer is a hang */
-#define MAILBOX "stage"
+#define NANOSECONDS	INT64_C(1000000000)
+#define PATIENCE	(10 * NANOSECONDS)	/* longer is a hang */
+#define MAILBOX		"stage"
 
 enum {
 	CAPACITY = 4,
-	SHORT = 40,  /* bytes: fits the cell */
-	LONG = 3000, /* does not */
+	SHORT = 40,		/* bytes: fits the cell */
+	LONG = 3000,		/* does not */
 	BUFFER = 64 * 1024,
 	VISITS = 3,
-	POINTS_MAX = 12288 /* of one scenario */
+	STREAK = 40,		/* messages after which a receiver that is
+				   alone has settled down */
+	POINTS_MAX = 12288	/* of one scenario */
 };
 
 static inline int64_t
@@ -64,15 +66,15 @@ now(void)
 enum actor {
 	NOBODY,
 	BYSTANDER,
-	SECOND, /* bystander */
+	SECOND,			/* bystander */
 	VICTIM,
-	GHOST,	 /* died before the victim began */
-	SLEEPER, /* asleep when the victim begins */
-	FRESH,	 /* comes after the victim was struck */
+	GHOST,			/* died before the victim began */
+	SLEEPER,		/* asleep when the victim begins */
+	FRESH,			/* comes after the victim was struck */
 	ACTORS
 };
 
-enum { NUMBERS = 64, DELIVERIES = 512 };
+enum { NUMBERS = 160, DELIVERIES = 640 };
 
 enum fate { UNSENT, BEGUN, ACCEPTED, REFUSED };
 
@@ -81,21 +83,21 @@ enum fate { UNSENT, BEGUN, ACCEPTED, REFUSED };
  * of a run take turns, so no order among the fields is needed.
  */
 struct entry {
-	_Atomic(int) fate;   /* by the sender */
-	_Atomic(int) ended;  /* received, or held and released: how often */
-	_Atomic(int) holder; /* who holds it now */
+	_Atomic(int) fate;	/* by the sender */
+	_Atomic(int) ended;	/* received, or held and released: how often */
+	_Atomic(int) holder;	/* who holds it now */
 };
 
 struct delivery {
 	enum actor to, from;
 	uint32_t number, deliveries;
 	uint64_t lane, sequence;
-	int era; /* 0: before the victim was struck */
+	int era;		/* 0: before the victim was struck */
 };
 
 struct account {
 	struct entry entries[ACTORS][NUMBERS];
-	_Atomic(uint32_t) last[ACTORS]; /* number sent */
+	_Atomic(uint32_t) last[ACTORS];		/* number sent */
 	_Atomic(uint32_t) count;
 	_Atomic(int) era;
 	struct delivery deliveries[DELIVERIES];
@@ -140,8 +142,8 @@ account_handed(struct account *account, enum actor to,
 
 /* Enters the end of a hold. */
 void
-account_released(struct account *account, const struct cubby_envelope *envelope,
-		 bool ended);
+account_released(struct account *account,
+		 const struct cubby_envelope *envelope, bool ended);
 
 /* Accepted messages that nobody has. */
 int
@@ -153,9 +155,9 @@ account_last_ended(const struct account *account, enum actor actor);
 
 /* What a run may leave open in the account. */
 struct allowance {
-	int missing;  /* accepted messages that nobody has */
-	int unseen;   /* hand-outs that nobody entered: the victim's */
-	bool ordered; /* in era 1 each sender's come in order, the
+	int missing;		/* accepted messages that nobody has */
+	int unseen;		/* hand-outs that nobody entered: the victim's */
+	bool ordered;		/* in era 1 each sender's come in order, the
 				   returned ones too: their return was seen to
 				   before */
 };
@@ -167,8 +169,8 @@ account_check(const struct account *account, const struct allowance *allowance);
 /* text.c: libcubby in memory -------------------------------------------- */
 
 struct text {
-	uintptr_t base;	      /* of the library */
-	uintptr_t start, end; /* of its instructions, without the PLT */
+	uintptr_t base;		/* of the library */
+	uintptr_t start, end;	/* of its instructions, without the PLT */
 };
 
 /* Finds libcubby's text. Ends the program if it is not a shared library. */
@@ -185,18 +187,18 @@ enum moment { AT, BEFORE, AFTER };
 
 /* One distinct place in the performance of a scenario. */
 struct point {
-	uintptr_t address; /* in libcubby: here, or of the call that led
+	uintptr_t address;	/* in libcubby: here, or of the call that led
 				   to the system call */
-	uint16_t visit;	   /* of the address; from 1 */
-	uint16_t nth;	   /* system call since then; from 0 */
+	uint16_t visit;		/* of the address; from 1 */
+	uint16_t nth;		/* system call since then; from 0 */
 	uint16_t syscall;
 	uint16_t moment;
 };
 
 struct points {
 	uint32_t count;
-	uint32_t clash; /* index of the competitor's moment, or none */
-	uint64_t steps; /* instructions taken, libc included */
+	uint32_t clash;		/* index of the competitor's moment, or none */
+	uint64_t steps;		/* instructions taken, libc included */
 	struct point list[POINTS_MAX];
 };
 
@@ -212,23 +214,25 @@ enum start { EMPTY, ONE, FULL, WRAPPED, ASLEEP_THERE, SEVERAL, STARTS };
 /* What an operation does to messages, and so what its death may leave. */
 enum effect {
 	SENDS = 1 << 0,
-	TAKES = 1 << 1,	     /* plain receive: may be gone with it */
-	HOLDS = 1 << 2,	     /* must come back */
-	ENDS = 1 << 3,	     /* of a hold: gone or back */
-	GIVES_BACK = 1 << 4, /* must come back */
-	CREATES = 1 << 5,    /* the mailbox is not there before */
-	UNLINKS = 1 << 6,    /* ... nor after */
-	OPENS = 1 << 7,	     /* performs the open itself */
-	AWAITS = 1 << 8	     /* waits until its message is received */
+	TAKES = 1 << 1,		/* plain receive: may be gone with it */
+	HOLDS = 1 << 2,		/* must come back */
+	ENDS = 1 << 3,		/* of a hold: gone or back */
+	GIVES_BACK = 1 << 4,	/* must come back */
+	CREATES = 1 << 5,	/* the mailbox is not there before */
+	UNLINKS = 1 << 6,	/* ... nor after */
+	OPENS = 1 << 7,		/* performs the open itself */
+	AWAITS = 1 << 8		/* waits until its message is received */
 };
 
 /* What the worker arranges besides the starting state. */
 enum scenery {
 	NOTHING,
-	GHOST_SENDER,	   /* a dead sender's backlog */
-	GHOST_SENDER_HELD, /* ... one of which a bystander holds */
-	GHOST_HOLDER,	   /* a dead receiver held one */
-	REJECTED	   /* one was given back */
+	GHOST_SENDER,		/* a dead sender's backlog */
+	GHOST_SENDER_HELD,	/* ... one of which a bystander holds */
+	GHOST_HOLDER,		/* a dead receiver held one */
+	REJECTED,		/* one was given back */
+	SETTLED_BYSTANDER,	/* a bystander has received a streak alone */
+	SETTLED_VICTIM		/* the victim has: MARK_SEND, MARK_FURNISH */
 };
 
 struct victim;
@@ -236,11 +240,11 @@ struct victim;
 struct operation {
 	const char *name;
 	unsigned effects;
-	int roles;	 /* that the victim opens for */
-	unsigned starts; /* bits of enum start */
-	size_t size;	 /* of its messages */
+	int roles;		/* that the victim opens for */
+	unsigned starts;	/* bits of enum start */
+	size_t size;		/* of its messages */
 	enum scenery scenery;
-	int clash; /* the competitor acts at which locked
+	int clash;		/* the competitor acts at which locked
 				   instruction; 0: at none */
 	void (*prepare)(struct victim *victim);
 	void (*perform)(struct victim *victim);
@@ -263,14 +267,21 @@ scenario_name(const struct scenario *scenario);
 /* victim.c --------------------------------------------------------------- */
 
 /* Why a victim stopped itself: what it asks of the worker. */
-enum mark { MARK_NONE, MARK_TAKE, MARK_START, MARK_END };
+enum mark {
+	MARK_NONE,
+	MARK_TAKE,		/* take what there is */
+	MARK_SEND,		/* send me one */
+	MARK_FURNISH,		/* now build the starting state */
+	MARK_START,
+	MARK_END
+};
 
 /* What worker, victim and helpers of a run share. */
 struct stage {
 	struct account account;
 	_Atomic(int) mark;
-	_Atomic(int) result; /* of the operation */
-	char complaint[256]; /* of a victim or helper that gave up */
+	_Atomic(int) result;	/* of the operation */
+	char complaint[256];	/* of a victim or helper that gave up */
 };
 
 struct victim {
@@ -342,23 +353,23 @@ enum stop {
 	STOP_BREAK,
 	STOP_SYSCALL,
 	STOP_MARK,
-	STOP_ASLEEP, /* not stopped: sleeps in a system call */
+	STOP_ASLEEP,		/* not stopped: sleeps in a system call */
 	STOP_SIGNAL,
 	STOP_EXIT,
-	STOP_LATE /* PATIENCE is over */
+	STOP_LATE		/* PATIENCE is over */
 };
 
 enum { BREAKPOINTS = 2 };
 
 struct breakpoint {
-	uintptr_t address; /* 0: none */
+	uintptr_t address;	/* 0: none */
 	long original;
 };
 
 struct tracee {
 	pid_t pid;
-	int proc;   /* its /proc/PID/syscall */
-	int status; /* what waitpid() last told */
+	int proc;		/* its /proc/PID/syscall */
+	int status;		/* what waitpid() last told */
 	bool asleep_told;
 	struct breakpoint breakpoints[BREAKPOINTS];
 };
@@ -418,19 +429,22 @@ struct run {
 	struct stage *stage;
 	const char *root;
 	cubby_mailbox *senders[ACTORS], *receivers[ACTORS];
-	cubby_message *held; /* by the bystander */
-	pid_t sleeper;	     /* 0: none, or it has left */
+	cubby_message *held;		/* by the bystander */
+	pid_t sleeper;			/* 0: none, or it has left */
 	struct tracee victim;
-	bool supplied; /* what the victim waits for is there */
+	bool supplied;			/* what the victim waits for is there */
 	int64_t supplied_at;
-	uint32_t present, crowd;   /* senders now, and the most at once */
-	int descriptors, mappings; /* at the beginning */
-	uint64_t bytes;		   /* of the mailbox, before any message */
+	uint32_t present, crowd;	/* senders now, and the most at once */
+	int descriptors, mappings;	/* at the beginning */
+	uint64_t bytes;			/* of the mailbox, before any message */
 };
 
 /* Builds the starting state. */
 void
 cast_enter(struct run *run);
+/* What the victim asks for while it prepares. */
+void
+cast_oblige(struct run *run, enum mark mark);
 /* A sender comes or goes. */
 void
 cast_count(struct run *run, int senders);
@@ -493,11 +507,11 @@ run_strike(struct run *run, uint32_t point, enum strike strike);
 
 /* Shared by a worker and the main process. */
 struct report {
-	_Atomic(int64_t) moved; /* when it was last seen to move */
+	_Atomic(int64_t) moved;		/* when it was last seen to move */
 	_Atomic(bool) hang;
-	const char *doing; /* a literal: the same in all processes */
+	const char *doing;		/* a literal: the same in all processes */
 	char failure[512];
-	int64_t longest; /* anyone waited for something */
+	int64_t longest;		/* anyone waited for something */
 	const char *longest_what;
 };
 
@@ -523,11 +537,12 @@ progress(const char *doing);
 void
 waited(const char *what, int64_t since);
 
+
 /* pool.c: the workers ---------------------------------------------------- */
 
 struct item {
 	uint16_t scenario;
-	uint16_t strike; /* enum strike; UNHARMED: list the points */
+	uint16_t strike;	/* enum strike; UNHARMED: list the points */
 	uint32_t point;
 };
 

@@ -75,7 +75,7 @@ victim_start(struct run *run)
 			stop = tracee_wait(&run->victim, PTRACE_CONT);
 		if (marked(run, stop, "preparing") == MARK_START)
 			return;
-		cast_drain(run);
+		cast_oblige(run, run->stage->mark);
 	}
 }
 

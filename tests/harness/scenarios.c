@@ -348,6 +348,19 @@ conclude_given_back(struct victim *victim)
 	account_released(&victim->stage->account, &victim->envelope, false);
 }
 
+/* Receives a streak of messages while nobody else does. */
+static void
+prepare_settled(struct victim *victim)
+{
+	for (int i = 0; i < STREAK; i++) {
+		victim_mark(victim->stage, MARK_SEND);
+		victim->result = actor_take(victim->stage, victim->mailbox,
+					    VICTIM, CUBBY_NOW);
+		expect(victim, 0);
+	}
+	victim_mark(victim->stage, MARK_FURNISH);
+}
+
 /* The table ------------------------------------------------------------- */
 
 #define AT_EMPTY (1U << EMPTY)
@@ -370,6 +383,10 @@ conclude_given_back(struct victim *victim)
 #define HOLDING(name, starts, size, scenery, clash)			\
 	{ name, HOLDS, CUBBY_RECEIVE, starts, size, scenery, clash, NULL, \
 	  perform_hold, conclude_hold }
+
+#define RECEIVING_SETTLED(name, starts, size)				\
+	{ name, TAKES, CUBBY_RECEIVE, starts, size, SETTLED_VICTIM, 0,	\
+	  prepare_settled, perform_receive, conclude_receive }
 
 static const struct operation operations[] = {
 	/* attach */
@@ -424,6 +441,31 @@ static const struct operation operations[] = {
 	RECEIVING("receive-large-beside-1", WAITING, LONG, NOTHING, 1),
 	RECEIVING("receive-large-beside-2", WAITING, LONG, NOTHING, 2),
 	RECEIVING("receive-large-beside-3", WAITING, LONG, NOTHING, 3),
+
+	/* a receiver that is alone may have made itself at home in a lane:
+	   it, and those who come to it */
+	RECEIVING_SETTLED("receive-settled", ANY & ~AT_WRAPPED, SHORT),
+	RECEIVING_SETTLED("receive-settled-large", AT_EMPTY | AT_FULL, LONG),
+	{ "hold-settled", HOLDS, CUBBY_RECEIVE, AT_EMPTY | AT_ONE | AT_FULL,
+	  SHORT, SETTLED_VICTIM, 0, prepare_settled, perform_hold,
+	  conclude_hold },
+	{ "hold-settled-large", HOLDS, CUBBY_RECEIVE, AT_ONE | AT_FULL, LONG,
+	  SETTLED_VICTIM, 0, prepare_settled, perform_hold, conclude_hold },
+	{ "close-settled", 0, CUBBY_RECEIVE, AT_EMPTY | AT_ONE, SHORT,
+	  SETTLED_VICTIM, 0, prepare_settled, perform_close, conclude_plain },
+	RECEIVING("receive-unsettling", ANY, SHORT, SETTLED_BYSTANDER, 0),
+	RECEIVING("receive-unsettling-large", AT_EMPTY | AT_FULL, LONG,
+		  SETTLED_BYSTANDER, 0),
+	RECEIVING("receive-unsettling-1", WAITING, SHORT, SETTLED_BYSTANDER,
+		  1),
+	RECEIVING("receive-unsettling-2", WAITING, SHORT, SETTLED_BYSTANDER,
+		  2),
+	RECEIVING("receive-unsettling-3", WAITING, SHORT, SETTLED_BYSTANDER,
+		  3),
+	HOLDING("hold-unsettling", AT_EMPTY | AT_ONE | AT_FULL, SHORT,
+		SETTLED_BYSTANDER, 0),
+	HOLDING("hold-unsettling-1", AT_ONE | AT_FULL, LONG,
+		SETTLED_BYSTANDER, 1),
 
 	/* hold */
 	HOLDING("hold-inline", ANY, SHORT, NOTHING, 0),
