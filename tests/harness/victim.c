@@ -5,6 +5,7 @@
  * Between the marks START and END nothing runs but the operation, so that the
  * harness kills nobody outside of libcubby and what libcubby calls.
  */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,6 +79,27 @@ fill_own_lane(struct victim *victim)
 	}
 }
 
+/*
+ * Opens while it may run on any processor, as who waits may spin then, and goes
+ * back to the worker's: a step is quicker there.
+ */
+static void
+open_own(struct victim *victim)
+{
+	const struct operation *operation = victim->scenario->operation;
+	cpu_set_t own, any;
+
+	if (!operation->roles || operation->effects & OPENS)
+		return;
+	memset(&any, 0xff, sizeof(any));
+	if (sched_getaffinity(0, sizeof(own), &own) < 0 ||
+	    sched_setaffinity(0, sizeof(any), &any) < 0)
+		fail("the victim cannot choose its processor");
+	must(cubby_open(MAILBOX, operation->roles, NULL, &victim->mailbox),
+	     "open");
+	sched_setaffinity(0, sizeof(own), &own);
+}
+
 /* After the operation the handle must be of use. */
 static void
 go_on(struct victim *victim)
@@ -107,10 +129,7 @@ victim_live(const struct scenario *scenario, struct stage *stage)
 	victim.buffer = malloc(BUFFER);
 	memset(victim.buffer, 0xee, BUFFER);
 	victim.envelope = (struct cubby_envelope)CUBBY_ENVELOPE_INIT;
-	if (operation->roles && !(operation->effects & OPENS))
-		must(cubby_open(MAILBOX, operation->roles, NULL,
-				&victim.mailbox),
-		     "open");
+	open_own(&victim);
 	if (victim.mailbox && operation->roles & CUBBY_SEND)
 		fill_own_lane(&victim);
 	if (operation->prepare)
