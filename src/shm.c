@@ -9,9 +9,9 @@
  *
  * A store into a page that the file system cannot give is SIGBUS, where a call
  * returns an error; so memory is reserved by fallocate() before it is touched.
- * tmpfs gives up a fallocate() that a signal interrupts, and takes back what
- * that one call had reserved: hence steps, which are kept, and which are halved
- * each time, so that frequent signals cannot stop the progress for ever.
+ * A signal makes tmpfs (until Linux 6.17) give a fallocate() up, and take back
+ * what that one call had reserved: hence steps, which are kept, and which are
+ * halved each time, so that frequent signals cannot stop progress for ever.
  */
 #include "base.h"
 #include "clock.h"
@@ -19,10 +19,13 @@
 #include "shm.h"
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #define COMMIT_STEP MIB(1)
@@ -77,37 +80,63 @@ shm_open_at(int dir, const char *name, int flags, struct stat *ret_stat)
 
 /* Memory ----------------------------------------------------------------- */
 
+static int
+grow(int fd, uint64_t offset, uint64_t length)
+{
+	return fallocate(fd, 0, (off_t)offset, (off_t)length) ? -errno : 0;
+}
+
+/* Takes away a SIGXFSZ that has come since, if it has; the thread alone can
+   have it. */
+static void
+take_back_signal(const sigset_t *signal, bool was_pending)
+{
+	struct timespec at_once = { 0, 0 };
+
+	if (was_pending)
+		return;
+	while (sigtimedwait(signal, NULL, &at_once) < 0 && errno == EINTR)
+		;
+}
+
 /*
- * May the file come to end there? What lies within the file as it is now is
- * committed with KEEP_SIZE, so that one who shortens it at this moment cannot
- * make us grow it: growing past RLIMIT_FSIZE raises SIGXFSZ. Returns the mode
- * for fallocate().
+ * For memory beyond RLIMIT_FSIZE in a file that is that large already. It may
+ * be cut short at this very moment, and then the kernel takes us for one who
+ * makes it grow, and raises SIGXFSZ.
  */
 static int
-commit_mode(int fd, uint64_t end)
+grow_without_signal(int fd, uint64_t offset, uint64_t length)
 {
-	struct rlimit limit;
-	struct stat st;
+	sigset_t signal, mask, pending;
+	int error;
 
-	if (fstat(fd, &st))
-		return -errno;
-	if (end <= (uint64_t)st.st_size)
-		return FALLOC_FL_KEEP_SIZE;
-	if (getrlimit(RLIMIT_FSIZE, &limit))
-		return -errno;
-	return limit.rlim_cur != RLIM_INFINITY && end > limit.rlim_cur ?
-		       -EFBIG :
-		       0;
+	sigemptyset(&signal);
+	sigaddset(&signal, SIGXFSZ);
+	pthread_sigmask(SIG_BLOCK, &signal, &mask);
+	sigpending(&pending);
+	error = grow(fd, offset, length);
+	if (error == -EFBIG)
+		take_back_signal(&signal, sigismember(&pending, SIGXFSZ) == 1);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	return error;
 }
 
 static int
 commit_step(int fd, uint64_t offset, uint64_t length)
 {
-	int mode = commit_mode(fd, offset + length);
+	struct rlimit limit;
+	struct stat st;
 
-	if (mode < 0)
-		return mode;
-	return fallocate(fd, mode, (off_t)offset, (off_t)length) ? -errno : 0;
+	if (getrlimit(RLIMIT_FSIZE, &limit))
+		return -errno;
+	if (limit.rlim_cur == RLIM_INFINITY ||
+	    offset + length <= limit.rlim_cur)
+		return grow(fd, offset, length);
+	if (fstat(fd, &st))
+		return -errno;
+	if (offset + length > (uint64_t)st.st_size)
+		return -EFBIG;
+	return grow_without_signal(fd, offset, length);
 }
 
 int
