@@ -10,7 +10,6 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +24,7 @@
 
 #include <cmocka.h>
 
-#define SECONDS 60
+#define SECONDS 40 /* less than the time-out of the whole program */
 #define SKIPPED 77
 
 _Noreturn void
@@ -63,6 +62,7 @@ forked_status(void (*body)(void *argument), void *argument)
 	need(pid >= 0);
 	if (!pid) {
 		setpgid(0, 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		alarm(SECONDS);
 		body(argument);
 		exit(0);
@@ -150,25 +150,48 @@ forked_mount(const char *type, size_t bytes)
 	need(!chdir("/tmp"));
 }
 
-void
-forked_deny(int number, int error)
+static void
+install_filter(struct sock_filter *filter, unsigned short length)
 {
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K,
-			 SECCOMP_RET_ERRNO | (uint32_t)error),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = {
-		.len = sizeof(filter) / sizeof(filter[0]),
-		.filter = filter,
-	};
+	struct sock_fprog program = { .len = length, .filter = filter };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		forked_skip("seccomp filters are not allowed here");
+}
+
+#define FIELD(name) offsetof(struct seccomp_data, name)
+#define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)
+#define RETURN(value) BPF_STMT(BPF_RET | BPF_K, value)
+
+void
+forked_deny(int number, int error)
+{
+	struct sock_filter filter[] = {
+		LOAD(FIELD(nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
+		RETURN(SECCOMP_RET_ERRNO | (uint32_t)error),
+		RETURN(SECCOMP_RET_ALLOW),
+	};
+
+	install_filter(filter, 4);
+}
+
+void
+forked_deny_above(int number, int argument, uint32_t value, int error)
+{
+	/* The lower half of it. */
+	uint32_t offset = (uint32_t)(FIELD(args) + 8 * (size_t)argument);
+	struct sock_filter filter[] = {
+		LOAD(FIELD(nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 3),
+		LOAD(offset + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0)),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, value, 0, 1),
+		RETURN(SECCOMP_RET_ERRNO | (uint32_t)error),
+		RETURN(SECCOMP_RET_ALLOW),
+	};
+
+	install_filter(filter, 6);
 }
 
 void

@@ -7,7 +7,7 @@
  *	FORKED_MAIN(group, test, ...)	is main(), running those functions
  *
  * Whatever a test waits for, it waits for a condition; the alarm set around it
- * (a minute) ends the process that waits in vain.
+ * ends the process that waits in vain.
  */
 #ifndef CUBBY_TESTS_FORKED_H
 #define CUBBY_TESTS_FORKED_H
@@ -18,9 +18,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-#define need(condition)                                                        \
+#define need(condition) \
 	((condition) ? (void)0 : forked_fail(__FILE__, __LINE__, #condition))
 
 struct forked_test {
@@ -28,7 +29,10 @@ struct forked_test {
 	void (*body)(void);
 };
 
-#define FORKED_TEST(function) { #function, function }
+#define FORKED_TEST(function) \
+	{ \
+#function, function \
+	}
 
 /* Runs each under cmocka; returns main()'s status. */
 int
@@ -67,6 +71,10 @@ forked_mount(const char *type, size_t bytes);
 /* From now on that system call fails with that errno in this process. */
 void
 forked_deny(int number, int error);
+
+/* The same, but only if its argument (0 to 5) is larger than value. */
+void
+forked_deny_above(int number, int argument, uint32_t value, int error);
 
 /* Lines of /proc/self/NAME, each given to visit with the argument. */
 void
