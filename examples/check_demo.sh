@@ -1,6 +1,6 @@
 #!/bin/sh
-# check_demo.sh DEMO WHAT TREE: runs the demo in a root of its own.
-#	whole		over TREE: all is well, and the figures are there
+# check_demo.sh DEMO WHAT SOURCE: runs the demo in a root of its own.
+#	whole		over a copy of SOURCE: all is well, and the figures are there
 #	sabotaged	with one piece spoilt, lost or doubled: it fails
 #	killed		with one of its processes killed: it fails
 #	odd		over a tree of odd names and sizes
@@ -8,11 +8,12 @@
 set -eu
 demo=$1
 what=$2
-tree=$3
+source=$3
 
 work=$(mktemp -d)
+tree=$work/tree
 trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
-mkdir "$work/root" "$work/tree"
+mkdir "$work/root" "$tree"
 chmod 700 "$work/root"
 CUBBY_ROOT=$work/root
 export CUBBY_ROOT
@@ -42,9 +43,17 @@ said()
 	grep -Eq -- "$1" "$work/out" || die "it did not say: $1"
 }
 
+# A copy, because somebody may be working on the source.
+copy_source()
+{
+	cp -R "$source" "$tree/source"
+	head -c 3000000 /dev/urandom >"$tree/large"
+}
+
 whole()
 {
-	files=$(find "$tree" -type f | wc -l)
+	copy_source
+	files=$(find "$tree" -type f -printf x | wc -c)
 	run 0 "$tree"
 	said "^files +$files\$"
 	said '^split files +[1-9]'
@@ -54,6 +63,7 @@ whole()
 
 sabotaged()
 {
+	copy_source
 	run 1 --sabotage spoil "$tree"
 	said "^demo: $tree/.* through cubby, .* without\$"
 	run 1 --sabotage lose "$tree"
@@ -64,18 +74,19 @@ sabotaged()
 
 killed()
 {
+	copy_source
 	for role in producer consumer collector; do
 		run 1 --sabotage "kill-$role" "$tree"
 		said "^demo: $role [1-9] was killed"
 	done
 }
 
-# In the header of a piece are 32 bytes.
+# Around 16 KiB less the 32 bytes of a header: what fits into a piece.
 sizes="0 1 2 16351 16352 16353 32703 32704 32705 10000000"
 
 make_odd_tree()
 {
-	cd "$work/tree"
+	cd "$tree"
 	for size in $sizes; do
 		head -c "$size" /dev/urandom >"size $size"
 	done
@@ -93,17 +104,16 @@ line' 'tab	' '\back' '%s' "$(printf 'latin \344')" a/b/c/d/e/f/deep \
 	cd "$OLDPWD"
 }
 
-# Run by root, nothing is unreadable: so by somebody else, if that can be.
 odd()
 {
 	make_odd_tree
-	files=$(find "$work/tree" -type f -printf x | wc -c)
-	run 0 "$work/tree"
+	files=$(find "$tree" -type f -printf x | wc -c)
+	run 0 "$tree"
 	said "^files +$files\$"
-	said '^split files +6$'
+	said '^split files +7$'
 	said '^empty files +1$'
-	run 0 -p 1 -c 1 "$work/tree"
-	run 0 -p 16 -c 16 "$work/tree"
+	run 0 -p 1 -c 1 "$tree"
+	run 0 -p 16 -c 16 "$tree"
 	mkdir "$work/empty"
 	run 0 "$work/empty"
 	said '^files +0$'
@@ -111,11 +121,12 @@ odd()
 	run 2
 }
 
+# To root nothing is unreadable: so it is run by somebody else, if it can be.
 unreadable()
 {
-	mkdir "$work/tree/closed"
-	echo secret | tee "$work/tree/closed/file" >"$work/tree/secret"
-	echo public >"$work/tree/public"
+	mkdir "$tree/closed"
+	echo secret | tee "$tree/closed/file" >"$tree/secret"
+	echo public >"$tree/public"
 	if [ "$(id -u)" -eq 0 ]; then
 		set -- setpriv --reuid 65534 --regid 65534 --clear-groups \
 			"$demo"
@@ -127,8 +138,8 @@ unreadable()
 		chmod 755 "$work/demo"
 		demo=$work/demo
 	fi
-	chmod 0 "$work/tree/closed" "$work/tree/secret"
-	run 0 "$work/tree"
+	chmod 0 "$tree/closed" "$tree/secret"
+	run 0 "$tree"
 	said '^files +2$'
 	said '^unreadable files +1$'
 	said '^unreadable directories +1$'
