@@ -257,7 +257,7 @@ collect(struct run *run, unsigned index)
 	if (open_all(&collector)) {
 		trace_if_asked(run, COLLECTOR, index);
 		error = collect_all(&collector);
-		if (error < 0)
+		if (error < 0 && error != -EEXIST)
 			complain("cannot go on: %s", cubby_strerror(error));
 	}
 	while (collector.joints != NULL)
