@@ -11,7 +11,8 @@
  * that is left is taken:
  *
  *	1. split a larger WARM block
- *	2. commit pages of a BARE one, or of the untouched
+ *	2. commit pages of a BARE one, or of the untouched; more than one block
+ *	   needs, if there is room, so that system calls get rarer with growth
  *	3. merge free buddies of a kind, then 1 and 2 again
  *	4. give memory of WARM blocks back, those that were freed first first,
  *	   so that 2 stays within the limit (or finds memory in a full file
@@ -35,6 +36,7 @@
 #include <sys/mman.h>
 
 #define UNIT_SHIFT 8
+#define AHEAD_MAX MIB(1)
 
 struct blocks {
 	struct buddy buddy;
@@ -57,11 +59,9 @@ block_bytes(const struct blocks *b, unsigned order)
 static inline unsigned
 order_for(const struct blocks *b, uint64_t size)
 {
-	uint64_t unit = UINT64_C(1) << b->unit_shift;
+	uint64_t last = (size - (size > 0)) | (block_bytes(b, 0) - 1);
 
-	if (size <= unit)
-		return 0;
-	return (unsigned)__builtin_ctzll(power_of_2_from(size)) - b->unit_shift;
+	return 64U - (unsigned)__builtin_clzll(last) - b->unit_shift;
 }
 
 /* That order, or the one of a page: the smallest that BARE blocks have. */
@@ -202,51 +202,88 @@ blocks_trim(struct blocks *blocks, uint64_t keep)
 /* Allocating ----------------------------------------------------------------- */
 
 /*
- * Hands out the block of that order at target, inside of a free block; the
- * pages that target needs are committed.
+ * Hands out the block of that order at target, inside of a free block. Those
+ * pages are committed that a block of committed_order has around target.
  */
 static void
-take(struct blocks *b, int32_t block, int32_t target, unsigned order)
+take(struct blocks *b, int32_t block, int32_t target, unsigned order,
+     unsigned committed_order)
 {
 	struct buddy_node *nodes = b->buddy.nodes;
-	int32_t page = target & -(1 << b->page_order);
+	int32_t around = target & -(1 << committed_order);
 
 	buddy_remove(&b->buddy, block);
-	if (nodes[block].state == BARE && order < b->page_order) {
-		block = buddy_split(&b->buddy, block, page, b->page_order);
+	if (nodes[block].state == BARE) {
+		block = buddy_split(&b->buddy, block, around, committed_order);
 		nodes[block].state = WARM;
 	}
 	block = buddy_split(&b->buddy, block, target, order);
-	nodes[block].order = (uint8_t)order;
 	nodes[block].state = USED;
 	b->in_use += block_bytes(b, order);
+}
+
+/* Takes a block of that order from the untouched or a BARE one, committing as
+   much as a block of committed_order has. */
+static int
+commit_and_take(struct blocks *b, unsigned order, unsigned committed_order,
+		int64_t deadline, int32_t *ret)
+{
+	int32_t block = buddy_find_bare(&b->buddy, committed_order);
+	uint64_t first, end;
+	int r;
+
+	if (block == BUDDY_NONE)
+		return -ENOSPC;
+	first = page_of(b, block);
+	end = page_end(b, block, committed_order);
+	r = pages_commit(&b->pages, first, end, deadline);
+	if (r < 0) {
+		if (pages_count(&b->pages, first, end))
+			b->buddy.mixed = true;
+		return r;
+	}
+	take(b, block, block, order, committed_order);
+	*ret = block;
+	return 0;
+}
+
+/* How much to commit at once: a quarter of what is, so that a growing backlog
+   does not pay a system call for each page. */
+static unsigned
+ahead_order(const struct blocks *b, unsigned order)
+{
+	uint64_t bytes = min_u64(b->pages.committed / 4, AHEAD_MAX);
+
+	while (order < b->buddy.top && block_bytes(b, order + 1) <= bytes)
+		order++;
+	return order;
+}
+
+static bool
+is_out_of_memory(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
 }
 
 /* Ways 1 and 2. */
 static int
 try_allocate(struct blocks *b, unsigned order, int64_t deadline, int32_t *ret)
 {
-	unsigned bare_order = page_order_for(b, order);
+	unsigned least = page_order_for(b, order);
+	unsigned ahead = ahead_order(b, least);
 	int32_t block = buddy_find(&b->buddy, WARM, order);
-	uint64_t first, end;
-	int r;
+	int r = -ENOSPC;
 
-	if (block == BUDDY_NONE) {
-		block = buddy_find_bare(&b->buddy, bare_order);
-		if (block == BUDDY_NONE)
-			return -ENOSPC;
-		first = page_of(b, block);
-		end = page_end(b, block, bare_order);
-		r = pages_commit(&b->pages, first, end, deadline);
-		if (r < 0) {
-			if (pages_count(&b->pages, first, end))
-				b->buddy.mixed = true;
-			return r;
-		}
+	if (block != BUDDY_NONE) {
+		take(b, block, block, order, order);
+		*ret = block;
+		return 0;
 	}
-	take(b, block, block, order);
-	*ret = block;
-	return 0;
+	if (ahead > least)
+		r = commit_and_take(b, order, ahead, deadline, ret);
+	if (is_out_of_memory(r))
+		r = commit_and_take(b, order, least, deadline, ret);
+	return r;
 }
 
 /* Way 4, after 3. Returns whether it is worth trying again. */
@@ -269,12 +306,6 @@ make_room(struct blocks *b, unsigned order)
 		return false;
 	give_back(b, bytes);
 	return true;
-}
-
-static bool
-is_out_of_memory(int r)
-{
-	return r == -ENOSPC || r == -EDQUOT;
 }
 
 static COLD int
@@ -367,7 +398,7 @@ blocks_occupy(struct blocks *blocks, uint64_t offset, uint64_t size)
 	    b->buddy.nodes[block].order < order)
 		return -EINVAL;
 	pages_adopt(&b->pages, page_of(b, target), page_end(b, target, order));
-	take(b, block, target, order);
+	take(b, block, target, order, page_order_for(b, order));
 	return 0;
 }
 

@@ -26,7 +26,8 @@
  * of them, in the order of their addresses.
  *
  * What would break it: a node that still says USED, WARM or BARE inside of
- * another block. buddy_locate() rests on that, and so does merging.
+ * another block: buddy_locate() would find it. Two lists that share a block: a
+ * block's state and order change only while it is in no list.
  *
  * Knows nothing of files and of pages: those are blocks.c and pages.c.
  */

@@ -5,6 +5,9 @@
 #include "pages.h"
 #include "shm.h"
 
+/* Pages that are committed at once: what one call of the kernel does. */
+#define STEP (MIB(1) >> PAGE_SHIFT)
+
 _Static_assert(UINT64_C(1) << PAGE_SHIFT == PAGE, "");
 
 /* Of the 64 pages of that word, those in [first, end). */
@@ -71,7 +74,7 @@ commit_gaps(struct pages *p, uint64_t first, uint64_t end, int64_t deadline)
 	int r;
 
 	while ((first = run_end(p, first, end, true)) < end) {
-		gap_end = run_end(p, first, end, false);
+		gap_end = run_end(p, first, min_u64(end, first + STEP), false);
 		r = shm_commit(p->fd, p->base + (first << PAGE_SHIFT),
 			       (gap_end - first) << PAGE_SHIFT, deadline);
 		if (r < 0)

@@ -32,7 +32,7 @@ pages_adopt(struct pages *pages, uint64_t first, uint64_t end);
 
 /*
  * Commits those of [first, end) that are not. If the kernel fails midway, all
- * of them are given back: what it did before it failed is not told.
+ * of them are given back; if that fails too, they stay counted.
  * Errors: -ENOSPC also if the limit would be exceeded, and shm_commit()'s.
  */
 int

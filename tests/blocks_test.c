@@ -570,6 +570,35 @@ memory_that_cannot_be_given_back_stays_counted(void **state)
 	close(lane.fd);
 }
 
+static void
+what_could_not_be_given_back_is_given_back_later(void **state)
+{
+	struct lane lane;
+	char path[64];
+	int writable, readable;
+	uint64_t a;
+
+	(void)state;
+	lane_make(&lane, KIB(256), KIB(64));
+	a = allocate(&lane, KIB(32));
+	allocate(&lane, KIB(32));
+	blocks_free(lane.blocks, a);
+	/* A descriptor that is only for reading gets EBADF. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", lane.fd);
+	readable = open(path, O_RDONLY | O_CLOEXEC);
+	writable = dup(lane.fd);
+	assert_true(readable >= 0 && writable >= 0);
+	assert_int_equal(dup2(readable, lane.fd), lane.fd);
+	assert_int_equal(blocks_trim(lane.blocks, 0), 0);
+	assert_accounts(&lane, KIB(64), KIB(32));
+	assert_int_equal(dup2(writable, lane.fd), lane.fd);
+	assert_int_equal(blocks_trim(lane.blocks, 0), KIB(32));
+	assert_accounts(&lane, KIB(32), KIB(32));
+	close(readable);
+	close(writable);
+	lane_close(&lane);
+}
+
 /* Merging -------------------------------------------------------------------- */
 
 static void
@@ -635,6 +664,49 @@ a_commit_that_fails_midway_leaks_nothing(void **state)
 	allocate(&lane, MIB(4));
 	assert_refused(&lane, MIB(8), -EPERM);
 	assert_accounts(&lane, MIB(4) + PAGE, MIB(4));
+	lane_close(&lane);
+}
+
+static void
+what_cannot_be_undone_stays_counted(void **state)
+{
+	struct lane lane;
+
+	(void)state;
+	lane_make(&lane, MIB(16), MIB(8));
+	assert_int_equal(ftruncate(lane.fd, BASE + KIB(2560)), 0);
+	munmap(lane.memory, BASE + lane.length);
+	assert_int_equal(
+		fcntl(lane.fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_WRITE), 0);
+	assert_refused(&lane, MIB(8), -EPERM);
+	assert_accounts(&lane, MIB(2), 0);
+	/* It is used before any other. */
+	assert_int_equal(allocate(&lane, MIB(1)), BASE);
+	assert_int_equal(allocate(&lane, MIB(1)), BASE + MIB(1));
+	assert_accounts(&lane, MIB(2), MIB(2));
+	blocks_destroy(lane.blocks);
+	close(lane.fd);
+}
+
+static void
+a_growing_backlog_needs_few_system_calls(void **state)
+{
+	struct lane lane;
+	uint64_t before, offset;
+	int i, commits = 0;
+
+	(void)state;
+	lane_make(&lane, MIB(128), MIB(64));
+	for (i = 0; i < 128; i++) {
+		before = blocks_committed(lane.blocks);
+		offset = allocate(&lane, KIB(16));
+		memset(lane.memory + offset, 'g', KIB(16));
+		commits += blocks_committed(lane.blocks) != before;
+	}
+	assert_true(commits <= 40);
+	assert_true(blocks_committed(lane.blocks) <=
+		    blocks_in_use(lane.blocks) * 5 / 4);
+	assert_int_equal(file_memory(&lane), blocks_committed(lane.blocks));
 	lane_close(&lane);
 }
 
@@ -1046,10 +1118,14 @@ main(void)
 		cmocka_unit_test(
 			memory_that_cannot_be_given_back_stays_counted),
 		cmocka_unit_test(
+			what_could_not_be_given_back_is_given_back_later),
+		cmocka_unit_test(
 			the_whole_span_in_small_blocks_becomes_one_again),
 		cmocka_unit_test(
 			warm_and_bare_blocks_merge_when_nothing_else_is_left),
 		cmocka_unit_test(a_commit_that_fails_midway_leaks_nothing),
+		cmocka_unit_test(what_cannot_be_undone_stays_counted),
+		cmocka_unit_test(a_growing_backlog_needs_few_system_calls),
 		cmocka_unit_test(
 			a_full_file_system_is_an_error_and_costs_nothing),
 		cmocka_unit_test(nonsense_is_not_occupied),
