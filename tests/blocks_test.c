@@ -764,37 +764,39 @@ a_full_file_system_is_an_error_and_costs_nothing(void **state)
 
 /* Taking over -------------------------------------------------------------- */
 
+/* Of a span of 1 MiB that is in use from 64 to 80 KiB. */
+static const struct {
+	uint64_t offset;
+	uint64_t size;
+} nonsense[] = {
+	{ 0, 256 },
+	{ BASE - 256, 256 },
+	{ BASE + MIB(1), 256 },
+	{ BASE + MIB(1) - 256, 257 },
+	{ BASE, MIB(1) + 1 },
+	{ BASE, UINT64_MAX },
+	{ BASE, UINT64_C(1) << 63 },
+	{ BASE, 0 },
+	{ BASE + 1, 1 },
+	{ BASE + 128, 1 },
+	{ BASE + 256, 257 },
+	{ BASE + 4096, 4097 },
+	{ BASE + KIB(512), KIB(512) + 1 },
+	{ UINT64_MAX, 1 },
+	{ UINT64_MAX - 255, 256 },
+	/* overlapping what is in use */
+	{ BASE + KIB(64), 1 },
+	{ BASE + KIB(64), KIB(16) },
+	{ BASE + KIB(72), 256 },
+	{ BASE + KIB(80) - 256, 256 },
+	{ BASE + KIB(64), KIB(64) },
+	{ BASE, KIB(128) },
+	{ BASE, MIB(1) },
+};
+
 static void
 nonsense_is_not_occupied(void **state)
 {
-	static const struct {
-		uint64_t offset;
-		uint64_t size;
-	} nonsense[] = {
-		{ 0, 256 },
-		{ BASE - 256, 256 },
-		{ BASE + MIB(1), 256 },
-		{ BASE + MIB(1) - 256, 257 },
-		{ BASE, MIB(1) + 1 },
-		{ BASE, UINT64_MAX },
-		{ BASE, UINT64_C(1) << 63 },
-		{ BASE, 0 },
-		{ BASE + 1, 1 },
-		{ BASE + 128, 1 },
-		{ BASE + 256, 257 },
-		{ BASE + 4096, 4097 },
-		{ BASE + KIB(512), KIB(512) + 1 },
-		{ UINT64_MAX, 1 },
-		{ UINT64_MAX - 255, 256 },
-		/* overlapping the one below, which is in use */
-		{ BASE + KIB(64), 1 },
-		{ BASE + KIB(64), KIB(16) },
-		{ BASE + KIB(72), 256 },
-		{ BASE + KIB(80) - 256, 256 },
-		{ BASE + KIB(64), KIB(64) },
-		{ BASE, KIB(128) },
-		{ BASE, MIB(1) },
-	};
 	struct lane lane;
 	size_t i;
 
