@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files that are cut short or overwritten while they are in use: whoever meets
+ * that is told -EBADMSG, nobody dies of it, and what is sound goes on.
+ */
+#include "support/support.h"
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+
+#define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
+
+/* Receives until there is nothing. Returns how many bore that letter. */
+static int
+receive_all(cubby_mailbox *mailbox, char sound, int *ret_errors)
+{
+	static char data[10000];
+	int count = 0, result;
+
+	*ret_errors = 0;
+	while ((result = cubby_receive_full(mailbox, NULL, 0, CUBBY_NOW, data,
+					    sizeof(data), NULL, NULL)) !=
+	       -EAGAIN) {
+		if (result == 0) {
+			/* Of the other's, what is told is what was sent. */
+			expect(data[0] == sound || data[0] == 'b');
+			count += data[0] == sound;
+			continue;
+		}
+		expect_result(result, -EBADMSG);
+		++*ret_errors;
+		/* It must come to an end. */
+		expect(*ret_errors < 100);
+	}
+	return count;
+}
+
+static void
+send_letters(cubby_mailbox *mailbox, char letter, int count)
+{
+	static char data[10000];
+
+	memset(data, letter, sizeof(data));
+	for (int i = 0; i < count; i++)
+		expect_ok(cubby_send(mailbox, data, i % 2 ? sizeof(data) : 9));
+}
+
+static void
+a_lane_cut_short_is_cut_off_and_others_go_on(void)
+{
+	cubby_mailbox *receiver, *bad, *good;
+	char path[PATH_MAX];
+	int errors;
+
+	receiver = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	bad = open_mailbox("m", CUBBY_SEND, NULL);
+	find_file("/lane.0", path);
+	good = open_mailbox("m", CUBBY_SEND, NULL);
+	send_letters(bad, 'b', 50);
+	send_letters(good, 'g', 50);
+	expect_system(truncate(path, 0));
+	expect(receive_all(receiver, 'g', &errors) == 50);
+	expect(errors >= 1);
+	expect_int(inspect("m").broken, 1);
+	send_letters(good, 'g', 100);
+	expect_int(receive_all(receiver, 'g', &errors), 100);
+	expect_int(errors, 0);
+	cubby_close(bad);
+	cubby_close(good);
+	cubby_close(receiver);
+}
+
+static void
+a_lane_of_nonsense_is_cut_off_and_others_go_on(void)
+{
+	cubby_mailbox *receiver, *bad, *good;
+	char path[PATH_MAX], nonsense[4096];
+	int errors, fd;
+
+	receiver = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	bad = open_mailbox("m", CUBBY_SEND, NULL);
+	find_file("/lane.0", path);
+	good = open_mailbox("m", CUBBY_SEND, NULL);
+	send_letters(bad, 'b', 50);
+	send_letters(good, 'g', 50);
+	memset(nonsense, 0xff, sizeof(nonsense));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	expect_system(fd);
+	for (off_t page = 1; page < 8; page++)
+		expect_int(pwrite(fd, nonsense, sizeof(nonsense),
+				  page * (off_t)sizeof(nonsense)),
+			   sizeof(nonsense));
+	close(fd);
+	expect_int(receive_all(receiver, 'g', &errors), 50);
+	expect(errors >= 1);
+	expect_int(inspect("m").broken, 1);
+	send_letters(good, 'g', 100);
+	expect_int(receive_all(receiver, 'g', &errors), 100);
+	expect_int(errors, 0);
+	cubby_close(bad);
+	cubby_close(good);
+	cubby_close(receiver);
+}
+
+static void
+a_held_message_cut_short_is_told_at_release(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	cubby_message *message;
+	char path[PATH_MAX];
+	unsigned int sum = 0;
+	int errors;
+
+	find_file("/lane.0", path);
+	send_letters(mailbox, 'x', 2);
+	expect_int(receive_all(mailbox, 'x', &errors), 2);
+	send_letters(mailbox, 'h', 2);
+	expect_ok(cubby_receive(mailbox, &(char[16]){ 0 }, 16, NULL));
+	expect_ok(cubby_hold(mailbox, NULL, CUBBY_NOW, &message));
+	expect_system(truncate(path, 0));
+	for (size_t i = 0; i < cubby_message_size(message); i++)
+		sum += ((const unsigned char *)cubby_message_data(message))[i];
+	expect(sum != 'h' * cubby_message_size(message));
+	expect_result(cubby_release(message), -EBADMSG);
+	cubby_close(mailbox);
+}
+
+static void
+a_receivers_file_cut_short_is_told_to_all(void)
+{
+	cubby_mailbox *sender, *receiver;
+	char path[PATH_MAX], byte;
+	int result = 0;
+
+	receiver = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	sender = open_mailbox("m", CUBBY_SEND, NULL);
+	send_text(sender, "x");
+	find_file("/receivers", path);
+	expect_system(truncate(path, 0));
+	/* A sender looks there when its lane seems full, at the latest. */
+	for (int i = 0; i < 300 && result == 0; i++)
+		result = cubby_send_full(sender, "x", 1, NULL, 0, CUBBY_NOW);
+	expect_result(result, -EBADMSG);
+	result = 0;
+	for (int i = 0; i < 300 && result == 0; i++)
+		result = cubby_receive_full(receiver, NULL, 0, CUBBY_NOW, &byte,
+					    1, NULL, NULL);
+	expect_result(result, -EBADMSG);
+	cubby_close(sender);
+	cubby_close(receiver);
+}
+
+/* Nothing in the doorbell is trusted. */
+static void
+a_doorbell_cut_short_delays_at_most(void)
+{
+	cubby_mailbox *sender, *receiver;
+	char path[PATH_MAX];
+
+	receiver = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	sender = open_mailbox("m", CUBBY_SEND, NULL);
+	send_text(sender, "before");
+	find_file("/doorbell", path);
+	expect_system(truncate(path, 0));
+	expect_text(receiver, "before");
+	for (uint64_t n = 0; n < 500; n++) {
+		send_number(sender, n);
+		expect_number(receiver, n);
+	}
+	expect_empty(receiver);
+	cubby_close(sender);
+	cubby_close(receiver);
+}
+
+static void
+a_sleeper_is_found_without_a_doorbell(void)
+{
+	cubby_mailbox *sender;
+	char path[PATH_MAX];
+	struct child child;
+
+	sender = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND, NULL);
+	in_child(&child)
+		expect_text(open_mailbox("m", CUBBY_RECEIVE, NULL), "found");
+	child_wait_asleep(&child);
+	find_file("/doorbell", path);
+	expect_system(truncate(path, 0));
+	send_text(sender, "found");
+	child_finish(&child);
+	cubby_close(sender);
+}
+
+/* What is planted among the lanes is ignored. */
+static void
+strange_files_among_the_lanes_are_survived(void)
+{
+	static const char *const names[] = { "lane.1", "lane.2", "lane.x",
+					     "lane.99999999999", "stranger" };
+	cubby_mailbox *mailbox, *other;
+	char path[PATH_MAX], *end;
+
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	find_file("/lane.0", path);
+	end = strrchr(path, '/') + 1;
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		strcpy(end, names[i]);
+		if (i % 2)
+			expect_system(symlink("/etc/passwd", path));
+		else
+			close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	}
+	other = open_mailbox("m", BOTH, NULL);
+	send_text(mailbox, "one");
+	expect_text(other, "one");
+	send_text(other, "two");
+	expect_text(mailbox, "two");
+	expect_empty(other);
+	inspect("m");
+	expect_ok(cubby_sweep("m", NULL));
+	cubby_close(mailbox);
+	cubby_close(other);
+}
+
+static const struct test tests[] = {
+	TEST(a_lane_cut_short_is_cut_off_and_others_go_on),
+	TEST(a_lane_of_nonsense_is_cut_off_and_others_go_on),
+	TEST(a_held_message_cut_short_is_told_at_release),
+	TEST(a_receivers_file_cut_short_is_told_to_all),
+	TEST(a_doorbell_cut_short_delays_at_most),
+	TEST(a_sleeper_is_found_without_a_doorbell),
+	TEST(strange_files_among_the_lanes_are_survived),
+};
+
+int
+main(void)
+{
+	return RUN_TESTS("damage", tests);
+}

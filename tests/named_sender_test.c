@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* Test: timeout 120. */
+/* A sender with a name comes back to its own lane, and reads there what it
+   published last. */
+#include "support/support.h"
+
+#define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
+
+static struct cubby_options
+named(const char *name)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+
+	options.sender = name;
+	return options;
+}
+
+static cubby_mailbox *
+open_named(const char *name)
+{
+	struct cubby_options options = named(name);
+
+	return open_mailbox("m", CUBBY_CREATE | CUBBY_SEND, &options);
+}
+
+static struct cubby_envelope
+send_tagged(cubby_mailbox *mailbox, uint64_t tag)
+{
+	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
+
+	envelope.tag = tag;
+	expect_ok(cubby_send_full(mailbox, &tag, sizeof(tag), &envelope, 0,
+				  soon()));
+	return envelope;
+}
+
+static void
+a_named_sender_reads_what_it_published(void)
+{
+	cubby_mailbox *mailbox = open_named("Ada"), *receiver;
+	struct cubby_envelope last;
+	uint64_t sequence, tag;
+
+	receiver = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	for (uint64_t n = 1; n <= 50; n++) {
+		last = send_tagged(mailbox, 1000 + n);
+		cubby_close(mailbox);
+		/* Also when it has been received. */
+		if (n % 3 == 0)
+			while (inspect("m").waiting > 0)
+				receive_number(receiver);
+		mailbox = open_named("Ada");
+		expect_ok(cubby_published(mailbox, &sequence, &tag));
+		expect(sequence == last.sequence);
+		expect_int(tag, 1000 + n);
+	}
+	expect_int(inspect("m").lanes, 1);
+	cubby_close(mailbox);
+	cubby_close(receiver);
+}
+
+static void
+names_have_lanes_of_their_own(void)
+{
+	cubby_mailbox *mailbox, *receiver;
+	uint64_t ada, bob, unnamed;
+
+	receiver = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	mailbox = open_named("Ada");
+	ada = send_tagged(mailbox, 1).sender;
+	cubby_close(mailbox);
+	mailbox = open_named("Bob");
+	bob = send_tagged(mailbox, 2).sender;
+	cubby_close(mailbox);
+	mailbox = open_mailbox("m", CUBBY_SEND, NULL);
+	unnamed = send_tagged(mailbox, 3).sender;
+	cubby_close(mailbox);
+	expect(ada != bob && ada != unnamed && bob != unnamed);
+	expect_int(inspect("m").lanes, 3);
+	mailbox = open_named("Bob");
+	expect_int(send_tagged(mailbox, 4).sender, bob);
+	cubby_close(mailbox);
+	mailbox = open_named("ada");
+	expect(send_tagged(mailbox, 5).sender != ada);
+	cubby_close(mailbox);
+	mailbox = open_mailbox("m", CUBBY_SEND, NULL);
+	expect_int(send_tagged(mailbox, 6).sender, unnamed);
+	cubby_close(mailbox);
+	expect_int(inspect("m").lanes, 4);
+	cubby_close(receiver);
+}
+
+static void
+a_name_in_use_is_busy(void)
+{
+	struct cubby_options options = named("Ada");
+	cubby_mailbox *mailbox = open_named("Ada"), *other = NULL;
+	struct gate opened = gate_make();
+	struct child child;
+
+	expect_result(cubby_open("m", CUBBY_SEND, &options, &other), -EBUSY);
+	expect(other == NULL);
+	in_child(&child)
+		expect_result(cubby_open("m", CUBBY_SEND, &options, &other),
+			      -EBUSY);
+	child_finish(&child);
+	send_text(mailbox, "still mine");
+	cubby_close(mailbox);
+	in_child(&child) {
+		open_named("Ada");
+		gate_open(&opened);
+		pause();
+	}
+	gate_wait(&opened);
+	expect_result(cubby_open("m", CUBBY_SEND, &options, &other), -EBUSY);
+	child_stop(&child);
+	expect_result(cubby_open("m", CUBBY_SEND, &options, &other), -EBUSY);
+	child_kill(&child);
+	cubby_close(open_named("Ada"));
+	expect_int(inspect("m").lanes, 1);
+}
+
+/* It sends numbers, is killed wherever it is, and resumes after what it reads
+   that it has published. */
+static void
+a_killed_sender_resumes_exactly_once(void)
+{
+	_Atomic uint64_t *published = shared_memory(sizeof(*published));
+	cubby_mailbox *receiver;
+	uint64_t next = 1;
+	struct child child;
+
+	receiver = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	for (int round = 0; round < MANY(200); round++) {
+		uint64_t wanted = next + (uint64_t)round % 40;
+
+		in_child(&child) {
+			cubby_mailbox *own = open_named("Ada");
+			uint64_t sequence, tag;
+
+			expect_ok(cubby_published(own, &sequence, &tag));
+			for (;;) {
+				send_tagged(own, ++tag);
+				atomic_store(published, tag);
+			}
+		}
+		while (next <= wanted)
+			expect_number(receiver, next++);
+		child_kill(&child);
+	}
+	expect_int(inspect("m").lanes, 1);
+	while (inspect("m").waiting > 0)
+		expect_number(receiver, next++);
+	expect_empty(receiver);
+	expect(next > *published);
+	cubby_close(receiver);
+}
+
+static const struct test tests[] = {
+	TEST(a_named_sender_reads_what_it_published),
+	TEST(names_have_lanes_of_their_own),
+	TEST(a_name_in_use_is_busy),
+	TEST(a_killed_sender_resumes_exactly_once),
+};
+
+int
+main(void)
+{
+	return RUN_TESTS("named senders", tests);
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* Test: timeout 240. */
+/* cubby_sweep(): cleans up behind the dead, never harms the living. */
+#include "support/support.h"
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
+
+static struct cubby_swept
+sweep(const char *name)
+{
+	struct cubby_swept swept = CUBBY_SWEPT_INIT;
+
+	expect_ok(cubby_sweep(name, &swept));
+	return swept;
+}
+
+static void
+there_is_nothing_to_sweep_at_first(void)
+{
+	struct cubby_swept swept = sweep(NULL);
+
+	expect_int(swept.mailboxes + swept.lanes + swept.messages + swept.bytes,
+		   0);
+	expect_ok(cubby_sweep(NULL, NULL));
+}
+
+static void
+the_living_are_left_alone(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	cubby_mailbox *unlinked;
+	static char data[300000], buffer[300000];
+	cubby_message *message;
+	cubby_draft *draft;
+	size_t size;
+
+	unlinked = open_mailbox("u", CUBBY_CREATE | BOTH, NULL);
+	send_text(unlinked, "unlinked");
+	expect_ok(cubby_unlink("u"));
+	pattern_fill(data, sizeof(data), 1);
+	expect_ok(cubby_send(mailbox, data, sizeof(data)));
+	send_text(mailbox, "waits");
+	expect_ok(cubby_hold(mailbox, NULL, CUBBY_NOW, &message));
+	expect_ok(cubby_reserve(mailbox, 200000, CUBBY_NOW, &draft));
+	pattern_fill(cubby_draft_data(draft), 200000, 2);
+	for (int i = 0; i < 5; i++) {
+		sweep(NULL);
+		sweep("m");
+	}
+	expect(pattern_holds(cubby_message_data(message), sizeof(data), 1));
+	expect_ok(cubby_release(message));
+	expect_text(mailbox, "waits");
+	expect_ok(cubby_commit(draft, 200000, NULL));
+	expect_ok(cubby_receive(mailbox, buffer, sizeof(buffer), &size));
+	expect(size == 200000 && pattern_holds(buffer, size, 2));
+	expect_text(unlinked, "unlinked");
+	send_text(unlinked, "goes on");
+	expect_text(unlinked, "goes on");
+	cubby_close(unlinked);
+	cubby_close(mailbox);
+}
+
+static void
+a_dead_senders_memory_is_given_back(void)
+{
+	cubby_mailbox *receiver =
+		open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	static char data[1 << 20], buffer[1 << 20];
+	uint64_t empty = inspect("m").memory, full;
+	struct cubby_swept swept;
+	struct child child;
+
+	in_child(&child) {
+		cubby_mailbox *own = open_mailbox("m", CUBBY_SEND, NULL);
+
+		for (int i = 0; i < 8; i++)
+			expect_ok(cubby_send(own, data, sizeof(data)));
+		raise(SIGKILL);
+	}
+	expect_int(waitpid(child.pid, NULL, 0), child.pid);
+	close(child.pidfd);
+	full = inspect("m").memory;
+	expect(full >= empty + (8 << 20));
+	for (int i = 0; i < 8; i++)
+		expect_ok(
+			cubby_receive(receiver, buffer, sizeof(buffer), NULL));
+	swept = sweep("m");
+	expect_int(swept.lanes, 1);
+	expect(swept.bytes >= 8 << 20);
+	expect(inspect("m").memory <= empty + (64 << 10));
+	cubby_close(receiver);
+}
+
+static void
+a_dead_senders_backlog_is_kept(void)
+{
+	static char data[100000], buffer[100000];
+	cubby_mailbox *mailbox;
+	size_t size;
+
+	for (uint64_t n = 0; n < 3; n++) {
+		mailbox = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND, NULL);
+		pattern_fill(data, sizeof(data), n);
+		expect_ok(cubby_send(mailbox, data, sizeof(data)));
+		send_number(mailbox, n);
+		cubby_close(mailbox);
+		sweep(n % 2 ? "m" : NULL);
+	}
+	mailbox = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	for (uint64_t n = 0; n < 3; n++) {
+		expect_ok(
+			cubby_receive(mailbox, buffer, sizeof(buffer), &size));
+		expect(size == sizeof(data) && pattern_holds(buffer, size, n));
+		expect_number(mailbox, n);
+	}
+	expect_empty(mailbox);
+	cubby_close(mailbox);
+}
+
+static void
+a_dead_holders_messages_are_put_back(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	struct gate held = gate_make();
+	struct child child;
+
+	for (uint64_t n = 0; n < 5; n++)
+		send_number(mailbox, n);
+	in_child(&child) {
+		cubby_mailbox *own = open_mailbox("m", CUBBY_RECEIVE, NULL);
+		cubby_message *message;
+
+		for (int i = 0; i < 3; i++)
+			expect_ok(cubby_hold(own, NULL, CUBBY_NOW, &message));
+		gate_open(&held);
+		pause();
+	}
+	gate_wait(&held);
+	expect_int(sweep("m").messages, 0);
+	child_kill(&child);
+	expect_int(sweep(NULL).messages, 3);
+	expect_int(inspect("m").returned, 3);
+	expect_int(sweep("m").messages, 0);
+	for (int i = 0; i < 3; i++)
+		expect(receive_number(mailbox) < 3);
+	expect_number(mailbox, 3);
+	expect_number(mailbox, 4);
+	expect_empty(mailbox);
+	cubby_close(mailbox);
+}
+
+static void
+an_unlinked_mailbox_of_the_dead_is_removed(void)
+{
+	struct gate opened = gate_make();
+	struct child child;
+
+	in_child(&child) {
+		cubby_mailbox *own = open_mailbox("m", CUBBY_CREATE | BOTH,
+						  NULL);
+
+		send_text(own, "lost with the mailbox");
+		gate_open(&opened);
+		pause();
+	}
+	gate_wait(&opened);
+	expect_ok(cubby_unlink("m"));
+	expect_int(sweep(NULL).mailboxes, 0);
+	expect(count_files() > 1);
+	child_kill(&child);
+	expect_int(sweep(NULL).mailboxes, 1);
+	expect_int(count_files(), 1);
+}
+
+static void
+a_dead_temporary_mailbox_is_removed(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct gate opened = gate_make();
+	struct child child;
+
+	options.lifetime = CUBBY_TEMPORARY;
+	in_child(&child) {
+		open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+		gate_open(&opened);
+		pause();
+	}
+	gate_wait(&opened);
+	expect_int(sweep(NULL).mailboxes, 0);
+	child_kill(&child);
+	expect_int(sweep(NULL).mailboxes, 1);
+	expect_int(count_files(), 1);
+}
+
+static void
+errors_are_told(void)
+{
+	struct cubby_swept swept = CUBBY_SWEPT_INIT;
+
+	expect_result(cubby_sweep("none", &swept), -ENOENT);
+	expect_result(cubby_sweep("", &swept), -EINVAL);
+	cubby_close(open_mailbox("m", CUBBY_CREATE, NULL));
+	swept.struct_size = 0;
+	expect_result(cubby_sweep("m", &swept), -EINVAL);
+	expect_system(chmod(test_root(), 0777));
+	swept.struct_size = sizeof(swept);
+	expect_result(cubby_sweep("m", &swept), -EPERM);
+	expect_result(cubby_sweep(NULL, &swept), -EPERM);
+	expect_system(chmod(test_root(), 0700));
+}
+
+/* Killed at each system call ---------------------------------------------- */
+
+static void
+create_and_use(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+
+	send_text(mailbox, "made");
+	cubby_close(mailbox);
+}
+
+static void
+unlink_in_use(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+
+	expect_ok(cubby_unlink("m"));
+	send_text(mailbox, "unlinked");
+	cubby_close(mailbox);
+}
+
+/*
+ * Runs it in a child that is killed when it enters its k-th system call.
+ * Returns false if it ended before that.
+ */
+static bool
+kill_at_call(void (*run)(void), int k)
+{
+	pid_t pid = fork();
+	int status, left = k;
+
+	expect_system(pid);
+	if (pid == 0) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		run();
+		_exit(0);
+	}
+	expect_int(waitpid(pid, &status, 0), pid);
+	expect(WIFSTOPPED(status));
+	ptrace(PTRACE_SETOPTIONS, pid, NULL,
+	       (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
+	/* A call stops it twice: on its way in, and out. */
+	while (left >= 0) {
+		expect_system(ptrace(PTRACE_SYSCALL, pid, NULL, NULL));
+		expect_int(waitpid(pid, &status, 0), pid);
+		if (WIFEXITED(status)) {
+			expect_int(WEXITSTATUS(status), 0);
+			return false;
+		}
+		expect(WIFSTOPPED(status));
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+			left--;
+	}
+	expect_system(kill(pid, SIGKILL));
+	expect_int(waitpid(pid, &status, 0), pid);
+	return true;
+}
+
+static void
+expect_swept_after_each(void (*run)(void))
+{
+	for (int k = 0; kill_at_call(run, k); k++) {
+		cubby_mailbox *mailbox;
+		struct cubby_info info = CUBBY_INFO_INIT;
+		int there = cubby_inspect("m", &info);
+
+		expect(k < 2000);
+		/* Whole or not at all. */
+		if (there != -ENOENT)
+			expect_ok(there);
+		mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+		while (inspect("m").waiting > 0)
+			expect_text(mailbox, "made");
+		send_text(mailbox, "works");
+		expect_text(mailbox, "works");
+		cubby_close(mailbox);
+		expect_ok(cubby_unlink("m"));
+		sweep(NULL);
+		if (count_files() > 1)
+			fail_at(__FILE__, __LINE__,
+				"killed at call %d: files "
+				"are left",
+				k / 2);
+	}
+}
+
+static void
+creation_killed_at_each_call_is_swept(void)
+{
+	/* Its directory is there in all rounds. */
+	create_and_use();
+	expect_ok(cubby_unlink("m"));
+	expect_swept_after_each(create_and_use);
+	expect_ok(cubby_unlink("m"));
+}
+
+static void
+unlinking_killed_at_each_call_is_swept(void)
+{
+	unlink_in_use();
+	expect_swept_after_each(unlink_in_use);
+}
+
+static const struct test tests[] = {
+	TEST(there_is_nothing_to_sweep_at_first),
+	TEST(the_living_are_left_alone),
+	TEST(a_dead_senders_memory_is_given_back),
+	TEST(a_dead_senders_backlog_is_kept),
+	TEST(a_dead_holders_messages_are_put_back),
+	TEST(an_unlinked_mailbox_of_the_dead_is_removed),
+	TEST(a_dead_temporary_mailbox_is_removed),
+	TEST(errors_are_told),
+	TEST(creation_killed_at_each_call_is_swept),
+	TEST(unlinking_killed_at_each_call_is_swept),
+};
+
+int
+main(void)
+{
+	return RUN_TESTS("sweep", tests);
+}
