@@ -319,13 +319,14 @@ run_forked(void **state)
 	status = wait_for_body(pid);
 	remove_root();
 	if (status == -1)
-		fail_msg("not done after %d s", TEST_SECONDS);
+		fail_msg("%s: not done after %d s", test->name, TEST_SECONDS);
 	if (WIFSIGNALED(status))
-		fail_msg("died of %s", strsignal(WTERMSIG(status)));
+		fail_msg("%s: died of %s", test->name,
+			 strsignal(WTERMSIG(status)));
 	if (WEXITSTATUS(status) == STATUS_SKIPPED)
 		skip();
 	if (WEXITSTATUS(status) != 0)
-		fail_msg("status %d", WEXITSTATUS(status));
+		fail_msg("%s: status %d", test->name, WEXITSTATUS(status));
 }
 
 int
