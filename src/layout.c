@@ -45,7 +45,7 @@ layout_geometry(const struct attributes *attributes, struct geometry *ret)
 				   (g.ring_cells << g.cell_shift), PAGE);
 	/* Blocks are powers of two: address space for twice the limit lets the
 	   limit itself be reached with messages of any size. */
-	g.blocks_length = a->message_max <= g.inline_max ? 0 :
+	g.blocks_length = a->message_max + 8 <= g.inline_max ? 0 :
 			  power_of_2_from(max_u64(2 * a->memory_limit,
 						  2 * a->message_max));
 	g.lane_length = g.blocks_offset + g.blocks_length;
@@ -77,13 +77,15 @@ layout_fingerprint(void)
 		offsetof(struct lane_entry, hot),
 		sizeof(struct claim), sizeof(struct cell),
 		offsetof(struct receivers_file, attributes),
+		offsetof(struct receivers_file, state),
 		offsetof(struct receivers_file, attention),
 		offsetof(struct receivers_file, chunk_owner),
 		offsetof(struct receivers_file, lanes),
 		sizeof(struct receivers_file),
 		offsetof(struct lane_file, name),
 		offsetof(struct lane_file, ring_committed),
-		offsetof(struct lane_file, sleep), sizeof(struct lane_file),
+		offsetof(struct lane_file, sleep),
+		offsetof(struct lane_file, wanted), sizeof(struct lane_file),
 		offsetof(struct doorbell_file, ringing),
 		offsetof(struct doorbell_file, events),
 		sizeof(struct doorbell_file),

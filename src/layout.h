@@ -35,8 +35,8 @@
 #define LANES_MAX	8192	/* per mailbox */
 #define LANES_PER_UID	4096	/* so that one user cannot take them all */
 #define RECEIVERS_MAX	256
-#define CLAIM_CHUNKS	256
-#define CLAIMS_PER_CHUNK 64
+#define CLAIM_CHUNKS	512
+#define CLAIMS_PER_CHUNK 16
 #define CLAIMS_MAX	(CLAIM_CHUNKS * CLAIMS_PER_CHUNK)
 #define SENDER_NAME_MAX	63
 
@@ -89,7 +89,7 @@ struct identity {
  * field	written by		read by		why that is safe
  * generation	the slot's owner, once,	receivers	the owner has the lock
  *		when it attaches			of the slot's byte
- * sleep	the slot's owner	senders		{epoch:32, asleep:32} in
+ * sleep	the slot's owner	senders		{ticket:32, asleep:32} in
  *							one word; a sender that
  *							reads an old one rings
  *							for nothing
@@ -111,8 +111,8 @@ struct receiver_slot {
  *
  * field	written by		read by		why that is safe
  * head		receivers, by CAS	receivers, the	one word: {position:48,
- *		(BIASED: by the rules	lane's sender	tag:16}, see HEAD_*
- *		of bias, below)
+ *		(biased: see bias.h)	lane's sender	claim:16}, see HEAD_*
+ *
  * bias		the owner of the bias,	the same	while head is biased,
  *		plain stores				this is the true head
  * decision	receivers that end a	the owner of	CAS by epoch: the first
@@ -142,7 +142,8 @@ struct lane_entry {
  *
  *	{position:48, claim + 1:16}	claim: the record to be settled before
  *					the head moves on; 0: none
- *	{epoch:48, 1:1 revoking:1 slot:14}	biased: `bias` is the head
+ *	{epoch:48, slot:14, revoking:1, 1}	biased: `bias` is the head, see
+ *					bias.h
  */
 #define HEAD_POSITION	((UINT64_C(1) << 48) - 1)
 #define HEAD_BIASED	(UINT64_C(1) << 63)
@@ -192,15 +193,14 @@ position_near(uint64_t near, uint64_t low48)
 struct claim {
 	word64 word;
 	word64 position;	/* 64 bits */
-	word64 lane_type_flags;	/* {lane:32, unused:31, block:1} */
+	word64 lane;
 	word64 size;
 	word64 tag;
 	word64 type;
-	word64 block;		/* offset in the lane's file */
+	word64 block;		/* offset in the lane's file; 0: in bytes */
 	word64 unused;
 	word64 bytes[];		/* cell_size - CELL_HEADER, rounded up to 64 */
 };
-#define CLAIM_BLOCK	UINT64_C(1)
 
 enum claim_state {
 	CLAIM_FREE = 0,
@@ -260,6 +260,8 @@ claim_with(uint64_t word, uint32_t slot, enum claim_state state)
  *			CAS, after the commit	committed memory
  * claims_committed	receivers, rising, by	all: chunks below it are
  *			CAS, after the commit	committed memory
+ * slots_committed	receivers, rising, by	receivers: pages below it are
+ *			CAS, after the commit	committed memory
  * returned		receivers, an event	receivers: another value than
  *			count			last time: look for returned ones
  * state		receivers, by CAS	all: see mailbox.c (temporary)
@@ -276,8 +278,9 @@ struct receivers_file {
 	word32 lanes_committed;
 	word32 claims_committed;
 	word32 returned;
+	word32 slots_committed;
 	word32 state;
-	uint8_t unused1[128 - 16];
+	uint8_t unused1[128 - 20];
 	word64 attention[RECEIVERS_MAX / 64];
 	uint8_t unused2[128 - 8 * RECEIVERS_MAX / 64];
 	word32 chunk_owner[CLAIM_CHUNKS];
@@ -332,8 +335,11 @@ cell_size_of(uint64_t size_type)
  * name		lane gets its number	owners
  * ring_committed the owner, rising	later owners	cells of the ring that
  *							are committed memory
- * sleep	the owner		receivers	{epoch:32, flags:32} in
+ * sleep	the owner		receivers	{ticket:32, flags:32} in
  *							one word; see doorbell.h
+ * wanted	the owner, before it	receivers	a hint: a wrong one costs
+ *		sleeps					a wake-up, or a delay
+ *							until the sleeper looks
  * pid		the owner		people		not used by programs
  */
 struct lane_file {
@@ -344,7 +350,8 @@ struct lane_file {
 	uint8_t unused0[256 - sizeof(struct identity) - SENDER_NAME_MAX - 1 - 12
 			- 4];
 	word64 sleep;
-	uint8_t unused1[PAGE - 256 - 8];
+	word64 wanted;
+	uint8_t unused1[PAGE - 256 - 16];
 	/* then the cells: see layout_cell(), and the blocks */
 };
 
@@ -365,6 +372,22 @@ struct doorbell_file {
 	word32 events[RECEIVERS_MAX];
 	uint8_t unused1[PAGE - 1024 - LANES_MAX / 8 - 4 * RECEIVERS_MAX];
 };
+
+/* What a sleep word says: {ticket:32, flags:32}. */
+#define SLEEP_ASLEEP	1
+#define SLEEP_ATTENTION	2	/* fence, and look again: I sleep often */
+
+static inline uint64_t
+sleep_make(uint32_t ticket, uint32_t flags)
+{
+	return (uint64_t)ticket << 32 | flags;
+}
+
+static inline uint32_t
+sleep_ticket(uint64_t sleep)
+{
+	return sleep >> 32;
+}
 
 /* Where things lie --------------------------------------------------------- */
 
@@ -397,6 +420,24 @@ layout_identify(struct identity *identity, const uint8_t uuid[16]);
    -EPROTO (of another version or layout). */
 int
 layout_check_identity(const struct identity *identity, const uint8_t *uuid);
+
+/*
+ * What a handle has open of a mailbox: private, made by mailbox.c, used by every
+ * layer between. Senders have receivers mapped read-only.
+ */
+struct view {
+	struct receivers_file *receivers;
+	struct doorbell_file *doorbell;
+	struct mapping receivers_mapping;
+	struct mapping doorbell_mapping;
+	struct geometry geometry;
+	struct attributes attributes;	/* copied, and checked */
+	uint8_t uuid[16];
+	int directory;
+	int lanes_directory;
+	bool fences;	/* barrier_all() of others does not reach us: fence on
+			   every publish and advance */
+};
 
 static inline struct claim *
 layout_claim(struct receivers_file *file, const struct geometry *geometry,

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 5. May include: base layout access. */
+/*
+ * Modes and access control lists of a mailbox's files; the table is in
+ * access.h. What would break it: an ACL inherited from a directory with a
+ * default ACL (removed), the umask (fchmod does not heed it).
+ */
+#include "base.h"
+#include "access.h"
+
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+/* The value of system.posix_acl_access, as the kernel reads it: see
+   linux/posix_acl_xattr.h and acl(5). Little endian on every machine. */
+#define ACL_VERSION	2
+#define ACL_USER_OBJ	0x01
+#define ACL_USER	0x02
+#define ACL_GROUP_OBJ	0x04
+#define ACL_MASK	0x10
+#define ACL_OTHER	0x20
+#define ACL_NOBODY	UINT32_MAX
+
+struct acl_entry {
+	uint16_t tag;
+	uint16_t permissions;
+	uint32_t id;
+};
+
+struct acl {
+	uint32_t version;
+	struct acl_entry entries[5];
+};
+
+static struct acl_entry
+acl_entry(uint16_t tag, mode_t permissions, uint32_t id)
+{
+	struct acl_entry entry = {
+		.tag = tag,
+		.permissions = (uint16_t)permissions, .id = id,
+	};
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	entry.tag = __builtin_bswap16(entry.tag);
+	entry.permissions = __builtin_bswap16(entry.permissions);
+	entry.id = __builtin_bswap32(entry.id);
+#endif
+	return entry;
+}
+
+/* The bits of one class (r: 4, w: 2) to the bits of one file. */
+static mode_t
+class_bits(enum access_kind kind, mode_t class)
+{
+	bool receives = class & 4, sends = class & 2;
+
+	switch (kind) {
+	case ACCESS_DIRECTORY:
+		return receives || sends ? 5 : 0;
+	case ACCESS_LANES:
+		return (receives ? 5 : 0) | (sends ? 3 : 0);
+	case ACCESS_RECEIVERS:
+		return receives ? 6 : sends ? 4 : 0;
+	case ACCESS_DOORBELL:
+		return receives || sends ? 6 : 0;
+	case ACCESS_ATTENDANCE:
+		return receives ? 6 : 0;
+	case ACCESS_LANE:
+		return receives ? 4 : 0;
+	}
+	return 0;
+}
+
+static mode_t
+file_mode(enum access_kind kind, const struct attributes *a)
+{
+	mode_t mode = class_bits(kind, a->mode >> 6 & 7) << 6 |
+		      class_bits(kind, a->mode >> 3 & 7) << 3 |
+		      class_bits(kind, a->mode & 7);
+
+	if (kind == ACCESS_LANE)	/* its sender's own */
+		mode = (mode & 077) | 0600;
+	if (kind == ACCESS_DIRECTORY)	/* removing it takes that */
+		mode |= 0700;
+	if (kind == ACCESS_LANES)
+		mode |= 0700 | S_ISVTX | S_ISGID;
+	return mode;
+}
+
+/* The mailbox's owner reads this lane, whatever its class may. */
+static int
+let_owner_read(int fd, const struct attributes *a, mode_t mode)
+{
+	uint32_t version = ACL_VERSION;
+	struct acl acl;
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	version = __builtin_bswap32(version);
+#endif
+	acl.version = version;
+	acl.entries[0] = acl_entry(ACL_USER_OBJ, mode >> 6 & 7, ACL_NOBODY);
+	acl.entries[1] = acl_entry(ACL_USER, 4, a->uid);
+	acl.entries[2] = acl_entry(ACL_GROUP_OBJ, mode >> 3 & 7, ACL_NOBODY);
+	acl.entries[3] = acl_entry(ACL_MASK, 4, ACL_NOBODY);
+	acl.entries[4] = acl_entry(ACL_OTHER, mode & 7, ACL_NOBODY);
+	return fsetxattr(fd, "system.posix_acl_access", &acl, sizeof(acl), 0) < 0
+	       ? -errno : 0;
+}
+
+static int
+strip(int fd, const char *name)
+{
+	if (fremovexattr(fd, name) < 0 && errno != ENODATA &&
+	    errno != EOPNOTSUPP)
+		return -errno;
+	return 0;
+}
+
+int
+access_set(int fd, enum access_kind kind, const struct attributes *a,
+	   uid_t maker)
+{
+	mode_t mode = file_mode(kind, a);
+	int r;
+
+	r = strip(fd, "system.posix_acl_access");
+	if (r == 0 && (kind == ACCESS_DIRECTORY || kind == ACCESS_LANES))
+		r = strip(fd, "system.posix_acl_default");
+	if (r < 0)
+		return r;
+	if (fchmod(fd, mode) < 0)
+		return -errno;
+	if (kind == ACCESS_LANE && maker != a->uid && (a->mode & 0400))
+		return let_owner_read(fd, a, mode);
+	return 0;
+}

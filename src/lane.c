@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 8. May include: base atomics layout participants claims bias lane. */
+/*
+ * What both ends of a lane know: its name, the memory of its entry, and how to
+ * put in order what a dead receiver has left on it.
+ */
+#include "base.h"
+#include "lane.h"
+#include "participants.h"
+
+#include <stdio.h>
+
+void
+lane_name(uint32_t lane, char *ret)
+{
+	snprintf(ret, 16, "lane.%u", lane);
+}
+
+uint32_t
+lane_entries(const struct view *view)
+{
+	/* LANE-A3 acquire: below this, the memory is committed. Pairs with
+	   LANE-C3. */
+	uint32_t n = word32_load_acquire(&view->receivers->lanes_committed);
+
+	return n < LANES_MAX ? n : LANES_MAX;
+}
+
+bool
+lane_holds_block(const struct view *view, uint64_t block, uint64_t size)
+{
+	const struct geometry *g = &view->geometry;
+
+	return block >= g->blocks_offset && block <= g->lane_length &&
+	       size <= g->lane_length - block && block % 8 == 0;
+}
+
+/*
+ * An INTENT whose owner is dead. It has won if the head names it; if the head
+ * stands elsewhere it has lost, or it was settled before the head moved on.
+ */
+static bool
+settle_dead(struct view *view, uint32_t claim, uint64_t intent,
+	    const struct taken *taken)
+{
+	uint64_t head, won;
+
+	won = head_make(taken->position + 1, claim + 1);
+	if (taken->lane >= lane_entries(view)) {
+		claims_reset(view, claim, intent);
+		return false;
+	}
+	head = bias_head(&view->receivers->lanes[taken->lane], 0);
+	if (head != won) {
+		claims_reset(view, claim, intent);
+		return false;
+	}
+	claims_confirm(view, claim, intent);
+	return true;
+}
+
+/*
+ * One claim of slot's. Its word is read before it is asked whether the owner
+ * lives: then whoever wrote it is dead, even if the slot has a new owner by
+ * now, and the CAS finds out whether anything has happened since. Returns 1 if
+ * its message went back.
+ */
+static uint32_t
+repair_claim(struct view *view, uint32_t claim, uint32_t slot, bool ours)
+{
+	struct taken taken;
+	uint64_t word;
+
+	if (!claims_read(view, claim, &word, &taken) ||
+	    claim_slot(word) != slot ||
+	    (claim_state(word) != CLAIM_INTENT &&
+	     claim_state(word) != CLAIM_HELD))
+		return 0;
+	if (!ours && participants_alive(view, slot) != 0)
+		return 0;
+	if (claim_state(word) == CLAIM_INTENT) {
+		if (!settle_dead(view, claim, word, &taken))
+			return 0;
+		word = claim_with(word, slot, CLAIM_HELD);
+	}
+	return claims_return(view, claim, word);
+}
+
+uint32_t
+lane_repair_slot(struct view *view, uint32_t slot, bool ours)
+{
+	uint32_t lanes = lane_entries(view), lane, claim, returned = 0;
+	struct lane_entry *entry;
+
+	/* First the heads: they tell which claims have won. */
+	for (lane = 0; lane < lanes; lane++) {
+		entry = &view->receivers->lanes[lane];
+		if (ours)
+			bias_bury(entry, slot);
+		else if (bias_is_towards(entry, slot))
+			bias_revoke(entry);
+	}
+	for (claim = 0; claim < claims_count(view); claim++)
+		returned += repair_claim(view, claim, slot, ours);
+	return returned;
+}

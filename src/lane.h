@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 8. May include: base atomics clock shm liveness layout participants claims carry doorbell bias. */
+/*
+ * A lane: the messages of one sender on their way to the receivers.
+ *
+ * The sender fills the cell at its own position and publishes it with one
+ * store-release of the sequence word: no claim, no read-modify-write, no moment
+ * in which half a message can be seen. Killed or stopped before the store it
+ * has sent nothing, after it everything.
+ *
+ * A receiver looks at the cell at the head, copies it, and moves the head by
+ * one CAS (or, alone, by one store: bias.h). The cell cannot change before the
+ * head has passed it, so a CAS that succeeds proves that the copy is good.
+ * Killed before the CAS: the message is still there. After: received.
+ *
+ * The ring has more cells than the capacity, so the last message sent is never
+ * overwritten: a later owner of the lane reads there where it stands.
+ */
+#ifndef CUBBY_LANE_H
+#define CUBBY_LANE_H
+
+#include "base.h"
+#include "atomics.h"
+#include "bias.h"
+#include "carry.h"
+#include "claims.h"
+#include "doorbell.h"
+#include "layout.h"
+#include "liveness.h"
+
+/* The sender's end -------------------------------------------------------- */
+
+struct lane_writer {
+	struct view *view;
+	struct lane_file *file;
+	char *ring;
+	const struct lane_entry *entry;	/* not to be touched beyond
+					   lanes_committed */
+	uint64_t position;	/* of the next message */
+	uint64_t limit;		/* room while position != limit */
+	uint64_t head;		/* where the head was, at least */
+	uint64_t ring_committed;/* cells with memory */
+	uint64_t drafts;	/* places reserved */
+	uint32_t lane;
+	uint32_t mask_cells;
+	uint32_t cell_shift;
+	bool entry_known;
+	struct sleeper sleeper;
+	struct mapping mapping;
+	struct liveness life;
+	int fd;
+	struct carry carry;	/* begun when the first block is needed */
+};
+
+/* What is sent, apart from its bytes. */
+struct parcel {
+	uint64_t size;
+	uint64_t tag;
+	uint64_t type;
+};
+
+/*
+ * Gets a lane: with a name, that sender's; else one that a former unnamed
+ * sender of this user has left; else a new one. Errors: -EBUSY (named, in
+ * use), -EUSERS, -ENOSPC, -EOPNOTSUPP (needs an ACL, and there are none), and
+ * the kernel's.
+ */
+int
+lane_open_writer(struct view *view, const char *name, struct lane_writer *ret);
+
+/* Leaves the lane, with its backlog, to a successor. */
+void
+lane_close_writer(struct lane_writer *writer);
+
+/* In a child after fork(): private memory alone. */
+void
+lane_forget_writer(struct lane_writer *writer);
+
+/* Reads the head again, commits more of the ring. 0: there is room. -EAGAIN:
+   full. Errors: -ENOSPC, -EBADMSG. */
+int
+lane_make_room(struct lane_writer *writer);
+
+/* Room for one more message? */
+static inline bool
+lane_has_room(const struct lane_writer *writer)
+{
+	return likely(writer->position != writer->limit);
+}
+
+/* Where the head stands now, at least; 64 bits. */
+uint64_t
+lane_passed(struct lane_writer *writer);
+
+/* A place in the capacity; the caller has seen that there is room. */
+static inline void
+lane_keep_place(struct lane_writer *writer)
+{
+	writer->drafts++;
+	writer->limit--;
+}
+
+static inline void
+lane_return_place(struct lane_writer *writer)
+{
+	writer->drafts--;
+	writer->limit++;
+}
+
+/* Memory for a message that does not fit into a cell. Errors: -ENOSPC ... */
+int
+lane_allocate(struct lane_writer *writer, uint64_t size, int64_t deadline,
+	      uint64_t *ret_block);
+void
+lane_unallocate(struct lane_writer *writer, uint64_t block);
+
+static inline void *
+lane_block(const struct lane_writer *writer, uint64_t block)
+{
+	return (char *)writer->file + block;
+}
+
+/* Does a message of that size and type go into a cell? */
+static inline bool
+lane_fits(const struct lane_writer *writer, const struct parcel *parcel)
+{
+	uint32_t wide = parcel->type > INT32_MAX ? 8 : 0;
+
+	return parcel->size + wide <= writer->view->geometry.inline_max;
+}
+
+static inline struct cell *
+lane_next_cell(const struct lane_writer *writer)
+{
+	return (struct cell *)(writer->ring +
+		((writer->position & writer->mask_cells)
+		 << writer->cell_shift));
+}
+
+/* Publishes what has been put into the next cell, and wakes who sleeps. */
+static inline void
+lane_publish(struct lane_writer *writer, struct cell *cell)
+{
+	const struct lane_entry *entry = writer->entry;
+
+	/* LANE-R1 release: the message before its sequence. Pairs with
+	   LANE-A1, LANE-A2. */
+	word64_store_release(&cell->sequence, ++writer->position);
+	order_compiler();
+	/* relaxed: ordered after the publish by the cooler's membarrier; see
+	   doorbell.h */
+	if (unlikely(!writer->entry_known) ||
+	    unlikely(!word32_load_relaxed(&entry->hot)))
+		doorbell_mark(writer->view, writer->lane);
+	doorbell_published(writer->view);
+}
+
+/* Sends a message that fits into a cell. There is room. */
+static inline void
+lane_send(struct lane_writer *writer, const struct parcel *parcel,
+	  const void *data)
+{
+	struct cell *cell = lane_next_cell(writer);
+	word64 *bytes = cell->bytes;
+	uint64_t size_type = parcel->size << 1 | parcel->type << 33;
+
+	if (unlikely(parcel->type > INT32_MAX)) {
+		size_type = parcel->size << 1 | CELL_WIDE;
+		/* relaxed: before LANE-R1 */
+		word64_store_relaxed(bytes++, parcel->type);
+	}
+	/* relaxed: before LANE-R1 */
+	word64_store_relaxed(&cell->tag, parcel->tag);
+	word64_store_relaxed(&cell->size_type, size_type);
+	copy_in_relaxed(bytes, data, parcel->size);
+	lane_publish(writer, cell);
+}
+
+/* Sends a message that has been put into a block. There is room. */
+void
+lane_send_block(struct lane_writer *writer, const struct parcel *parcel,
+		uint64_t block);
+
+/* The last message published; *ret_sequence 0: none yet. */
+void
+lane_last_published(const struct lane_writer *writer, uint64_t *ret_sequence,
+		    uint64_t *ret_tag);
+
+/* The receivers' end ------------------------------------------------------- */
+
+struct lane_reader {
+	struct view *view;
+	const struct lane_file *file;
+	const char *ring;
+	struct lane_entry *entry;
+	uint64_t position;	/* of the next message, as far as we know */
+	uint64_t bias;		/* biased towards us: the head word; else 0 */
+	uint32_t lane;
+	uint32_t mask_cells;
+	uint32_t cell_shift;
+	uint32_t taken;		/* messages, for warming and bias */
+	uint32_t bias_after;
+	uint32_t quiet;		/* looks in a row that found nothing */
+	uid_t uid;		/* the sender's, from the kernel */
+	bool foreign;		/* another user: copy, then check */
+	bool broken;
+	bool told;		/* -EBADMSG has been returned once */
+	struct mapping mapping;
+};
+
+/* A message seen, not taken. */
+struct sight {
+	uint64_t head;		/* the head word by which it was found */
+	const struct cell *cell;
+	const word64 *bytes;	/* in the cell */
+	struct taken taken;
+};
+
+/*
+ * Maps lane N. Errors: -ENOENT (no such lane), -EBADMSG (not a lane of this
+ * mailbox: somebody planted it), -ENOSPC and the kernel's.
+ */
+int
+lane_open_reader(struct view *view, uint32_t lane, struct lane_reader *ret);
+void
+lane_close_reader(struct lane_reader *reader);
+void
+lane_forget_reader(struct lane_reader *reader);
+
+/*
+ * Is there a message? 1: *ret is the next. 0: no. -EBADMSG: what stands there
+ * makes no sense, and the lane has been cut off.
+ */
+int
+lane_look(struct lane_reader *reader, struct sight *ret);
+
+/*
+ * Takes the message seen: the head moves past it and names the claim (plus 1;
+ * 0: none). False: somebody else took it; look again. Wakes the sender if it
+ * waits for that.
+ */
+bool
+lane_take(struct lane_reader *reader, const struct sight *sight,
+	  uint32_t claim_plus_1);
+
+/* Is the message seen still the next one (so that a copy of it is good)? */
+bool
+lane_is_next(const struct lane_reader *reader, const struct sight *sight);
+
+/* Where a message's block lies, mapped; it has been checked. */
+static inline const void *
+lane_read_block(const struct lane_reader *reader, uint64_t block)
+{
+	return (const char *)reader->file + block;
+}
+
+/* Holds block, size to be within the lane's blocks. */
+bool
+lane_holds_block(const struct view *view, uint64_t block, uint64_t size);
+
+/* A sole receiver biases the lane towards itself, when it pays. */
+void
+lane_consider_bias(struct lane_reader *reader, uint32_t slot);
+void
+lane_drop_bias(struct lane_reader *reader);
+
+/* Cuts the lane off. */
+void
+lane_break(struct lane_reader *reader);
+
+/* Both ----------------------------------------------------------------------- */
+
+/*
+ * Puts in order what the dead owner of a slot has left: its claims, its biases.
+ * Any number may do it at a time, and be stopped in the middle of it. ours: the
+ * slot's lock is ours. Returns how many messages went back.
+ */
+uint32_t
+lane_repair_slot(struct view *view, uint32_t slot, bool ours);
+
+/* How many lanes the receivers' file has memory for. */
+uint32_t
+lane_entries(const struct view *view);
+
+/* The file name of lane N, into ret[16]. */
+void
+lane_name(uint32_t lane, char *ret);
+
+#endif

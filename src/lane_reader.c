@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 8. May include: base atomics shm layout participants claims doorbell bias futex lane. */
+/*
+ * The receivers' end of a lane.
+ *
+ * Everything read here was written by another process, perhaps a hostile one,
+ * and may change while it is read: sizes and offsets are read once, checked,
+ * and only then used; positions are masked. A lane that makes no sense is cut
+ * off, after a second look at the head has shown that it was not just
+ * overtaken.
+ */
+#include "base.h"
+#include "futex.h"
+#include "lane.h"
+#include "participants.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define WARM_AFTER	8	/* messages, before senders are spared the bit */
+#define BIAS_AFTER	16	/* and then twice as many, up to */
+#define BIAS_AFTER_MAX	4096
+
+/* Memory for the entries of all lanes up to this one. */
+static int
+commit_entries(struct view *view, uint32_t lane)
+{
+	struct receivers_file *file = view->receivers;
+	uint32_t seen = lane_entries(view), end, i;
+	uint64_t offset, fresh;
+	int fd, r;
+
+	if (lane < seen)
+		return 0;
+	end = (uint32_t)round_up(lane + 1, LANES_PER_PAGE);
+	offset = offsetof(struct receivers_file, lanes) +
+		 seen * sizeof(struct lane_entry);
+	fd = shm_open_at(view->directory, RECEIVERS, O_RDWR, NULL);
+	if (fd < 0)
+		return fd;
+	r = shm_commit(fd, offset, (end - seen) * sizeof(struct lane_entry),
+		       INT64_MAX);
+	close(fd);
+	if (r < 0)
+		return r;
+	for (i = seen; i < end && START_POSITION; i++) {
+		fresh = 0;
+		/* LANE-C2 acq_rel: another may have done it, and more. Pairs
+		   with LANE-C1. */
+		word64_cas_acq_rel(&file->lanes[i].head, &fresh,
+				   head_make(START_POSITION, 0));
+	}
+	/* LANE-C3 acq_rel: after the commit. Pairs with LANE-A3. */
+	while (seen < end &&
+	       !word32_cas_acq_rel(&file->lanes_committed, &seen, end))
+		;
+	futex_wake(&file->lanes_committed, INT32_MAX);
+	return 0;
+}
+
+static int
+map_lane(struct view *view, const char *name, struct lane_reader *reader)
+{
+	struct stat st;
+	int fd, r;
+
+	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, &st);
+	if (fd < 0)
+		return fd;
+	reader->uid = st.st_uid;
+	reader->foreign = st.st_uid != geteuid();
+	r = shm_map(fd, view->geometry.lane_length, PROT_READ,
+		    &reader->mapping);
+	close(fd);
+	if (r < 0)
+		return r;
+	reader->file = reader->mapping.address;
+	r = layout_check_identity(&reader->file->identity, view->uuid);
+	if (r == 0 && shm_is_broken(&reader->mapping))
+		r = -EBADMSG;
+	if (r < 0) {
+		shm_unmap(&reader->mapping);
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+int
+lane_open_reader(struct view *view, uint32_t lane, struct lane_reader *ret)
+{
+	struct lane_reader reader = { .view = view, .lane = lane };
+	char name[16];
+	int r;
+
+	lane_name(lane, name);
+	r = map_lane(view, name, &reader);
+	if (r < 0)
+		return r;
+	r = commit_entries(view, lane);
+	if (r < 0) {
+		shm_unmap(&reader.mapping);
+		return r;
+	}
+	reader.entry = &view->receivers->lanes[lane];
+	reader.ring = (const char *)(reader.file + 1);
+	reader.mask_cells = (uint32_t)view->geometry.ring_mask;
+	reader.cell_shift = view->geometry.cell_shift;
+	reader.position = START_POSITION;
+	reader.bias_after = BIAS_AFTER;
+	/* relaxed: cut off once, for good */
+	reader.broken = word32_load_relaxed(&reader.entry->broken);
+	reader.told = reader.broken;
+	*ret = reader;
+	return 0;
+}
+
+void
+lane_close_reader(struct lane_reader *reader)
+{
+	lane_drop_bias(reader);
+	shm_unmap(&reader->mapping);
+}
+
+void
+lane_forget_reader(struct lane_reader *reader)
+{
+	shm_forget(&reader->mapping);
+}
+
+static const struct cell *
+cell_at(const struct lane_reader *reader, uint64_t position)
+{
+	return (const struct cell *)(reader->ring +
+		((position & reader->mask_cells) << reader->cell_shift));
+}
+
+void
+lane_break(struct lane_reader *reader)
+{
+	reader->broken = true;
+	/* relaxed: a flag, for good; fellows that miss it find out themselves */
+	word32_store_relaxed(&reader->entry->broken, 1);
+}
+
+bool
+lane_is_next(const struct lane_reader *reader, const struct sight *sight)
+{
+	/* LANE-F1 acquire: what was read, before the second look. Pairs with
+	   LANE-C1. */
+	atomics_fence_acquire();
+	if (reader->bias)
+		/* relaxed: ours, unless it was taken away; see bias.h */
+		return word64_load_relaxed(&reader->entry->head) ==
+		       reader->bias;
+	/* relaxed: after LANE-F1 */
+	return word64_load_relaxed(&reader->entry->head) == sight->head;
+}
+
+/* Reads what the cell says of its message. False: it makes no sense. */
+static bool
+read_cell(const struct lane_reader *reader, struct sight *sight)
+{
+	const struct attributes *a = &reader->view->attributes;
+	const struct cell *cell = sight->cell;
+	uint64_t size_type, size, room = reader->view->geometry.inline_max;
+	struct taken *taken = &sight->taken;
+
+	/* relaxed: after the acquire of the sequence; proved by lane_take() */
+	size_type = word64_load_relaxed(&cell->size_type);
+	taken->tag = word64_load_relaxed(&cell->tag);
+	size = cell_size_of(size_type);
+	taken->size = size;
+	taken->type = size_type >> 33;
+	taken->block = 0;
+	taken->lane = reader->lane;
+	sight->bytes = cell->bytes;
+	if (unlikely(size_type & CELL_WIDE)) {
+		/* relaxed: as above */
+		taken->type = word64_load_relaxed(sight->bytes++);
+		room -= 8;
+	}
+	if (unlikely(a->sizing) ? size != a->message_max
+				: size > a->message_max)
+		return false;
+	if (likely(!(size_type & CELL_BLOCK)))
+		return size <= room;
+	/* relaxed: as above */
+	taken->block = word64_load_relaxed(sight->bytes);
+	return lane_holds_block(reader->view, taken->block, size);
+}
+
+/* There is no message at the head; is that possible? */
+static int
+check_empty(struct lane_reader *reader, const struct sight *sight,
+	    uint64_t sequence, uint64_t position)
+{
+	uint64_t before = position + 1 - reader->view->geometry.ring_cells;
+
+	if (likely(sequence == 0 ||
+		   ((sequence ^ before) & HEAD_POSITION) == 0))
+		return 0;
+	if (!lane_is_next(reader, sight))
+		return 0;	/* overtaken: look again */
+	lane_break(reader);
+	return -EBADMSG;
+}
+
+static int
+look_at(struct lane_reader *reader, struct sight *sight, uint64_t position)
+{
+	uint64_t sequence;
+
+	sight->cell = cell_at(reader, position);
+	/* LANE-A1 acquire: the sequence before the message. Pairs with
+	   LANE-R1. */
+	sequence = word64_load_acquire(&sight->cell->sequence);
+	if (((sequence ^ (position + 1)) & HEAD_POSITION) != 0)
+		return check_empty(reader, sight, sequence, position);
+	sight->taken.position = sequence - 1;
+	if (likely(read_cell(reader, sight)) &&
+	    likely(!shm_is_broken(&reader->mapping)))
+		return 1;
+	if (!lane_is_next(reader, sight) && !shm_is_broken(&reader->mapping))
+		return 0;
+	lane_break(reader);
+	return -EBADMSG;
+}
+
+/* The lane is biased towards somebody else: only if there is a message do we
+   take that away. */
+static int
+look_beyond_bias(struct lane_reader *reader, struct sight *sight)
+{
+	uint64_t position = position_near(reader->position,
+		head_position(bias_head(reader->entry, reader->position)));
+	int r;
+
+	reader->position = position;
+	/* LANE-A2 acquire: as LANE-A1. Pairs with LANE-R1. */
+	if (((word64_load_acquire(&cell_at(reader, position)->sequence) ^
+	      (position + 1)) & HEAD_POSITION) != 0)
+		return 0;
+	if (!bias_revoke(reader->entry))
+		return 0;
+	/* LANE-A4 acquire: as LANE-A5. Pairs with LANE-C1. */
+	sight->head = word64_load_acquire(&reader->entry->head);
+	if (bias_is_set(sight->head))
+		return 0;
+	position = position_near(position, head_position(sight->head));
+	r = look_at(reader, sight, position);
+	reader->position = r > 0 ? sight->taken.position : position;
+	/* Whoever waits for room has been waiting for the biased head. */
+	doorbell_advanced(reader->view, reader->file, reader->entry, position);
+	return r;
+}
+
+int
+lane_look(struct lane_reader *reader, struct sight *ret)
+{
+	uint64_t position;
+	int r;
+
+	if (unlikely(reader->broken))
+		return 0;
+	if (reader->bias) {
+		r = look_at(reader, ret, reader->position);
+		/* relaxed: have we still got it? */
+		if (r || likely(word64_load_relaxed(&reader->entry->head) ==
+				reader->bias))
+			return r;
+		lane_drop_bias(reader);
+	}
+	/* LANE-A5 acquire: the head before the cell; and what its claim says.
+	   Pairs with LANE-C1, LANE-C2, BIAS-C3. */
+	ret->head = word64_load_acquire(&reader->entry->head);
+	if (unlikely(bias_is_set(ret->head)))
+		return look_beyond_bias(reader, ret);
+	position = position_near(reader->position, head_position(ret->head));
+	r = look_at(reader, ret, position);
+	reader->position = r > 0 ? ret->taken.position : position;
+	return r;
+}
+
+/* The head is at the message: let the claim that took the one before it be
+   settled, then move the head. */
+static bool
+take_by_cas(struct lane_reader *reader, const struct sight *sight,
+	    uint64_t next)
+{
+	uint32_t named = head_claim(sight->head);
+	uint64_t head = sight->head;
+
+	if (unlikely(named))
+		claims_settle(reader->view, named - 1, reader->lane,
+			      head_position(head - 1));
+	/* LANE-C1 acq_rel: the copy before the head, which lets the sender
+	   overwrite it. Pairs with LANE-A5, LANE-A6, BIAS-A2. */
+	return word64_cas_acq_rel(&reader->entry->head, &head, next);
+}
+
+bool
+lane_take(struct lane_reader *reader, const struct sight *sight,
+	  uint32_t claim_plus_1)
+{
+	uint64_t position = sight->taken.position + 1;
+	uint64_t next = head_make(position, claim_plus_1);
+
+	if (reader->bias) {
+		if (unlikely(!bias_advance(reader->entry, reader->bias, next))) {
+			lane_drop_bias(reader);
+			return false;
+		}
+	} else if (!take_by_cas(reader, sight, next)) {
+		return false;
+	}
+	reader->position = position;
+	reader->quiet = 0;
+	/* relaxed: only we, or a fellow, change it; a wrong guess is harmless */
+	if (++reader->taken >= WARM_AFTER &&
+	    unlikely(!word32_load_relaxed(&reader->entry->hot)))
+		doorbell_warm(reader->view, reader->lane);
+	doorbell_advanced(reader->view, reader->file, reader->entry, position);
+	return true;
+}
+
+void
+lane_consider_bias(struct lane_reader *reader, uint32_t slot)
+{
+	uint64_t head;
+
+	if (likely(reader->bias || reader->taken < reader->bias_after) ||
+	    reader->view->fences)
+		return;
+	reader->taken = WARM_AFTER;
+	if (reader->bias_after < BIAS_AFTER_MAX)
+		reader->bias_after *= 2;
+	if (!participants_alone(reader->view, slot))
+		return;
+	/* LANE-A6 acquire: the head, and its claim. Pairs with LANE-C1. */
+	head = word64_load_acquire(&reader->entry->head);
+	if (bias_is_set(head))
+		return;
+	if (head_claim(head))
+		claims_settle(reader->view, head_claim(head) - 1,
+			      reader->lane, head_position(head - 1));
+	reader->bias = bias_take(reader->entry, slot, head);
+	reader->position = position_near(reader->position,
+					 head_position(head));
+}
+
+void
+lane_drop_bias(struct lane_reader *reader)
+{
+	if (!reader->bias)
+		return;
+	bias_leave(reader->entry, reader->bias);
+	reader->bias = 0;
+	reader->taken = 0;
+}

@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 8. May include: base atomics shm liveness layout access carry doorbell bias lane. */
+/*
+ * The sender's end of a lane.
+ *
+ * A lane is made and locked under a temporary name and gets its number by a
+ * rename that replaces nothing, so nobody ever sees one that is half made or
+ * unlocked. It is never removed while the mailbox lives. One that its sender
+ * has left is taken over: whoever gets the lock has it, finds by the sequence
+ * words where it stands, and goes on.
+ *
+ * In its lane the sender trusts its own memory only (position, what its blocks
+ * carry); what receivers write is used for one question, how far they are, and
+ * an answer that cannot be is an error.
+ */
+#include "base.h"
+#include "access.h"
+#include "lane.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <limits.h>
+#include <unistd.h>
+
+#define TEMPORARY ".new."
+
+/* Finding or making one ----------------------------------------------------- */
+
+static void
+fill_in(struct lane_writer *w)
+{
+	w->file = w->mapping.address;
+	w->ring = (char *)(w->file + 1);
+	w->mask_cells = (uint32_t)w->view->geometry.ring_mask;
+	w->cell_shift = w->view->geometry.cell_shift;
+}
+
+static int
+map_writer(struct lane_writer *w, const char *name)
+{
+	struct stat st;
+	int r;
+
+	w->fd = shm_open_at(w->view->lanes_directory, name, O_RDWR, &st);
+	if (w->fd < 0)
+		return w->fd;
+	r = shm_map(w->fd, w->view->geometry.lane_length,
+		    PROT_READ | PROT_WRITE, &w->mapping);
+	if (r == 0 && (uint64_t)st.st_size < sizeof(struct lane_file)) {
+		shm_unmap(&w->mapping);
+		r = -EBADMSG;
+	}
+	if (r < 0) {
+		close(w->fd);
+		return r;
+	}
+	fill_in(w);
+	return 0;
+}
+
+static void
+unmap_writer(struct lane_writer *w)
+{
+	shm_unmap(&w->mapping);
+	close(w->fd);
+	liveness_drop(&w->life);
+}
+
+/* Cells that a first commit covers: a page of them, or all if the ring does not
+   begin at its first cell. */
+static uint64_t
+first_cells(const struct geometry *g)
+{
+	if (START_POSITION)
+		return g->ring_cells;
+	return min_u64(g->ring_cells, PAGE >> g->cell_shift);
+}
+
+static int
+commit_ring(struct lane_writer *w, uint64_t cells)
+{
+	const struct geometry *g = &w->view->geometry;
+	int r;
+
+	r = shm_commit(w->fd, 0, sizeof(struct lane_file) +
+		       (cells << g->cell_shift), INT64_MAX);
+	if (r < 0)
+		return r;
+	w->ring_committed = cells;
+	/* relaxed: for a later owner, who comes after our lock has gone */
+	word64_store_relaxed(&w->file->ring_committed, cells);
+	return 0;
+}
+
+/* So that an empty cell of the first round never bears a valid sequence. */
+static void
+clear_ring(struct lane_writer *w)
+{
+	uint64_t i, cells = w->view->geometry.ring_cells, position;
+
+	for (i = 0; START_POSITION && i < cells; i++) {
+		position = START_POSITION + i;
+		/* relaxed: the lane has no name yet */
+		word64_store_relaxed(&layout_cell(w->file, &w->view->geometry,
+						  position)->sequence,
+				     position + 1 - cells);
+	}
+}
+
+static int
+make_file(struct lane_writer *w, const char *temporary, const char *name)
+{
+	struct view *view = w->view;
+	int r;
+
+	w->fd = openat(view->lanes_directory, temporary,
+		       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		       0600);
+	if (w->fd < 0)
+		return -errno;
+	r = access_set(w->fd, ACCESS_LANE, &view->attributes, geteuid());
+	if (r == 0)
+		r = shm_map(w->fd, view->geometry.lane_length,
+			    PROT_READ | PROT_WRITE, &w->mapping);
+	if (r < 0)
+		return r;
+	fill_in(w);
+	r = commit_ring(w, first_cells(&view->geometry));
+	if (r < 0)
+		return r;
+	layout_identify(&w->file->identity, view->uuid);
+	if (name)
+		strncpy(w->file->name, name, SENDER_NAME_MAX);
+	clear_ring(w);
+	return liveness_take_at(view->lanes_directory, temporary, 0, &w->life);
+}
+
+/* Gives the new lane the lowest free number from `lane` on. */
+static int
+give_number(struct lane_writer *w, const char *temporary, uint32_t lane)
+{
+	int dir = w->view->lanes_directory;
+	char name[16];
+
+	for (; lane < LANES_MAX; lane++) {
+		lane_name(lane, name);
+		if (renameat2(dir, temporary, dir, name, RENAME_NOREPLACE)
+		    == 0) {
+			w->lane = lane;
+			return 0;
+		}
+		if (errno != EEXIST)
+			return -errno;
+	}
+	return -EUSERS;
+}
+
+static int
+make_lane(struct lane_writer *w, const char *name, uint32_t lane)
+{
+	char temporary[NAME_MAX + 1];
+	int r;
+
+	w->fd = -1;
+	r = shm_random_name(TEMPORARY, temporary);
+	if (r < 0)
+		return r;
+	r = make_file(w, temporary, name);
+	if (r == 0)
+		r = give_number(w, temporary, lane);
+	if (r < 0) {
+		if (w->fd >= 0)
+			unlinkat(w->view->lanes_directory, temporary, 0);
+		unmap_writer(w);
+		return r;
+	}
+	w->position = START_POSITION;
+	w->head = START_POSITION;
+	return 0;
+}
+
+/* Taking over ---------------------------------------------------------------- */
+
+static bool
+is_committed(const struct lane_writer *w, uint64_t position)
+{
+	return (position & w->mask_cells) < w->ring_committed;
+}
+
+static bool
+is_published(const struct lane_writer *w, uint64_t position)
+{
+	const struct cell *cell = layout_cell(w->file, &w->view->geometry,
+					      position);
+
+	/* relaxed: our predecessor is dead, and the lock tells so */
+	return is_committed(w, position) &&
+	       word64_load_relaxed(&cell->sequence) == position + 1;
+}
+
+/* The head's 64 bits: its cell, or the one before, tells the upper 16. */
+static uint64_t
+full_position(const struct lane_writer *w, uint64_t low48)
+{
+	uint64_t i, sequence, position;
+
+	for (i = 0; i < 2; i++) {
+		position = low48 - i;
+		if (!is_committed(w, position))
+			continue;
+		/* relaxed: as above */
+		sequence = word64_load_relaxed(
+			&layout_cell(w->file, &w->view->geometry,
+				     position)->sequence);
+		if (((sequence ^ (position + 1)) & HEAD_POSITION) == 0)
+			return sequence - 1 + i;
+	}
+	return START_POSITION;
+}
+
+/*
+ * Where the lane stands: the messages from the head on are published without a
+ * gap, so the first that is not is found by halving.
+ */
+static void
+find_position(struct lane_writer *w)
+{
+	uint64_t head = START_POSITION, low, high, middle;
+
+	w->entry_known = w->lane < lane_entries(w->view);
+	if (w->entry_known)
+		head = full_position(w, head_position(
+			bias_head(w->entry, head_make(head, 0))));
+	low = head;
+	high = head + w->view->geometry.ring_cells;
+	while (low != high) {
+		middle = low + (high - low) / 2;
+		if (is_published(w, middle))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	w->head = head;
+	w->position = low;
+}
+
+/* Locked, and ours from now on. */
+static int
+settle_in(struct lane_writer *w)
+{
+	const struct geometry *g = &w->view->geometry;
+	struct stat st;
+
+	/* relaxed: our predecessor is dead */
+	w->ring_committed = word64_load_relaxed(&w->file->ring_committed);
+	if (fstat(w->fd, &st) < 0)
+		return -errno;
+	if (w->ring_committed > g->ring_cells ||
+	    (uint64_t)st.st_size < sizeof(struct lane_file) +
+				   (w->ring_committed << g->cell_shift))
+		return -EBADMSG;
+	find_position(w);
+	return 0;
+}
+
+static bool
+is_named(const struct lane_writer *w, const char *name)
+{
+	char found[SENDER_NAME_MAX + 1];
+
+	memcpy(found, w->file->name, sizeof(found));
+	found[SENDER_NAME_MAX] = 0;
+	return !strcmp(found, name ? name : "");
+}
+
+/* -ENOENT: not one for us. */
+static int
+adopt_lane(struct lane_writer *w, const char *name, uint32_t lane)
+{
+	char file[16];
+	int r;
+
+	lane_name(lane, file);
+	w->life.page = NULL;
+	w->lane = lane;
+	w->entry = &w->view->receivers->lanes[lane];
+	r = map_writer(w, file);
+	if (r < 0)
+		return r == -EBADMSG || r == -EACCES ? -ENOENT : r;
+	if (layout_check_identity(&w->file->identity, w->view->uuid) < 0 ||
+	    !is_named(w, name)) {
+		unmap_writer(w);
+		return -ENOENT;
+	}
+	r = liveness_take_at(w->view->lanes_directory, file, 0, &w->life);
+	if (r == 0)
+		r = settle_in(w);
+	if (r < 0) {
+		unmap_writer(w);
+		if (r == -EAGAIN)
+			return name ? -EBUSY : -ENOENT;
+		return r == -EBADMSG ? -ENOENT : r;
+	}
+	return 0;
+}
+
+/*
+ * Looks at each lane in turn: one of this user's that can be adopted, or the
+ * first number that is free.
+ */
+static int
+find_lane(struct lane_writer *w, const char *name)
+{
+	uint32_t lane, own = 0;
+	uid_t uid = geteuid();
+	struct stat st;
+	char file[16];
+	int r;
+
+	for (lane = 0; lane < LANES_MAX; lane++) {
+		lane_name(lane, file);
+		if (fstatat(w->view->lanes_directory, file, &st,
+			    AT_SYMLINK_NOFOLLOW) < 0) {
+			if (errno != ENOENT)
+				return -errno;
+			return make_lane(w, name, lane);
+		}
+		if (st.st_uid != uid || !S_ISREG(st.st_mode))
+			continue;
+		if (++own > LANES_PER_UID)
+			return -EUSERS;
+		r = adopt_lane(w, name, lane);
+		if (r != -ENOENT)
+			return r;
+	}
+	return -EUSERS;
+}
+
+int
+lane_open_writer(struct view *view, const char *name, struct lane_writer *ret)
+{
+	struct lane_writer w = { .view = view, .fd = -1 };
+	int r;
+
+	r = find_lane(&w, name);
+	if (r < 0)
+		return r;
+	w.entry = &view->receivers->lanes[w.lane];
+	w.entry_known = w.lane < lane_entries(view);
+	w.limit = w.position;
+	/* relaxed: for people; and nobody sleeps here yet */
+	word32_store_relaxed(&w.file->pid, (uint32_t)getpid());
+	word64_store_relaxed(&w.file->sleep, 0);
+	*ret = w;
+	return 0;
+}
+
+void
+lane_close_writer(struct lane_writer *writer)
+{
+	if (writer->carry.blocks)
+		carry_give_back(&writer->carry, lane_passed(writer));
+	carry_end(&writer->carry);
+	/* relaxed: for people; and nobody sleeps here */
+	word32_store_relaxed(&writer->file->pid, 0);
+	word64_store_relaxed(&writer->file->sleep, 0);
+	unmap_writer(writer);
+}
+
+void
+lane_forget_writer(struct lane_writer *writer)
+{
+	carry_end(&writer->carry);
+	shm_forget(&writer->mapping);
+	close(writer->fd);
+}
+
+/* Room ------------------------------------------------------------------------ */
+
+uint64_t
+lane_passed(struct lane_writer *w)
+{
+	uint64_t head, passed;
+
+	if (unlikely(!w->entry_known)) {
+		w->entry_known = w->lane < lane_entries(w->view);
+		if (!w->entry_known)
+			return w->head;
+	}
+	head = bias_head(w->entry, head_make(w->head, 0));
+	passed = position_near(w->head, head_position(head));
+	/* Never back, and never beyond what was sent. */
+	if ((int64_t)(passed - w->head) > 0 &&
+	    (int64_t)(w->position - passed) >= 0)
+		w->head = passed;
+	return w->head;
+}
+
+/* How far the lane may be filled, as far as is known. */
+static void
+set_limit(struct lane_writer *w)
+{
+	uint64_t limit = w->head + w->view->attributes.capacity;
+	uint64_t memory = START_POSITION + w->ring_committed;
+
+	if (w->ring_committed < w->view->geometry.ring_cells &&
+	    (int64_t)(memory - limit) < 0)
+		limit = memory;
+	limit -= w->drafts;
+	if ((int64_t)(limit - w->position) < 0)
+		limit = w->position;
+	w->limit = limit;
+}
+
+int
+lane_make_room(struct lane_writer *w)
+{
+	const struct geometry *g = &w->view->geometry;
+	int r;
+
+	if (unlikely(shm_is_broken(&w->view->receivers_mapping)))
+		return -EBADMSG;
+	lane_passed(w);
+	/* relaxed: set once, for good */
+	if (w->entry_known && unlikely(word32_load_relaxed(&w->entry->broken)))
+		return -EBADMSG;
+	set_limit(w);
+	if (w->limit != w->position)
+		return 0;
+	if (w->position + w->drafts - w->head >= w->view->attributes.capacity)
+		return -EAGAIN;
+	if (w->ring_committed == g->ring_cells)
+		return -EAGAIN;
+	r = commit_ring(w, min_u64(2 * w->ring_committed, g->ring_cells));
+	if (r < 0)
+		return r;
+	set_limit(w);
+	return 0;
+}
+
+/* Blocks ----------------------------------------------------------------------- */
+
+static int
+inherit(struct lane_writer *w)
+{
+	uint64_t position;
+	int r = 0;
+
+	for (position = lane_passed(w); r == 0 && position != w->position;
+	     position++)
+		r = carry_inherit(&w->carry, position,
+				  layout_cell(w->file, &w->view->geometry,
+					      position));
+	return r < 0 ? r : carry_inherit_hands(&w->carry);
+}
+
+static int
+start_carry(struct lane_writer *w)
+{
+	int r;
+
+	r = carry_start(&w->carry, w->view, w->lane, w->fd);
+	if (r < 0)
+		return r;
+	r = inherit(w);
+	if (r < 0)
+		carry_end(&w->carry);
+	else
+		carry_settle(&w->carry);
+	return r;
+}
+
+int
+lane_allocate(struct lane_writer *w, uint64_t size, int64_t deadline,
+	      uint64_t *ret_block)
+{
+	int r = 0;
+
+	if (unlikely(!w->carry.blocks))
+		r = start_carry(w);
+	if (r < 0)
+		return r;
+	if (carry_is_due(&w->carry))
+		carry_reclaim(&w->carry, lane_passed(w));
+	r = carry_allocate(&w->carry, w->drafts, size, deadline, ret_block);
+	if (r != -ENOSPC)
+		return r;
+	carry_reclaim(&w->carry, lane_passed(w));
+	return carry_allocate(&w->carry, w->drafts, size, deadline, ret_block);
+}
+
+void
+lane_unallocate(struct lane_writer *w, uint64_t block)
+{
+	carry_unallocate(&w->carry, block);
+}
+
+void
+lane_send_block(struct lane_writer *w, const struct parcel *parcel,
+		uint64_t block)
+{
+	struct cell *cell = lane_next_cell(w);
+	word64 *bytes = cell->bytes;
+	uint64_t size_type = parcel->size << 1 | CELL_BLOCK |
+			     parcel->type << 33;
+
+	if (parcel->type > INT32_MAX) {
+		size_type = parcel->size << 1 | CELL_BLOCK | CELL_WIDE;
+		/* relaxed: before LANE-R1 */
+		word64_store_relaxed(bytes++, parcel->type);
+	}
+	/* relaxed: before LANE-R1 */
+	word64_store_relaxed(bytes, block);
+	word64_store_relaxed(&cell->tag, parcel->tag);
+	word64_store_relaxed(&cell->size_type, size_type);
+	carry_sent(&w->carry, w->position, block);
+	lane_publish(w, cell);
+}
+
+void
+lane_last_published(const struct lane_writer *w, uint64_t *ret_sequence,
+		    uint64_t *ret_tag)
+{
+	const struct cell *cell = layout_cell(w->file, &w->view->geometry,
+					      w->position - 1);
+
+	if (!is_published(w, w->position - 1)) {
+		*ret_sequence = 0;
+		*ret_tag = 0;
+		return;
+	}
+	*ret_sequence = w->position;
+	/* relaxed: our own */
+	*ret_tag = word64_load_relaxed(&cell->tag);
+}

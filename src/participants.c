@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 5. May include: base atomics shm liveness layout participants. */
+/*
+ * Slots of receivers: taken by locking a byte, lost with the process's memory.
+ *
+ * Whoever holds the lock of a slot's byte is the only writer of the slot, so
+ * plain ordered stores are enough. What would break it: a lock that outlives
+ * its process (a descriptor left open in a child), or one that dies before it
+ * (closing any descriptor of the file, with classic POSIX locks); see
+ * liveness.h for how both are avoided.
+ */
+#include "base.h"
+#include "participants.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+/* Pages of slots below n have memory. */
+static void
+raise_committed(struct view *view, uint32_t n)
+{
+	word32 *committed = &view->receivers->slots_committed;
+	/* relaxed: the CAS looks again */
+	uint32_t seen = word32_load_relaxed(committed);
+
+	/* PART-R3 acq_rel: after the commit. Pairs with PART-A3. */
+	while (seen < n && !word32_cas_acq_rel(committed, &seen, n))
+		;
+}
+
+static uint32_t
+count_slots(const struct view *view)
+{
+	uint32_t pages;
+
+	/* PART-A3 acquire: below this, the memory is committed. Pairs with
+	   PART-R3. */
+	pages = word32_load_acquire(&view->receivers->slots_committed);
+	return (uint32_t)min_u64(pages * SLOTS_PER_PAGE, RECEIVERS_MAX);
+}
+
+bool
+participants_alone(const struct view *view, uint32_t slot)
+{
+	uint32_t i, count = count_slots(view);
+
+	for (i = 0; i < count; i++)
+		/* relaxed: a guess, see participants.h */
+		if (i != slot &&
+		    word32_load_relaxed(&view->receivers->slots[i].pid))
+			return false;
+	return true;
+}
+
+static int
+commit_slot(struct view *view, uint32_t slot)
+{
+	uint64_t offset = offsetof(struct receivers_file, slots) +
+			  round_down(slot, SLOTS_PER_PAGE) *
+			  sizeof(struct receiver_slot);
+	int fd, r;
+
+	fd = shm_open_at(view->directory, RECEIVERS, O_RDWR, NULL);
+	if (fd < 0)
+		return fd;
+	r = shm_commit(fd, offset, PAGE, INT64_MAX);
+	close(fd);
+	if (r == 0)
+		raise_committed(view, slot / SLOTS_PER_PAGE + 1);
+	return r;
+}
+
+int
+participants_join(struct view *view, struct liveness *ret_life,
+		  uint32_t *ret_slot)
+{
+	struct liveness life;
+	uint32_t slot;
+	int r;
+
+	for (slot = 0; slot < RECEIVERS_MAX; slot++) {
+		r = liveness_take_at(view->directory, ATTENDANCE, slot, &life);
+		if (r == -EAGAIN)
+			continue;
+		if (r < 0)
+			return r;
+		r = commit_slot(view, slot);
+		if (r < 0) {
+			liveness_drop(&life);
+			return r;
+		}
+		*ret_life = life;
+		*ret_slot = slot;
+		return 0;
+	}
+	return -EUSERS;
+}
+
+static void
+end_sleep(struct view *view, uint32_t slot)
+{
+	struct receiver_slot *s = &view->receivers->slots[slot];
+	uint64_t bit = UINT64_C(1) << (slot & 63);
+
+	/* PART-R1 release: not asleep, before the bit goes. Pairs with
+	   BELL-A2. */
+	word64_store_release(&s->sleep, 0);
+	/* PART-R2 acq_rel: one of 64 slots in the word. Pairs with BELL-A1. */
+	word64_and_acq_rel(&view->receivers->attention[slot / 64], ~bit);
+}
+
+void
+participants_enter(struct view *view, uint32_t slot)
+{
+	struct receiver_slot *s = &view->receivers->slots[slot];
+
+	end_sleep(view, slot);
+	/* relaxed: only the slot's owner reads these back, people the rest */
+	word64_store_relaxed(&s->generation,
+			     word64_load_relaxed(&s->generation) + 1);
+	word64_store_relaxed(&s->received, 0);
+	word32_store_relaxed(&s->pid, (uint32_t)getpid());
+}
+
+void
+participants_leave(struct view *view, uint32_t slot, struct liveness *life)
+{
+	end_sleep(view, slot);
+	/* relaxed: for people */
+	word32_store_relaxed(&view->receivers->slots[slot].pid, 0);
+	liveness_drop(life);
+}
+
+static void
+clear_slot(struct view *view, uint32_t slot)
+{
+	struct liveness life;
+
+	if (liveness_take_at(view->directory, ATTENDANCE, slot, &life) < 0)
+		return;		/* it has a new owner, or somebody else does it */
+	participants_leave(view, slot, &life);
+}
+
+void
+participants_find_dead(struct view *view, uint32_t self,
+		       void (*dead)(void *context, uint32_t slot),
+		       void *context)
+{
+	uint32_t slot, count = count_slots(view);
+	int fd;
+
+	fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+	if (fd < 0)
+		return;
+	for (slot = 0; slot < count; slot++) {
+		/* relaxed: who has written it is asked for below */
+		if (slot == self ||
+		    !word32_load_relaxed(&view->receivers->slots[slot].pid) ||
+		    liveness_ask(fd, slot) != 0)
+			continue;
+		dead(context, slot);
+		clear_slot(view, slot);
+	}
+	close(fd);
+}
+
+int
+participants_stand_by(struct view *view, struct liveness *ret_life)
+{
+	uint64_t i;
+	int r;
+
+	for (i = 0; i < BYSTANDERS_MAX; i++) {
+		r = liveness_take_at(view->directory, ATTENDANCE,
+				     BYSTANDERS + i, ret_life);
+		if (r != -EAGAIN)
+			return r;
+	}
+	return -EUSERS;
+}
+
+int
+participants_alive(const struct view *view, uint32_t slot)
+{
+	int fd, r;
+
+	fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+	if (fd < 0)
+		return fd;
+	r = liveness_ask(fd, slot);
+	close(fd);
+	return r;
+}
+
+int
+participants_any(const struct view *view)
+{
+	struct flock lock = {
+		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0,
+		.l_len = BYSTANDERS + BYSTANDERS_MAX,
+	};
+	int fd, r;
+
+	fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+	if (fd < 0)
+		return fd;
+	r = fcntl(fd, F_OFD_GETLK, &lock) < 0 ? -errno :
+	    lock.l_type != F_UNLCK;
+	close(fd);
+	return r;
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 10. May include: base atomics clock spin exclusion layout participants claims doorbell lane taking receiver. */
+/*
+ * Receiving. One look at everything (try_once) is:
+ *
+ *	1. messages that went back: they go ahead of all of their sender's that
+ *	   have not been handed out;
+ *	2. the lane whose turn it is, for a burst of messages;
+ *	3. the other lanes whose bit is set in the doorbell, in turn.
+ *
+ * A wait is such looks for a moment, and then sleep; before each sleep and
+ * after it comes a look that leaves no lane out. Now and then, busy or not, a
+ * receiver looks by itself at what nobody may have told it (receiver_sweep):
+ * that is the single timed thing, and makes up for those who died owing a
+ * wake-up or holding a message.
+ */
+#include "base.h"
+#include "clock.h"
+#include "participants.h"
+#include "receiver.h"
+
+#include <stdlib.h>
+
+#define BURST		32	/* messages of one lane, then another's turn */
+#define CALM_AFTER	64	/* messages without a sleep */
+#define CLOCK_EVERY	1024	/* messages, then a look at the clock */
+#define COOL_EVERY	4096	/* rounds */
+#define COOL_MIN	8	/* lanes: fewer are looked at as quickly */
+#define DEADLINE_NOW	0	/* CUBBY_NOW */
+
+/* Lanes ----------------------------------------------------------------------- */
+
+/* One lane, if the wish allows it. -EAGAIN: nothing. */
+static int
+try_lane(struct receiver *receiver, uint32_t lane, struct wish *wish)
+{
+	struct lane_reader *reader;
+
+	if (unlikely(wish->sender) && wish->sender != lane + 1)
+		return -EAGAIN;
+	reader = taking_lane(receiver, lane);
+	if (unlikely(!reader)) {
+		if (lane >= receiver->known)
+			doorbell_clear(receiver->view, lane);
+		return -EAGAIN;
+	}
+	return taking_try(receiver, reader, wish);
+}
+
+/* The lanes of one word of bits. */
+static int
+try_word(struct receiver *receiver, uint32_t word, uint64_t bits,
+	 struct wish *wish)
+{
+	uint32_t lane;
+	int r;
+
+	for (; bits; bits &= bits - 1) {
+		lane = word * 64 + (uint32_t)__builtin_ctzll(bits);
+		r = try_lane(receiver, lane, wish);
+		if (r != -EAGAIN) {
+			receiver->current = lane;
+			receiver->burst = BURST;
+			return r;
+		}
+	}
+	return -EAGAIN;
+}
+
+/*
+ * The lanes whose bit is set, beginning after the current one. words: how many
+ * words of bits there are to look at.
+ */
+static int
+try_ringing(struct receiver *receiver, uint32_t words, struct wish *wish)
+{
+	uint32_t next = (receiver->current + 1) % LANES_MAX;
+	uint32_t first = next / 64 < words ? next / 64 : 0, i, word;
+	uint64_t bits, after = ~UINT64_C(0) << (next & 63);
+	int r;
+
+	for (i = 0; i <= words; i++) {
+		word = (first + i) % words;
+		bits = doorbell_ringing(receiver->view, word);
+		if (word == next / 64 && (i == 0 || i == words))
+			bits &= i == 0 ? after : ~after;
+		else if (i == words)
+			break;
+		if (!bits)
+			continue;
+		r = try_word(receiver, word, bits, wish);
+		if (r != -EAGAIN)
+			return r;
+	}
+	return -EAGAIN;
+}
+
+/* All lanes that are known, whatever the doorbell says. */
+static int
+try_known(struct receiver *receiver, struct wish *wish)
+{
+	uint32_t lane;
+	int r;
+
+	for (lane = 0; lane < receiver->known; lane++) {
+		r = try_lane(receiver, lane, wish);
+		if (r != -EAGAIN)
+			return r;
+	}
+	return -EAGAIN;
+}
+
+/* A batch of lanes that have been quiet for long: their senders shall ring. */
+static void
+cool_lanes(struct receiver *receiver)
+{
+	struct lane_reader *batch[64], *reader;
+	struct sight sight;
+	uint32_t lane, count = 0, i;
+
+	for (lane = 0; lane < receiver->known && count < 64; lane++) {
+		reader = receiver->lanes[lane];
+		if (reader && reader->quiet > COOL_EVERY / 2 &&
+		    doorbell_ringing(receiver->view, lane / 64) >>
+		    (lane & 63) & 1)
+			batch[count++] = reader;
+	}
+	if (count < COOL_MIN)
+		return;
+	for (i = 0; i < count; i++)
+		doorbell_cool(receiver->view, batch[i]->lane);
+	doorbell_cooled();
+	for (i = 0; i < count; i++) {
+		batch[i]->quiet = 0;
+		batch[i]->taken = 0;
+		doorbell_cool_again(receiver->view, batch[i]->lane);
+		if (lane_look(batch[i], &sight) > 0)
+			doorbell_mark(receiver->view, batch[i]->lane);
+	}
+}
+
+static int
+try_others(struct receiver *receiver, struct wish *wish, bool thorough)
+{
+	uint32_t words = thorough ? LANES_MAX / 64 : receiver->known / 64 + 1;
+	int r;
+
+	if (words > LANES_MAX / 64)
+		words = LANES_MAX / 64;
+	if (unlikely(wish->sender))
+		return wish->sender > LANES_MAX ? -EAGAIN :
+		       try_lane(receiver, (uint32_t)wish->sender - 1, wish);
+	r = try_ringing(receiver, words, wish);
+	if (r != -EAGAIN)
+		return r;
+	if (unlikely(doorbell_is_broken(receiver->view))) {
+		while (thorough && taking_open_next(receiver))
+			;
+		r = try_known(receiver, wish);
+	}
+	if (unlikely(++receiver->rounds % COOL_EVERY == 0))
+		cool_lanes(receiver);
+	return r;
+}
+
+/* One look at everything. thorough: no lane is left out. */
+static int
+try_once(struct receiver *receiver, struct wish *wish, bool thorough)
+{
+	uint32_t returned = claims_returned(receiver->view);
+	int r;
+
+	if (unlikely(returned != receiver->returned)) {
+		r = taking_try_returned(receiver, wish, returned);
+		if (r != -EAGAIN)
+			return r;
+	}
+	if (likely(receiver->burst)) {
+		receiver->burst--;
+		r = try_lane(receiver, receiver->current, wish);
+		if (likely(r != -EAGAIN))
+			return r;
+	}
+	return try_others(receiver, wish, thorough);
+}
+
+/* A look of one's own ----------------------------------------------------------- */
+
+struct repair {
+	struct receiver *receiver;
+	uint32_t returned;
+};
+
+static void
+repair(void *context, uint32_t slot)
+{
+	struct repair *repair = context;
+
+	repair->returned += lane_repair_slot(repair->receiver->view, slot,
+					     false);
+}
+
+uint32_t
+receiver_sweep(struct receiver *receiver)
+{
+	struct repair dead = { .receiver = receiver };
+	struct lane_reader *reader;
+	struct sight sight;
+	uint32_t lane;
+
+	while (taking_open_next(receiver))
+		;
+	for (lane = 0; lane < receiver->known; lane++) {
+		reader = receiver->lanes[lane];
+		if (reader && lane_look(reader, &sight) > 0)
+			doorbell_mark(receiver->view, lane);
+	}
+	participants_find_dead(receiver->view, receiver->slot, repair, &dead);
+	/* Whoever returned a message may have died before saying so. */
+	receiver->returned = claims_returned(receiver->view) - 1;
+	receiver->next_sweep = clock_now() + SLEEP_SLICE_FIRST;
+	return dead.returned;
+}
+
+/* Busy: is it time for one? */
+static void
+consider_sweep(struct receiver *receiver)
+{
+	receiver->until_clock = CLOCK_EVERY;
+	if (clock_now() >= receiver->next_sweep)
+		receiver_sweep(receiver);
+}
+
+/* Waiting ------------------------------------------------------------------------ */
+
+static int
+sleep_once(struct receiver *receiver, struct wish *wish, int64_t deadline)
+{
+	struct view *view = receiver->view;
+	uint32_t slot = receiver->slot, ticket;
+	int r, slept;
+
+	receiver->calm = 0;
+	ticket = doorbell_announce(view, slot, &receiver->sleeper);
+	r = try_once(receiver, wish, true);
+	if (r != -EAGAIN) {
+		doorbell_retract(view, slot, &receiver->sleeper);
+		return r;
+	}
+	receiver_leave(receiver);
+	slept = doorbell_sleep(&view->doorbell->events[slot], ticket,
+			       &receiver->sleeper, deadline);
+	receiver_enter(receiver);
+	doorbell_retract(view, slot, &receiver->sleeper);
+	if (slept == DOORBELL_LOOK)
+		receiver_sweep(receiver);
+	r = try_once(receiver, wish, true);
+	if (r == -EAGAIN && wish->sender)
+		/* We may have been rung for what is not for us. */
+		doorbell_ring_after(view, slot);
+	return r == -EAGAIN && slept < 0 ? slept : r;
+}
+
+static int
+wait_for(struct receiver *receiver, struct wish *wish, int64_t deadline)
+{
+	int r = -EAGAIN;
+
+	if (unlikely(shm_is_broken(&receiver->view->receivers_mapping)))
+		return -EBADMSG;
+	if (deadline == DEADLINE_NOW)
+		return try_once(receiver, wish, true);
+	spin_begin(&receiver->spin);
+	while (r == -EAGAIN && spin_again(&receiver->spin))
+		r = try_once(receiver, wish, false);
+	while (r == -EAGAIN)
+		r = sleep_once(receiver, wish, deadline);
+	spin_end(&receiver->spin);
+	return r;
+}
+
+int
+receiver_grant(struct receiver *receiver, struct wish *wish, int64_t deadline)
+{
+	int r;
+
+	r = try_once(receiver, wish, false);
+	if (unlikely(r == -EAGAIN))
+		r = wait_for(receiver, wish, deadline);
+	if (unlikely(r == -EMSGSIZE || (r == 0 && wish->kind == WISH_PEEK)))
+		/* It stays: whoever sleeps may want it. */
+		doorbell_published(receiver->view);
+	if (unlikely(++receiver->calm == CALM_AFTER))
+		doorbell_calm(receiver->view, receiver->slot,
+			      &receiver->sleeper);
+	if (unlikely(--receiver->until_clock == 0))
+		consider_sweep(receiver);
+	return r;
+}
+
+/* Opening and closing --------------------------------------------------------------- */
+
+int
+receiver_open(struct view *view, bool trusts, struct receiver *ret)
+{
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->view = view;
+	ret->trusts = trusts;
+	ret->until_clock = CLOCK_EVERY;
+	ret->lanes = calloc(LANES_MAX, sizeof(*ret->lanes));
+	if (!ret->lanes)
+		return -ENOMEM;
+	r = participants_join(view, &ret->life, &ret->slot);
+	if (r < 0) {
+		free(ret->lanes);
+		return r;
+	}
+	lane_repair_slot(view, ret->slot, true);
+	participants_enter(view, ret->slot);
+	ret->returned = claims_returned(view) - 1;
+	exclusion_init(&ret->exclusion);
+	spin_init(&ret->spin);
+	return 0;
+}
+
+static void
+free_private(struct receiver *receiver)
+{
+	struct held *held;
+	uint32_t lane;
+
+	while ((held = receiver->spare)) {
+		receiver->spare = held->next;
+		free(held);
+	}
+	for (lane = 0; lane < receiver->known; lane++)
+		free(receiver->lanes[lane]);
+	free(receiver->lanes);
+}
+
+void
+receiver_close(struct receiver *receiver)
+{
+	uint32_t lane;
+
+	while (receiver->held)
+		taking_reject(receiver, receiver->held);
+	for (lane = 0; lane < receiver->known; lane++)
+		if (receiver->lanes[lane])
+			lane_close_reader(receiver->lanes[lane]);
+	participants_leave(receiver->view, receiver->slot, &receiver->life);
+	/* A message that somebody rang us for must not wait for another. */
+	doorbell_ring(receiver->view);
+	free_private(receiver);
+}
+
+void
+receiver_forget(struct receiver *receiver)
+{
+	struct held *held;
+	uint32_t lane;
+
+	while ((held = receiver->held)) {
+		receiver->held = held->next;
+		free(held->copy);
+		free(held);
+	}
+	for (lane = 0; lane < receiver->known; lane++)
+		if (receiver->lanes[lane])
+			lane_forget_reader(receiver->lanes[lane]);
+	free_private(receiver);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 10. May include: base taking. */
+/*
+ * The receiving end of a handle: choosing a lane, and waiting for a message.
+ */
+#ifndef CUBBY_RECEIVER_H
+#define CUBBY_RECEIVER_H
+
+#include "base.h"
+#include "taking.h"
+
+/* Joins the receivers, repairs what the slot's last owner left. Errors: -EUSERS
+   -ENOSPC -ENOMEM and the kernel's. */
+int
+receiver_open(struct view *view, bool trusts, struct receiver *ret);
+
+/* Gives back what is held, leaves. */
+void
+receiver_close(struct receiver *receiver);
+void
+receiver_forget(struct receiver *receiver);
+
+static inline void
+receiver_enter(struct receiver *receiver)
+{
+	exclusion_enter(&receiver->exclusion);
+}
+
+static inline void
+receiver_leave(struct receiver *receiver)
+{
+	exclusion_leave(&receiver->exclusion);
+}
+
+/*
+ * Grants the wish, waiting until the deadline. Entered before, and left after.
+ * Errors: -EAGAIN -ETIMEDOUT -EINTR -EMSGSIZE (wish->taken.size tells) -EBADMSG
+ * -ENOSPC -ENOMEM.
+ */
+int
+receiver_grant(struct receiver *receiver, struct wish *wish, int64_t deadline);
+
+/* A look of one's own: at all lanes, new ones too, and at holders' lives.
+   Returns how many messages of dead holders went back. */
+uint32_t
+receiver_sweep(struct receiver *receiver);
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 9. May include: base atomics clock spin exclusion futex layout doorbell lane sender. */
+/*
+ * Sending: fill the next cell of one's lane; if there is no room, look for a
+ * moment, then sleep until a receiver moves the head.
+ */
+#include "base.h"
+#include "clock.h"
+#include "futex.h"
+#include "sender.h"
+
+#include <stdlib.h>
+
+#define DEADLINE_NOW	0	/* CUBBY_NOW */
+#define CALM_AFTER	64	/* sends without a sleep */
+
+int
+sender_open(struct view *view, const char *name, struct sender *ret)
+{
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->view = view;
+	r = lane_open_writer(view, name, &ret->writer);
+	if (r < 0)
+		return r;
+	exclusion_init(&ret->exclusion);
+	spin_init(&ret->spin);
+	return 0;
+}
+
+static void
+unlink_draft(struct sender *sender, struct draft *draft)
+{
+	if (draft->previous)
+		draft->previous->next = draft->next;
+	else
+		sender->drafts = draft->next;
+	if (draft->next)
+		draft->next->previous = draft->previous;
+	free(draft);
+}
+
+void
+sender_close(struct sender *sender)
+{
+	while (sender->drafts)
+		sender_abort(sender, sender->drafts);
+	lane_close_writer(&sender->writer);
+}
+
+void
+sender_forget(struct sender *sender)
+{
+	while (sender->drafts)
+		unlink_draft(sender, sender->drafts);
+	lane_forget_writer(&sender->writer);
+}
+
+/* Waiting -------------------------------------------------------------------- */
+
+/* What a wait is for: room (position 0 is not looked at), or a position. */
+struct awaited {
+	bool room;
+	uint64_t position;
+};
+
+/* 0: it has happened; -EAGAIN: not yet. */
+static int
+look(struct sender *sender, const struct awaited *awaited)
+{
+	struct lane_writer *w = &sender->writer;
+
+	if (awaited->room)
+		return lane_make_room(w);
+	if (unlikely(shm_is_broken(&w->view->receivers_mapping)))
+		return -EBADMSG;
+	return (int64_t)(lane_passed(w) - awaited->position) > 0 ? 0 : -EAGAIN;
+}
+
+/* Where the head has to be for it to be worth waking us. */
+static uint64_t
+wanted(const struct sender *sender, const struct awaited *awaited)
+{
+	return awaited->room ? sender->writer.head + 1 : awaited->position + 1;
+}
+
+/*
+ * No receiver has made memory for our lane's entry yet, so nobody can tell us
+ * that he has read from it; the first one to do so raises lanes_committed.
+ */
+static int
+sleep_for_entry(struct sender *sender, const struct awaited *awaited,
+		int64_t deadline)
+{
+	word32 *committed = &sender->view->receivers->lanes_committed;
+	uint32_t seen;
+	int r;
+
+	/* LANE-A7 acquire: before the last look. Pairs with LANE-C3. */
+	seen = word32_load_acquire(committed);
+	r = look(sender, awaited);
+	if (r != -EAGAIN)
+		return r;
+	sender->sleeper.slice = SLEEP_SLICE_FIRST;
+	sender_leave(sender);
+	r = doorbell_sleep(committed, seen, &sender->sleeper, deadline);
+	sender_enter(sender);
+	return r < 0 ? r : -EAGAIN;
+}
+
+static int
+sleep_once(struct sender *sender, const struct awaited *awaited,
+	   int64_t deadline)
+{
+	struct lane_writer *w = &sender->writer;
+	uint32_t ticket;
+	int r, slept;
+
+	if (!w->entry_known)
+		return sleep_for_entry(sender, awaited, deadline);
+	sender->calm = 0;
+	ticket = doorbell_announce_sender(w->file, w->entry,
+					  wanted(sender, awaited),
+					  &sender->sleeper);
+	r = look(sender, awaited);
+	if (r == -EAGAIN) {
+		sender_leave(sender);
+		slept = doorbell_sleep(&w->entry->room, ticket,
+				       &sender->sleeper, deadline);
+		sender_enter(sender);
+		r = look(sender, awaited);
+		if (r == -EAGAIN && slept < 0)
+			r = slept;
+	}
+	doorbell_retract_sender(w->file, &sender->sleeper);
+	return r;
+}
+
+static int
+wait_for(struct sender *sender, const struct awaited *awaited,
+	 int64_t deadline)
+{
+	int r = look(sender, awaited);
+
+	if (r != -EAGAIN || deadline == DEADLINE_NOW)
+		return r;
+	spin_begin(&sender->spin);
+	while (r == -EAGAIN && spin_again(&sender->spin))
+		r = look(sender, awaited);
+	while (r == -EAGAIN)
+		r = sleep_once(sender, awaited, deadline);
+	spin_end(&sender->spin);
+	return r;
+}
+
+int
+sender_wait_room(struct sender *sender, int64_t deadline)
+{
+	const struct awaited room = { .room = true };
+
+	if (lane_has_room(&sender->writer)) {
+		if (unlikely(++sender->calm == CALM_AFTER))
+			doorbell_calm_sender(sender->writer.file,
+					     &sender->sleeper);
+		return 0;
+	}
+	return wait_for(sender, &room, deadline);
+}
+
+int
+sender_wait_passed(struct sender *sender, uint64_t position, int64_t deadline)
+{
+	const struct awaited passed = { .position = position };
+
+	return wait_for(sender, &passed, deadline);
+}
+
+/* Sending --------------------------------------------------------------------- */
+
+int
+sender_send(struct sender *sender, const struct parcel *parcel,
+	    const void *data)
+{
+	struct lane_writer *w = &sender->writer;
+	uint64_t block;
+	int r;
+
+	if (likely(lane_fits(w, parcel))) {
+		lane_send(w, parcel, data);
+		return 0;
+	}
+	r = lane_allocate(w, max_u64(1, parcel->size), INT64_MAX, &block);
+	if (r < 0)
+		return r;
+	memcpy(lane_block(w, block), data, parcel->size);
+	lane_send_block(w, parcel, block);
+	return 0;
+}
+
+int
+sender_reserve(struct sender *sender, uint64_t size, struct draft **ret)
+{
+	struct lane_writer *w = &sender->writer;
+	bool small = size + sizeof(uint64_t) <= w->view->geometry.inline_max;
+	struct draft *draft;
+	int r;
+
+	/* What fits into a cell, even with a wide type, is filled in private
+	   memory: which cell it gets is decided at commit. */
+	if (posix_memalign((void **)&draft, CACHE_LINE,
+			   round_up(sizeof(*draft), CACHE_LINE) +
+			   (small ? size : 0)))
+		return -ENOMEM;
+	draft->block = 0;
+	draft->size = size;
+	draft->data = (char *)draft + round_up(sizeof(*draft), CACHE_LINE);
+	if (!small) {
+		r = lane_allocate(w, size, INT64_MAX, &draft->block);
+		if (r < 0) {
+			free(draft);
+			return r;
+		}
+		draft->data = lane_block(w, draft->block);
+	}
+	lane_keep_place(w);
+	draft->previous = NULL;
+	draft->next = sender->drafts;
+	if (draft->next)
+		draft->next->previous = draft;
+	sender->drafts = draft;
+	*ret = draft;
+	return 0;
+}
+
+void
+sender_commit(struct sender *sender, struct draft *draft,
+	      const struct parcel *parcel)
+{
+	struct lane_writer *w = &sender->writer;
+
+	lane_return_place(w);
+	if (!draft->block) {
+		lane_send(w, parcel, draft->data);
+	} else if (lane_fits(w, parcel)) {
+		lane_send(w, parcel, draft->data);
+		lane_unallocate(w, draft->block);
+	} else {
+		lane_send_block(w, parcel, draft->block);
+	}
+	unlink_draft(sender, draft);
+}
+
+void
+sender_abort(struct sender *sender, struct draft *draft)
+{
+	lane_return_place(&sender->writer);
+	if (draft->block)
+		lane_unallocate(&sender->writer, draft->block);
+	unlink_draft(sender, draft);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 9. May include: base atomics clock spin exclusion futex layout doorbell lane. */
+/*
+ * The sending end of a handle: a lane, and waiting for room in it.
+ */
+#ifndef CUBBY_SENDER_H
+#define CUBBY_SENDER_H
+
+#include "base.h"
+#include "exclusion.h"
+#include "lane.h"
+#include "spin.h"
+
+/* A message being written. */
+struct draft {
+	struct draft *next, *previous;	/* of the open ones */
+	uint64_t size;		/* reserved */
+	uint64_t block;		/* 0: in private memory, behind this */
+	void *data;
+	void *owner;		/* the handle */
+};
+
+struct sender {
+	struct view *view;
+	struct lane_writer writer;
+	struct sleeper sleeper;
+	struct spin spin;
+	struct exclusion exclusion;
+	struct draft *drafts;
+	uint32_t calm;		/* sends since the last sleep */
+};
+
+/* Errors: those of lane_open_writer(). */
+int
+sender_open(struct view *view, const char *name, struct sender *ret);
+
+/* Aborts the drafts, leaves the lane. */
+void
+sender_close(struct sender *sender);
+
+/* In a child after fork(). */
+void
+sender_forget(struct sender *sender);
+
+/* Between sender_enter() and sender_leave() the lane is this thread's. */
+static inline void
+sender_enter(struct sender *sender)
+{
+	exclusion_enter(&sender->exclusion);
+}
+
+static inline void
+sender_leave(struct sender *sender)
+{
+	exclusion_leave(&sender->exclusion);
+}
+
+/* Waits for room. Errors: -EAGAIN (deadline CUBBY_NOW) -ETIMEDOUT -EINTR
+   -EBADMSG -ENOSPC. */
+int
+sender_wait_room(struct sender *sender, int64_t deadline);
+
+/* Waits until receivers have passed position. The same errors. */
+int
+sender_wait_passed(struct sender *sender, uint64_t position, int64_t deadline);
+
+/* Sends; there is room. Errors: -ENOSPC -ENOMEM: nothing was sent. */
+int
+sender_send(struct sender *sender, const struct parcel *parcel,
+	    const void *data);
+
+/* Reserves; there is room. Errors: -ENOSPC -ENOMEM. */
+int
+sender_reserve(struct sender *sender, uint64_t size, struct draft **ret);
+void
+sender_commit(struct sender *sender, struct draft *draft,
+	      const struct parcel *parcel);
+void
+sender_abort(struct sender *sender, struct draft *draft);
+
+#endif

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 9. May include: base atomics spin exclusion layout participants claims doorbell lane taking. */
+/*
+ * Taking one message.
+ *
+ *	small, copied	copy the cell, then move the head: received at that
+ *			instant
+ *	large, copied	alone (biased): copy the block, then move the head; with
+ *			others about: claim it, copy, free the claim, so that
+ *			they do not copy the same megabyte
+ *	held		claim it; the bytes of a small one go into the record,
+ *			a large one stays in its block
+ *	peeked		copy, and look whether it is still the next
+ *
+ * What lies in a lane of another user may change while it is read, whatever
+ * the head says, so a held message of his is copied at once, and read there.
+ */
+#include "base.h"
+#include "taking.h"
+
+#include <stdlib.h>
+
+/* Lanes ----------------------------------------------------------------------- */
+
+bool
+taking_open_next(struct receiver *receiver)
+{
+	struct lane_reader *reader;
+	int r;
+
+	if (receiver->known == LANES_MAX)
+		return false;
+	reader = malloc(sizeof(*reader));
+	if (!reader)
+		return false;
+	r = lane_open_reader(receiver->view, receiver->known, reader);
+	if (r < 0) {
+		free(reader);
+		if (r != -EBADMSG && r != -EACCES)
+			return false;
+		reader = NULL;
+	}
+	receiver->lanes[receiver->known++] = reader;
+	return true;
+}
+
+struct lane_reader *
+taking_lane(struct receiver *receiver, uint32_t lane)
+{
+	if (lane >= LANES_MAX)
+		return NULL;
+	while (unlikely(lane >= receiver->known))
+		if (!taking_open_next(receiver))
+			return NULL;
+	return receiver->lanes[lane];
+}
+
+/* Claims ------------------------------------------------------------------------ */
+
+static int
+find_claim(struct receiver *receiver, uint32_t *ret)
+{
+	int r;
+
+	while ((*ret = claims_find_free(receiver->view, receiver->slot)) ==
+	       CLAIM_NONE) {
+		r = claims_extend(receiver->view, receiver->slot);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Steps 1 to 3 of claims.h. -EAGAIN: somebody else was faster. */
+static int
+claim(struct receiver *receiver, struct lane_reader *reader,
+      const struct sight *sight, uint32_t *ret_claim, uint64_t *ret_word)
+{
+	char bytes[CELL_MAX];
+	uint64_t intent;
+	bool small = !sight->taken.block;
+	int r;
+
+	r = find_claim(receiver, ret_claim);
+	if (r < 0)
+		return r;
+	if (small)
+		/* relaxed: proved by lane_take() */
+		copy_out_relaxed(bytes, sight->bytes, sight->taken.size);
+	intent = claims_intend(receiver->view, *ret_claim, receiver->slot,
+			       &sight->taken, small ? bytes : NULL);
+	if (!lane_take(reader, sight, *ret_claim + 1)) {
+		claims_reset(receiver->view, *ret_claim, intent);
+		return -EAGAIN;
+	}
+	claims_confirm(receiver->view, *ret_claim, intent);
+	*ret_word = claim_with(intent, receiver->slot, CLAIM_HELD);
+	return 0;
+}
+
+/* Held messages ------------------------------------------------------------------ */
+
+static struct held *
+new_held(struct receiver *receiver)
+{
+	struct held *held = receiver->spare;
+
+	if (held)
+		receiver->spare = held->next;
+	else
+		held = malloc(sizeof(*held));
+	return held;
+}
+
+static void
+spare_held(struct receiver *receiver, struct held *held)
+{
+	held->next = receiver->spare;
+	receiver->spare = held;
+}
+
+static void
+unlink_held(struct receiver *receiver, struct held *held)
+{
+	if (held->previous)
+		held->previous->next = held->next;
+	else
+		receiver->held = held->next;
+	if (held->next)
+		held->next->previous = held->previous;
+	free(held->copy);
+	spare_held(receiver, held);
+}
+
+/* Another user could rewrite what is being read. */
+static bool
+must_copy(const struct receiver *receiver, const struct lane_reader *reader,
+	  const struct taken *taken)
+{
+	return taken->block && reader->foreign && !receiver->trusts;
+}
+
+/* The claim is ours: a handle for it. */
+static void
+hold(struct receiver *receiver, const struct lane_reader *reader,
+     struct held *held, const struct taken *taken)
+{
+	held->taken = *taken;
+	held->reader = reader;
+	held->data = !taken->block ? (const void *)
+		     claims_bytes(receiver->view, held->claim) :
+		     lane_read_block(reader, taken->block);
+	if (held->copy) {
+		memcpy(held->copy, held->data, taken->size);
+		held->data = held->copy;
+	}
+	held->previous = NULL;
+	held->next = receiver->held;
+	if (held->next)
+		held->next->previous = held;
+	receiver->held = held;
+}
+
+/* Memory for a handle of that message. Errors: -ENOMEM. */
+static int
+prepare_hold(struct receiver *receiver, const struct lane_reader *reader,
+	     const struct taken *taken, struct held **ret)
+{
+	struct held *held = new_held(receiver);
+
+	if (!held)
+		return -ENOMEM;
+	held->copy = NULL;
+	if (must_copy(receiver, reader, taken)) {
+		held->copy = malloc(max_u64(1, taken->size));
+		if (!held->copy) {
+			spare_held(receiver, held);
+			return -ENOMEM;
+		}
+	}
+	*ret = held;
+	return 0;
+}
+
+static void
+unprepare_hold(struct receiver *receiver, struct held *held)
+{
+	free(held->copy);
+	spare_held(receiver, held);
+}
+
+int
+taking_release(struct receiver *receiver, struct held *held)
+{
+	int r = shm_is_broken(&held->reader->mapping) && held->taken.block ?
+		-EBADMSG : 0;
+
+	claims_free(receiver->view, held->claim, held->word);
+	unlink_held(receiver, held);
+	return r;
+}
+
+void
+taking_reject(struct receiver *receiver, struct held *held)
+{
+	claims_return(receiver->view, held->claim, held->word);
+	unlink_held(receiver, held);
+	doorbell_ring(receiver->view);
+}
+
+/* From a lane ---------------------------------------------------------------------- */
+
+static void
+fill_in(struct wish *wish, const struct lane_reader *reader,
+	const struct taken *taken, uint32_t deliveries)
+{
+	wish->taken = *taken;
+	wish->uid = reader->uid;
+	wish->deliveries = deliveries;
+}
+
+/* The block goes to the buffer; its lane may break under it. */
+static int
+copy_block(const struct lane_reader *reader, const struct taken *taken,
+	   void *buffer)
+{
+	memcpy(buffer, lane_read_block(reader, taken->block), taken->size);
+	return shm_is_broken(&reader->mapping) ? -EBADMSG : 0;
+}
+
+static int
+copy_by_claim(struct receiver *receiver, struct lane_reader *reader,
+	      const struct sight *sight, void *buffer)
+{
+	uint64_t word;
+	uint32_t number;
+	int r;
+
+	r = claim(receiver, reader, sight, &number, &word);
+	if (r < 0)
+		return r;
+	r = copy_block(reader, &sight->taken, buffer);
+	claims_free(receiver->view, number, word);
+	if (r < 0)
+		lane_break(reader);
+	return r;
+}
+
+static int
+copy(struct receiver *receiver, struct lane_reader *reader,
+     const struct sight *sight, void *buffer)
+{
+	const struct taken *taken = &sight->taken;
+
+	if (likely(!taken->block)) {
+		/* relaxed: proved by lane_take() */
+		copy_out_relaxed(buffer, sight->bytes, taken->size);
+		if (unlikely(shm_is_broken(&reader->mapping)))
+			return -EAGAIN;	/* the next look cuts it off */
+	} else if (!reader->bias) {
+		return copy_by_claim(receiver, reader, sight, buffer);
+	} else if (copy_block(reader, taken, buffer) < 0) {
+		return -EAGAIN;
+	}
+	return likely(lane_take(reader, sight, 0)) ? 0 : -EAGAIN;
+}
+
+static int
+peek(struct lane_reader *reader, const struct sight *sight, void *buffer)
+{
+	const struct taken *taken = &sight->taken;
+
+	/* relaxed: proved by lane_is_next() */
+	copy_out_relaxed(buffer, taken->block ?
+			 lane_read_block(reader, taken->block) : sight->bytes,
+			 taken->size);
+	if (shm_is_broken(&reader->mapping))
+		return -EAGAIN;
+	return lane_is_next(reader, sight) ? 0 : -EAGAIN;
+}
+
+static int
+take_hold(struct receiver *receiver, struct lane_reader *reader,
+	  const struct sight *sight, struct wish *wish)
+{
+	struct held *held;
+	int r;
+
+	r = prepare_hold(receiver, reader, &sight->taken, &held);
+	if (r < 0)
+		return r;
+	r = claim(receiver, reader, sight, &held->claim, &held->word);
+	if (r < 0) {
+		unprepare_hold(receiver, held);
+		return r;
+	}
+	hold(receiver, reader, held, &sight->taken);
+	wish->held = held;
+	return 0;
+}
+
+static int
+take(struct receiver *receiver, struct lane_reader *reader,
+     const struct sight *sight, struct wish *wish)
+{
+	if (unlikely(wish->kind == WISH_HOLD))
+		return take_hold(receiver, reader, sight, wish);
+	if (unlikely(sight->taken.size > wish->size)) {
+		if (!lane_is_next(reader, sight))
+			return -EAGAIN;
+		wish->taken.size = sight->taken.size;
+		return -EMSGSIZE;
+	}
+	if (unlikely(wish->kind == WISH_PEEK))
+		return peek(reader, sight, wish->buffer);
+	return copy(receiver, reader, sight, wish->buffer);
+}
+
+int
+taking_try(struct receiver *receiver, struct lane_reader *reader,
+	   struct wish *wish)
+{
+	struct sight sight;
+	int r;
+
+	/* Each turn of this loop but the last is lost to another receiver, who
+	   has taken a message. */
+	do {
+		r = lane_look(reader, &sight);
+		if (r <= 0)
+			break;
+		r = take(receiver, reader, &sight, wish);
+		if (likely(r == 0)) {
+			fill_in(wish, reader, &sight.taken, 1);
+			lane_consider_bias(reader, receiver->slot);
+			return 0;
+		}
+	} while (r == -EAGAIN);
+	if (likely(r == 0)) {
+		reader->quiet++;
+		r = -EAGAIN;
+	}
+	if (unlikely(reader->broken && !reader->told)) {
+		reader->told = true;
+		return -EBADMSG;
+	}
+	return r == -EBADMSG ? -EAGAIN : r;
+}
+
+/* What went back --------------------------------------------------------------------- */
+
+/* A record that says RETURNED and makes sense; its lane's reader, or NULL. */
+static struct lane_reader *
+read_returned(struct receiver *receiver, uint32_t number, uint64_t *word,
+	      struct taken *taken)
+{
+	const struct view *view = receiver->view;
+	struct lane_reader *reader;
+
+	if (!claims_read(view, number, word, taken) ||
+	    claim_state(*word) != CLAIM_RETURNED || taken->lane >= LANES_MAX)
+		return NULL;
+	reader = taking_lane(receiver, (uint32_t)taken->lane);
+	if (!reader || taken->size > view->attributes.message_max)
+		return NULL;
+	if (taken->block)
+		return lane_holds_block(view, taken->block, taken->size) &&
+		       !reader->broken ? reader : NULL;
+	return taken->size <= view->geometry.inline_max ? reader : NULL;
+}
+
+static int
+copy_returned(struct receiver *receiver, const struct lane_reader *reader,
+	      uint32_t number, uint64_t word, struct wish *wish)
+{
+	struct view *view = receiver->view;
+	const struct taken *taken = &wish->taken;
+	int r;
+
+	if (taken->block) {
+		if (!claims_take_over(view, number, receiver->slot, &word))
+			return -EAGAIN;
+		wish->deliveries = claim_deliveries(word);
+		r = copy_block(reader, taken, wish->buffer);
+		claims_free(view, number, word);
+		return r;
+	}
+	/* relaxed: proved by claims_consume() */
+	copy_out_relaxed(wish->buffer, claims_bytes(view, number),
+			 taken->size);
+	return claims_consume(view, number, word) ? 0 : -EAGAIN;
+}
+
+static int
+peek_returned(const struct receiver *receiver,
+	      const struct lane_reader *reader, uint32_t number, uint64_t word,
+	      struct wish *wish)
+{
+	const struct taken *taken = &wish->taken;
+
+	/* relaxed: proved by claims_unchanged() */
+	copy_out_relaxed(wish->buffer, taken->block ?
+			 lane_read_block(reader, taken->block) :
+			 claims_bytes(receiver->view, number), taken->size);
+	return claims_unchanged(receiver->view, number, word) ? 0 : -EAGAIN;
+}
+
+static int
+hold_returned(struct receiver *receiver, const struct lane_reader *reader,
+	      uint32_t number, uint64_t word, struct wish *wish)
+{
+	struct held *held;
+	int r;
+
+	r = prepare_hold(receiver, reader, &wish->taken, &held);
+	if (r < 0)
+		return r;
+	if (!claims_take_over(receiver->view, number, receiver->slot, &word)) {
+		unprepare_hold(receiver, held);
+		return -EAGAIN;
+	}
+	held->claim = number;
+	held->word = word;
+	hold(receiver, reader, held, &wish->taken);
+	wish->held = held;
+	return 0;
+}
+
+static int
+take_returned(struct receiver *receiver, const struct lane_reader *reader,
+	      uint32_t number, uint64_t word, const struct taken *taken,
+	      struct wish *wish)
+{
+	fill_in(wish, reader, taken, claim_deliveries(word) + 1);
+	if (wish->kind == WISH_HOLD)
+		return hold_returned(receiver, reader, number, word, wish);
+	if (taken->size > wish->size)
+		return -EMSGSIZE;
+	if (wish->kind == WISH_PEEK)
+		return peek_returned(receiver, reader, number, word, wish);
+	return copy_returned(receiver, reader, number, word, wish);
+}
+
+/* The oldest of its sender's, of those that the wish allows: its record. *any:
+   there are some, for somebody. */
+static uint32_t
+find_returned(struct receiver *receiver, const struct wish *wish, bool *any)
+{
+	uint32_t number, found = CLAIM_NONE;
+	uint32_t count = claims_count(receiver->view);
+	struct taken taken, best = { 0 };
+	uint64_t word;
+
+	*any = false;
+	for (number = 0; number < count; number++) {
+		if (!read_returned(receiver, number, &word, &taken))
+			continue;
+		*any = true;
+		if (wish->sender && wish->sender != taken.lane + 1)
+			continue;
+		if (found != CLAIM_NONE &&
+		    (taken.lane != best.lane ||
+		     (int64_t)(taken.position - best.position) > 0))
+			continue;
+		found = number;
+		best = taken;
+	}
+	return found;
+}
+
+int
+taking_try_returned(struct receiver *receiver, struct wish *wish,
+		    uint32_t returned)
+{
+	const struct lane_reader *reader;
+	struct taken taken;
+	uint32_t number;
+	uint64_t word;
+	bool any;
+	int r;
+
+	do {
+		number = find_returned(receiver, wish, &any);
+		if (!any)
+			receiver->returned = returned;
+		if (number == CLAIM_NONE)
+			return -EAGAIN;
+		reader = read_returned(receiver, number, &word, &taken);
+		r = -EAGAIN;	/* lost to another receiver, who has it now */
+		if (reader)
+			r = take_returned(receiver, reader, number, word,
+					  &taken, wish);
+	} while (r == -EAGAIN);
+	return r;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 9. May include: base atomics spin exclusion layout participants claims doorbell lane. */
+/*
+ * Taking one message, by copy, by peek, or by claim, from a lane or from those
+ * that went back.
+ */
+#ifndef CUBBY_TAKING_H
+#define CUBBY_TAKING_H
+
+#include "base.h"
+#include "exclusion.h"
+#include "lane.h"
+#include "spin.h"
+
+/* A message being held. */
+struct held {
+	struct held *next, *previous;	/* of those held; `next` of the spare */
+	void *owner;			/* the handle */
+	const void *data;
+	void *copy;			/* ours, of another user's; or NULL */
+	const struct lane_reader *reader;
+	struct taken taken;
+	uint32_t claim;
+	uint64_t word;
+};
+
+struct receiver {
+	struct view *view;
+	struct liveness life;
+	uint32_t slot;
+	bool trusts;			/* hold other users' messages in place */
+	struct lane_reader **lanes;	/* of LANES_MAX; NULL: not a lane */
+	uint32_t known;			/* lanes below it have been opened */
+	uint32_t current;		/* the lane whose turn it is */
+	uint32_t burst;			/* messages left of its turn */
+	uint32_t returned;		/* claims_returned() when last looked */
+	uint32_t calm;			/* messages since the last sleep */
+	uint32_t rounds;		/* looks at all lanes, for cooling */
+	uint32_t until_clock;		/* messages until the next look at it */
+	int64_t next_sweep;		/* ns: a look of one's own */
+	struct sleeper sleeper;
+	struct spin spin;
+	struct exclusion exclusion;
+	struct held *held;
+	struct held *spare;
+};
+
+enum wish_kind { WISH_COPY, WISH_PEEK, WISH_HOLD };
+
+/* What a call asks for, and what it gets. */
+struct wish {
+	enum wish_kind kind;
+	uint64_t sender;	/* lane + 1, or 0: anyone's */
+	void *buffer;
+	uint64_t size;		/* of the buffer */
+	/* out */
+	struct taken taken;
+	uid_t uid;
+	uint32_t deliveries;
+	struct held *held;
+};
+
+/* The reader of a lane, opened if it has to be; NULL: no such lane, or something
+   that somebody has planted in its place. */
+struct lane_reader *
+taking_lane(struct receiver *receiver, uint32_t lane);
+
+/* Opens the lane after those that are known. False: there is none. */
+bool
+taking_open_next(struct receiver *receiver);
+
+/* The lane's next message. -EAGAIN: there is none. Other errors as for
+   receiver_grant(). */
+int
+taking_try(struct receiver *receiver, struct lane_reader *reader,
+	   struct wish *wish);
+
+/* A message that went back. returned: the event count by which it is looked
+   for. */
+int
+taking_try_returned(struct receiver *receiver, struct wish *wish,
+		    uint32_t returned);
+
+/* Ends a held message. -EBADMSG: what was read may have been wrong. */
+int
+taking_release(struct receiver *receiver, struct held *held);
+void
+taking_reject(struct receiver *receiver, struct held *held);
+
+#endif
