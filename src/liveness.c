@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 3. May include: base atomics shm liveness. */
+/* Layer 3. May include: base atomics futex shm liveness. */
 /*
  * Two questions about life: does that participant's process live (a lock that
  * its memory holds), and am I still the process that I was (a number that a
@@ -15,7 +15,7 @@
  * between the two cannot come to its parent's number.
  *
  * The lock that keeps fork() out of the open..close window lies in the wiped
- * page too: whoever is born finds it open, and nobody has to open it there.
+ * page too: whoever is born finds it free, and nobody has to free it there.
  *
  * What would break this: keeping a descriptor of the file beyond the window (a
  * child would inherit it, and hold the lock for a dead parent); a file system
@@ -24,6 +24,7 @@
  */
 #include "base.h"
 #include "atomics.h"
+#include "futex.h"
 #include "liveness.h"
 #include "shm.h"
 #include <fcntl.h>
@@ -32,10 +33,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+enum {
+	FREE, /* what a child finds */
+	LOCKED,
+	AWAITED /* locked, and others sleep on it */
+};
+
 /* Wiped in a child. The number first: liveness_address points to it. */
 struct identity {
 	word64 process;
-	pthread_mutex_t fork_lock; /* all zeros: open (glibc, musl) */
+	word32 fork_lock; /* FREE, ... */
 };
 
 word64 liveness_address; /* of the identity */
@@ -110,17 +117,54 @@ block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &mask, &mask_before);
 }
 
+/*
+ * Not a pthread_mutex_t, which would have to be opened in the child by a thread
+ * that has not locked it. No wake-up is lost:
+ *
+ *	who waits			who unlocks
+ *	  LOCKED becomes AWAITED	  the word becomes FREE
+ *	  sleeps while AWAITED		  if it was AWAITED: wakes one
+ *
+ * If the word becomes FREE first, the one that waits finds it so, or the kernel
+ * does and lets it not sleep. If it became AWAITED first, it is seen, for both
+ * change the same word by atomic operations. And who has slept takes the lock
+ * as AWAITED, for he cannot know who else sleeps.
+ */
 void
 liveness_fork_lock(void)
 {
+	word32 *lock = &identity()->fork_lock;
+	uint32_t mine = LOCKED, found;
+
 	block_signals();
-	pthread_mutex_lock(&identity()->fork_lock);
+	for (;;) {
+		found = FREE;
+		/* LIVENESS-X4 acq_rel: after the last owner. Pairs with
+		   LIVENESS-X6. */
+		if (word32_cas_acq_rel(lock, &found, mine))
+			return;
+		/* LIVENESS-X5 acq_rel: told before sleeping. Pairs with
+		   LIVENESS-X6. */
+		if (found == LOCKED &&
+		    !word32_cas_acq_rel(lock, &found, AWAITED))
+			continue;
+		futex_wait(lock, AWAITED, INT64_MAX);
+		mine = AWAITED;
+	}
 }
 
 void
 liveness_fork_unlock(void)
 {
-	pthread_mutex_unlock(&identity()->fork_lock);
+	word32 *lock = &identity()->fork_lock;
+	uint32_t found = LOCKED;
+
+	/* LIVENESS-X6 acq_rel: before the next owner. Pairs with LIVENESS-X4,
+	   LIVENESS-X5. */
+	while (!word32_cas_acq_rel(lock, &found, FREE))
+		;
+	if (found == AWAITED)
+		futex_wake(lock, 1);
 	pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
 }
 
@@ -140,7 +184,7 @@ after_fork_in_parent(void)
 		liveness_fork_unlock();
 }
 
-/* The lock has been wiped, and so is open. */
+/* The lock has been wiped, and so is free. */
 static void
 after_fork_in_child(void)
 {
