@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,11 +91,22 @@ what_was_cut_off_reads_as_zeros_and_is_told(void)
 
 	memset(m.at, 'x', 2 * PAGE);
 	need(!ftruncate(m.fd, 0));
-	errno = 7;
 	need(touch(m.at + PAGE + 5) == 0);
-	need(errno == 7);
 	need(guard_is_broken(m.guard));
 	unmap(&m);
+}
+
+static void
+errno_is_kept(void)
+{
+	struct mapped m = guarded(1, RW);
+
+	need(!ftruncate(m.fd, 0));
+	forked_deny(SYS_madvise, EPERM);
+	errno = EDOM;
+	need(touch(m.at) == 0);
+	order_compiler(); /* which would say at once what errno is */
+	need(errno == EDOM);
 }
 
 static void
@@ -599,6 +611,7 @@ zeros_are_not_inherited(void)
 
 static const struct forked_test tests[] = {
 	FORKED_TEST(what_was_cut_off_reads_as_zeros_and_is_told),
+	FORKED_TEST(errno_is_kept),
 	FORKED_TEST(other_pages_stay_what_they_were),
 	FORKED_TEST(the_last_byte_of_an_odd_length_is_guarded),
 	FORKED_TEST(a_writable_mapping_stays_writable),

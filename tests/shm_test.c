@@ -316,7 +316,7 @@ commit_past_limit(int fd)
 {
 	int committed = 0, refused = 0;
 
-	while (committed < 1000 || refused < 1000)
+	while (committed < 20000 || refused < 20000)
 		switch (shm_commit(fd, 4 * PAGE, PAGE, FOREVER)) {
 		case 0:
 			committed++;
