@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Test: tsan. */
 #include "base.h"
 #include "atomics.h"
 #include "clock.h"
@@ -181,7 +182,22 @@ struct rounds {
 	word32 seen_by_runner __attribute__((aligned(CACHE_LINE)));
 	word32 done; /* the last round that both have ended */
 };
-#define ROUNDS 20000
+#define ROUNDS 5000
+
+/* Waits in turns with others when the processors are taken. */
+static uint32_t
+wait_for(const word32 *word, uint32_t from)
+{
+	uint32_t value;
+	int spins = 0;
+
+	while ((value = word32_load_acquire(word)) < from)
+		if (++spins % 256)
+			cpu_relax();
+		else
+			sched_yield();
+	return value;
+}
 
 static void *
 run(void *argument)
@@ -192,8 +208,7 @@ run(void *argument)
 
 	need(barrier_register());
 	for (round = 1; round <= ROUNDS; round++) {
-		while (word32_load_acquire(&r->done) != round - 1)
-			cpu_relax();
+		wait_for(&r->done, round - 1);
 		word32_store_relaxed(&r->runner, round);
 		order_compiler();
 		saw = word32_load_relaxed(&r->sleeper) == round;
@@ -217,9 +232,7 @@ one_side_s_barrier_serves_both(void)
 		word32_store_relaxed(&r.sleeper, round);
 		need(barrier_all());
 		saw = word32_load_relaxed(&r.runner) == round;
-		do
-			seen = word32_load_acquire(&r.seen_by_runner);
-		while (seen / 2 != round);
+		seen = wait_for(&r.seen_by_runner, 2 * round);
 		need(saw || seen % 2);
 		word32_store_release(&r.done, round);
 	}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Test: tsan. */
 #include "base.h"
 #include "atomics.h"
 #include "liveness.h"
