@@ -790,6 +790,29 @@ class LosesNothing(CommandTest):
         self.assertEqual([m["data"][0] for m in told], ["B", "C", "D"])
         self.assertGreaterEqual(told[0]["deliveries"], 2)
 
+    def test_a_large_message_of_which_only_a_part_is_read(self):
+        self.do("send", "--whole", "jobs", given=b"x" * 150000)
+        for options in ("--raw", "", "--json", "--raw --count 2"):
+            result = self.shell(
+                '"$CUBBY" receive --all %s jobs | head -c 10' % options
+            )
+            self.assertEqual((len(result.out), result.err), (10, ""))
+        self.assertEqual(self.info()["waiting"], 1)
+
+    def test_a_large_message_of_which_only_a_part_is_written(self):
+        self.do("send", "jobs", "", given=b"")
+        self.do("send", "--whole", "jobs", given=b"x" * 150000)
+        self.do("send", "jobs", "", given=b"")
+        with tempfile.NamedTemporaryFile() as file:
+            for count in (3, 2, 2):
+                self.assertEqual(self.info()["waiting"], count)
+                result = self.shell(
+                    "trap '' XFSZ; ulimit -f 100; exec "
+                    '"$CUBBY" receive --all --raw jobs > %s' % file.name
+                )
+                self.assertEqual(result.code, ERROR)
+        self.assertEqual(self.info()["waiting"], 2)
+
     def test_a_reader_that_goes_ends_a_wait(self):
         begin = time.monotonic()
         result = self.shell(

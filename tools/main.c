@@ -164,7 +164,8 @@ main(int count, char **words)
 
 	if (take_standard_descriptors() < 0)
 		return EXIT_ERROR;
-	signal(SIGPIPE, SIG_IGN); /* it is told as EPIPE */
+	signal(SIGPIPE, SIG_IGN);	  /* it is told as EPIPE */
+	setvbuf(stderr, NULL, _IOLBF, 0); /* a line is one write */
 	if (count < 2) {
 		complain("what to do? see: cubby help");
 		return EXIT_USAGE;

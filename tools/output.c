@@ -28,7 +28,8 @@
 
 static char buffer[BUFFER_SIZE];
 static size_t used;	     /* of the buffer */
-static uint64_t written;     /* since the command began */
+static uint64_t taken;	     /* bytes since the command began */
+static uint64_t written;     /* bytes of these */
 static int failure;	     /* the first error */
 static int former_pipe_size; /* 0: it was not changed */
 
@@ -89,6 +90,7 @@ output_flush(void)
 void
 output(const void *bytes, size_t size)
 {
+	taken += size;
 	if (size > BUFFER_SIZE - used)
 		output_flush();
 	if (size >= BUFFER_SIZE) {
@@ -158,7 +160,7 @@ output_wrapped(const char *left, size_t indent, const char *text)
 uint64_t
 output_taken(void)
 {
-	return written + used;
+	return taken;
 }
 
 uint64_t

@@ -41,7 +41,8 @@ struct receiver {
 	uint64_t cut;	  /* lanes that made no sense */
 	bool damaged;	  /* what was printed may be wrong, or lacks */
 	int write_error;
-	size_t count; /* of held ones */
+	uint64_t arrived; /* bytes of output; in a pipe: that were read */
+	size_t count;	  /* of held ones */
 	struct held batch[BATCH + 1];
 };
 
@@ -61,14 +62,14 @@ release(struct receiver *receiver, cubby_message *message)
 	receiver->damaged = true;
 }
 
-/* Releases those that end within the first confirmed bytes of output. */
+/* Releases those whose bytes have arrived to the last. */
 static void
-settle(struct receiver *receiver, uint64_t confirmed)
+settle(struct receiver *receiver)
 {
 	struct held *batch = receiver->batch;
 	size_t done = 0;
 
-	while (done < receiver->count && batch[done].end <= confirmed)
+	while (done < receiver->count && batch[done].end <= receiver->arrived)
 		release(receiver, batch[done++].message);
 	receiver->count -= done;
 	for (size_t i = 0; i < receiver->count; i++)
@@ -92,12 +93,13 @@ deliver(struct receiver *receiver, bool is_last)
 {
 	bool wait = receiver->one_by_one &&
 		    !(is_last && receiver->printed == 1);
-	uint64_t before = output_written();
 	int error = output_flush();
 
 	if (wait && !error)
 		error = output_wait_read();
-	settle(receiver, wait && error ? before : output_written());
+	if (!wait || !error)
+		receiver->arrived = output_written();
+	settle(receiver);
 	receiver->write_error = error;
 	return error;
 }

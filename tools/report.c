@@ -17,11 +17,9 @@ complain(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	flockfile(stderr);
 	fputs("cubby: ", stderr);
 	vfprintf(stderr, format, arguments);
 	fputc('\n', stderr);
-	funlockfile(stderr);
 	va_end(arguments);
 }
 
