@@ -68,6 +68,14 @@ struct parcel {
 int
 lane_open_writer(struct view *view, const char *name, struct lane_writer *ret);
 
+/*
+ * Takes over lane N for a moment if this user's sender has left it, and gives
+ * back the memory that nothing unread needs. 1: there was some; 0: none, or it
+ * is in use. Errors: -ENOENT.
+ */
+int
+lane_sweep(struct view *view, uint32_t lane, uint64_t *ret_bytes);
+
 /* Leaves the lane, with its backlog, to a successor. */
 void
 lane_close_writer(struct lane_writer *writer);

@@ -26,6 +26,9 @@
 
 #define TEMPORARY ".new."
 
+static int
+start_carry(struct lane_writer *w);
+
 /* Finding or making one ----------------------------------------------------- */
 
 static void
@@ -75,7 +78,7 @@ first_cells(const struct geometry *g)
 {
 	if (START_POSITION)
 		return g->ring_cells;
-	return min_u64(g->ring_cells, PAGE >> g->cell_shift);
+	return min_u64(g->ring_cells, max_u64(2, PAGE >> g->cell_shift));
 }
 
 static int
@@ -252,6 +255,7 @@ settle_in(struct lane_writer *w)
 {
 	const struct geometry *g = &w->view->geometry;
 	struct stat st;
+	int r;
 
 	/* relaxed: our predecessor is dead */
 	w->ring_committed = word64_load_relaxed(&w->file->ring_committed);
@@ -261,14 +265,28 @@ settle_in(struct lane_writer *w)
 	    (uint64_t)st.st_size < sizeof(struct lane_file) +
 				   (w->ring_committed << g->cell_shift))
 		return -EBADMSG;
+	/* relaxed: as above */
+	if (word32_load_relaxed(&w->file->ring_hollow)) {
+		r = commit_ring(w, w->ring_committed);
+		if (r < 0)
+			return r;
+		/* relaxed: as above */
+		word32_store_relaxed(&w->file->ring_hollow, 0);
+	}
 	find_position(w);
 	return 0;
 }
+
+/* Whatever it is called. */
+static const char ANY_NAME[] = "";
 
 static bool
 is_named(const struct lane_writer *w, const char *name)
 {
 	char found[SENDER_NAME_MAX + 1];
+
+	if (name == ANY_NAME)
+		return true;
 
 	memcpy(found, w->file->name, sizeof(found));
 	found[SENDER_NAME_MAX] = 0;
@@ -304,6 +322,56 @@ adopt_lane(struct lane_writer *w, const char *name, uint32_t lane)
 		return r == -EBADMSG ? -ENOENT : r;
 	}
 	return 0;
+}
+
+/* Gives back the pages of the ring but for those of the last message and of the
+   next. */
+static void
+hollow_ring(struct lane_writer *w)
+{
+	const struct geometry *g = &w->view->geometry;
+	uint64_t base = sizeof(struct lane_file), page, end, cell[2], i;
+
+	for (i = 0; i < 2; i++)
+		cell[i] = round_down(base + (((w->position - i) & g->ring_mask)
+					     << g->cell_shift), PAGE);
+	end = round_down(base + (w->ring_committed << g->cell_shift), PAGE);
+	/* relaxed: for the next owner; before the memory goes */
+	word32_store_relaxed(&w->file->ring_hollow, 1);
+	for (page = base; page < end; page += PAGE)
+		if (page != cell[0] && page != cell[1])
+			shm_give_back(w->fd, page, PAGE);
+}
+
+int
+lane_sweep(struct view *view, uint32_t lane, uint64_t *ret_bytes)
+{
+	struct lane_writer w = { .view = view, .fd = -1 };
+	struct stat before, after;
+	char file[16];
+	int r;
+
+	lane_name(lane, file);
+	if (fstatat(view->lanes_directory, file, &before,
+		    AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (before.st_uid != geteuid() || !S_ISREG(before.st_mode))
+		return 0;
+	r = adopt_lane(&w, ANY_NAME, lane);
+	if (r < 0)
+		return 0;	/* in use, or not ours to sweep */
+	w.entry = &view->receivers->lanes[lane];
+	if (lane_passed(&w) == w.position) {
+		if (start_carry(&w) == 0)
+			carry_give_back(&w.carry, lane_passed(&w));
+		hollow_ring(&w);
+	}
+	if (fstat(w.fd, &after) < 0)
+		after = before;
+	carry_end(&w.carry);
+	unmap_writer(&w);
+	*ret_bytes = (uint64_t)(before.st_blocks - after.st_blocks) * 512;
+	return before.st_blocks > after.st_blocks;
 }
 
 /*
@@ -403,7 +471,9 @@ static void
 set_limit(struct lane_writer *w)
 {
 	uint64_t limit = w->head + w->view->attributes.capacity;
-	uint64_t memory = START_POSITION + w->ring_committed;
+	/* One cell ahead: receivers look at the cell after the last message,
+	   and must find memory there. */
+	uint64_t memory = START_POSITION + w->ring_committed - 1;
 
 	if (w->ring_committed < w->view->geometry.ring_cells &&
 	    (int64_t)(memory - limit) < 0)

@@ -335,6 +335,8 @@ cell_size_of(uint64_t size_type)
  * name		lane gets its number	owners
  * ring_committed the owner, rising	later owners	cells of the ring that
  *							are committed memory
+ * ring_hollow	the owner		later owners	1: a sweeper has given
+ *							pages of the ring back
  * sleep	the owner		receivers	{ticket:32, flags:32} in
  *							one word; see doorbell.h
  * wanted	the owner, before it	receivers	a hint: a wrong one costs
@@ -347,8 +349,9 @@ struct lane_file {
 	char name[SENDER_NAME_MAX + 1];
 	word64 ring_committed;
 	word32 pid;
-	uint8_t unused0[256 - sizeof(struct identity) - SENDER_NAME_MAX - 1 - 12
-			- 4];
+	word32 ring_hollow;
+	uint8_t unused0[256 - sizeof(struct identity) - SENDER_NAME_MAX - 1
+			- 16];
 	word64 sleep;
 	word64 wanted;
 	uint8_t unused1[PAGE - 256 - 16];

@@ -28,8 +28,8 @@ raise_committed(struct view *view, uint32_t n)
 		;
 }
 
-static uint32_t
-count_slots(const struct view *view)
+uint32_t
+participants_slots(const struct view *view)
 {
 	uint32_t pages;
 
@@ -42,7 +42,7 @@ count_slots(const struct view *view)
 bool
 participants_alone(const struct view *view, uint32_t slot)
 {
-	uint32_t i, count = count_slots(view);
+	uint32_t i, count = participants_slots(view);
 
 	for (i = 0; i < count; i++)
 		/* relaxed: a guess, see participants.h */
@@ -146,7 +146,7 @@ participants_find_dead(struct view *view, uint32_t self,
 		       void (*dead)(void *context, uint32_t slot),
 		       void *context)
 {
-	uint32_t slot, count = count_slots(view);
+	uint32_t slot, count = participants_slots(view);
 	int fd;
 
 	fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);

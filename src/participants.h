@@ -52,6 +52,10 @@ participants_leave(struct view *view, uint32_t slot, struct liveness *life);
 int
 participants_stand_by(struct view *view, struct liveness *ret_life);
 
+/* How many slots there is memory for. */
+uint32_t
+participants_slots(const struct view *view);
+
 /*
  * Slots whose owner has died without leaving: calls dead(context, slot) for
  * each but `self`, and then, if nobody else is at it, clears what of the slot

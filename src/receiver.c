@@ -328,7 +328,7 @@ receiver_open(struct view *view, bool trusts, struct receiver *ret)
 static void
 free_private(struct receiver *receiver)
 {
-	struct held *held;
+	struct cubby_message *held;
 	uint32_t lane;
 
 	while ((held = receiver->spare)) {
@@ -359,7 +359,7 @@ receiver_close(struct receiver *receiver)
 void
 receiver_forget(struct receiver *receiver)
 {
-	struct held *held;
+	struct cubby_message *held;
 	uint32_t lane;
 
 	while ((held = receiver->held)) {

@@ -30,7 +30,7 @@ sender_open(struct view *view, const char *name, struct sender *ret)
 }
 
 static void
-unlink_draft(struct sender *sender, struct draft *draft)
+unlink_draft(struct sender *sender, struct cubby_draft *draft)
 {
 	if (draft->previous)
 		draft->previous->next = draft->next;
@@ -199,11 +199,11 @@ sender_send(struct sender *sender, const struct parcel *parcel,
 }
 
 int
-sender_reserve(struct sender *sender, uint64_t size, struct draft **ret)
+sender_reserve(struct sender *sender, uint64_t size, struct cubby_draft **ret)
 {
 	struct lane_writer *w = &sender->writer;
 	bool small = size + sizeof(uint64_t) <= w->view->geometry.inline_max;
-	struct draft *draft;
+	struct cubby_draft *draft;
 	int r;
 
 	/* What fits into a cell, even with a wide type, is filled in private
@@ -234,7 +234,7 @@ sender_reserve(struct sender *sender, uint64_t size, struct draft **ret)
 }
 
 void
-sender_commit(struct sender *sender, struct draft *draft,
+sender_commit(struct sender *sender, struct cubby_draft *draft,
 	      const struct parcel *parcel)
 {
 	struct lane_writer *w = &sender->writer;
@@ -252,7 +252,7 @@ sender_commit(struct sender *sender, struct draft *draft,
 }
 
 void
-sender_abort(struct sender *sender, struct draft *draft)
+sender_abort(struct sender *sender, struct cubby_draft *draft)
 {
 	lane_return_place(&sender->writer);
 	if (draft->block)

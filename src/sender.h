@@ -12,8 +12,8 @@
 #include "spin.h"
 
 /* A message being written. */
-struct draft {
-	struct draft *next, *previous;	/* of the open ones */
+struct cubby_draft {
+	struct cubby_draft *next, *previous;	/* of the open ones */
 	uint64_t size;		/* reserved */
 	uint64_t block;		/* 0: in private memory, behind this */
 	void *data;
@@ -26,7 +26,7 @@ struct sender {
 	struct sleeper sleeper;
 	struct spin spin;
 	struct exclusion exclusion;
-	struct draft *drafts;
+	struct cubby_draft *drafts;
 	uint32_t calm;		/* sends since the last sleep */
 };
 
@@ -71,11 +71,11 @@ sender_send(struct sender *sender, const struct parcel *parcel,
 
 /* Reserves; there is room. Errors: -ENOSPC -ENOMEM. */
 int
-sender_reserve(struct sender *sender, uint64_t size, struct draft **ret);
+sender_reserve(struct sender *sender, uint64_t size, struct cubby_draft **ret);
 void
-sender_commit(struct sender *sender, struct draft *draft,
+sender_commit(struct sender *sender, struct cubby_draft *draft,
 	      const struct parcel *parcel);
 void
-sender_abort(struct sender *sender, struct draft *draft);
+sender_abort(struct sender *sender, struct cubby_draft *draft);
 
 #endif

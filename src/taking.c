@@ -100,10 +100,10 @@ claim(struct receiver *receiver, struct lane_reader *reader,
 
 /* Held messages ------------------------------------------------------------------ */
 
-static struct held *
+static struct cubby_message *
 new_held(struct receiver *receiver)
 {
-	struct held *held = receiver->spare;
+	struct cubby_message *held = receiver->spare;
 
 	if (held)
 		receiver->spare = held->next;
@@ -113,14 +113,14 @@ new_held(struct receiver *receiver)
 }
 
 static void
-spare_held(struct receiver *receiver, struct held *held)
+spare_held(struct receiver *receiver, struct cubby_message *held)
 {
 	held->next = receiver->spare;
 	receiver->spare = held;
 }
 
 static void
-unlink_held(struct receiver *receiver, struct held *held)
+unlink_held(struct receiver *receiver, struct cubby_message *held)
 {
 	if (held->previous)
 		held->previous->next = held->next;
@@ -143,7 +143,7 @@ must_copy(const struct receiver *receiver, const struct lane_reader *reader,
 /* The claim is ours: a handle for it. */
 static void
 hold(struct receiver *receiver, const struct lane_reader *reader,
-     struct held *held, const struct taken *taken)
+     struct cubby_message *held, const struct taken *taken)
 {
 	held->taken = *taken;
 	held->reader = reader;
@@ -164,9 +164,9 @@ hold(struct receiver *receiver, const struct lane_reader *reader,
 /* Memory for a handle of that message. Errors: -ENOMEM. */
 static int
 prepare_hold(struct receiver *receiver, const struct lane_reader *reader,
-	     const struct taken *taken, struct held **ret)
+	     const struct taken *taken, struct cubby_message **ret)
 {
-	struct held *held = new_held(receiver);
+	struct cubby_message *held = new_held(receiver);
 
 	if (!held)
 		return -ENOMEM;
@@ -183,14 +183,14 @@ prepare_hold(struct receiver *receiver, const struct lane_reader *reader,
 }
 
 static void
-unprepare_hold(struct receiver *receiver, struct held *held)
+unprepare_hold(struct receiver *receiver, struct cubby_message *held)
 {
 	free(held->copy);
 	spare_held(receiver, held);
 }
 
 int
-taking_release(struct receiver *receiver, struct held *held)
+taking_release(struct receiver *receiver, struct cubby_message *held)
 {
 	int r = shm_is_broken(&held->reader->mapping) && held->taken.block ?
 		-EBADMSG : 0;
@@ -201,7 +201,7 @@ taking_release(struct receiver *receiver, struct held *held)
 }
 
 void
-taking_reject(struct receiver *receiver, struct held *held)
+taking_reject(struct receiver *receiver, struct cubby_message *held)
 {
 	claims_return(receiver->view, held->claim, held->word);
 	unlink_held(receiver, held);
@@ -283,7 +283,7 @@ static int
 take_hold(struct receiver *receiver, struct lane_reader *reader,
 	  const struct sight *sight, struct wish *wish)
 {
-	struct held *held;
+	struct cubby_message *held;
 	int r;
 
 	r = prepare_hold(receiver, reader, &sight->taken, &held);
@@ -409,7 +409,7 @@ static int
 hold_returned(struct receiver *receiver, const struct lane_reader *reader,
 	      uint32_t number, uint64_t word, struct wish *wish)
 {
-	struct held *held;
+	struct cubby_message *held;
 	int r;
 
 	r = prepare_hold(receiver, reader, &wish->taken, &held);

@@ -13,8 +13,8 @@
 #include "spin.h"
 
 /* A message being held. */
-struct held {
-	struct held *next, *previous;	/* of those held; `next` of the spare */
+struct cubby_message {
+	struct cubby_message *next, *previous;	/* of those held; `next` of the spare */
 	void *owner;			/* the handle */
 	const void *data;
 	void *copy;			/* ours, of another user's; or NULL */
@@ -41,8 +41,8 @@ struct receiver {
 	struct sleeper sleeper;
 	struct spin spin;
 	struct exclusion exclusion;
-	struct held *held;
-	struct held *spare;
+	struct cubby_message *held;
+	struct cubby_message *spare;
 };
 
 enum wish_kind { WISH_COPY, WISH_PEEK, WISH_HOLD };
@@ -57,7 +57,7 @@ struct wish {
 	struct taken taken;
 	uid_t uid;
 	uint32_t deliveries;
-	struct held *held;
+	struct cubby_message *held;
 };
 
 /* The reader of a lane, opened if it has to be; NULL: no such lane, or something
@@ -83,8 +83,8 @@ taking_try_returned(struct receiver *receiver, struct wish *wish,
 
 /* Ends a held message. -EBADMSG: what was read may have been wrong. */
 int
-taking_release(struct receiver *receiver, struct held *held);
+taking_release(struct receiver *receiver, struct cubby_message *held);
 void
-taking_reject(struct receiver *receiver, struct held *held);
+taking_reject(struct receiver *receiver, struct cubby_message *held);
 
 #endif

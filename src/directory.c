@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 6. May include: base atomics shm liveness layout names access participants directory. */
+/*
+ * A mailbox's directory and files; directory.h says how they come and go.
+ *
+ * Killed while making: a directory with a temporary name is left, whose flock
+ * has gone; sweeping removes it. Killed while removing: the rest has a name that
+ * begins with a dot; sweeping removes it.
+ */
+#include "base.h"
+#include "access.h"
+#include "directory.h"
+#include "participants.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PATH_DIRECTORY (O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+#define READ_DIRECTORY (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+
+/* Making --------------------------------------------------------------------- */
+
+struct making {
+	const struct attributes *attributes;
+	uint8_t uuid[16];
+	gid_t group;
+	int directory;
+};
+
+static int
+set_rights(const struct making *making, int fd, enum access_kind kind)
+{
+	if (making->group != (gid_t)-1 &&
+	    fchown(fd, (uid_t)-1, making->group) < 0)
+		return -errno;
+	return access_set(fd, kind, making->attributes, geteuid());
+}
+
+static int
+write_all(int fd, const void *data, size_t size)
+{
+	ssize_t n = pwrite(fd, data, size, 0);
+
+	return n < 0 ? -errno : (size_t)n == size ? 0 : -ENOSPC;
+}
+
+static int
+make_receivers(const struct making *making, int fd)
+{
+	struct receivers_file head = { .attributes.uid = 0 };
+	uint64_t i, size = offsetof(struct receivers_file, slots);
+	int r;
+
+	layout_identify(&head.identity, making->uuid);
+	head.attributes = *making->attributes;
+	/* relaxed: nobody else has it yet */
+	word32_store_relaxed(&head.lanes_committed, LANES_PER_PAGE);
+	word32_store_relaxed(&head.slots_committed, 1);
+	r = shm_commit(fd, 0, size + PAGE, INT64_MAX);
+	if (r == 0)
+		r = shm_commit(fd, offsetof(struct receivers_file, lanes), PAGE,
+			       INT64_MAX);
+	if (r == 0)
+		r = write_all(fd, &head, size);
+	for (i = 0; r == 0 && START_POSITION && i < LANES_PER_PAGE; i++) {
+		struct lane_entry entry = {
+			.head.word = head_make(START_POSITION, 0)
+		};
+
+		if (pwrite(fd, &entry, sizeof(entry), (off_t)
+			   (offsetof(struct receivers_file, lanes) +
+			    i * sizeof(entry))) != sizeof(entry))
+			r = -errno;
+	}
+	return r;
+}
+
+static int
+make_doorbell(const struct making *making, int fd)
+{
+	struct identity identity;
+	int r = shm_commit(fd, 0, sizeof(struct doorbell_file), INT64_MAX);
+
+	layout_identify(&identity, making->uuid);
+	return r < 0 ? r : write_all(fd, &identity, sizeof(identity));
+}
+
+static int
+make_file(const struct making *making, const char *name, enum access_kind kind)
+{
+	int fd, r = 0;
+
+	fd = openat(making->directory, name,
+		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (kind == ACCESS_RECEIVERS)
+		r = make_receivers(making, fd);
+	else if (kind == ACCESS_DOORBELL)
+		r = make_doorbell(making, fd);
+	if (r == 0)
+		r = set_rights(making, fd, kind);
+	close(fd);
+	return r;
+}
+
+static int
+make_lanes(const struct making *making)
+{
+	int fd, r;
+
+	if (mkdirat(making->directory, LANES, 0700) < 0)
+		return -errno;
+	fd = openat(making->directory, LANES, READ_DIRECTORY);
+	if (fd < 0)
+		return -errno;
+	r = set_rights(making, fd, ACCESS_LANES);
+	close(fd);
+	return r;
+}
+
+static int
+make_contents(struct making *making, struct attributes *attributes)
+{
+	struct stat st;
+	int r;
+
+	/* The group first: attributes tell it, files get it. */
+	if (making->group == (gid_t)-1) {
+		if (fstat(making->directory, &st) < 0)
+			return -errno;
+		making->group = st.st_gid;
+	}
+	attributes->uid = geteuid();
+	attributes->gid = making->group;
+	r = make_file(making, RECEIVERS, ACCESS_RECEIVERS);
+	if (r == 0)
+		r = make_file(making, DOORBELL, ACCESS_DOORBELL);
+	if (r == 0)
+		r = make_file(making, ATTENDANCE, ACCESS_ATTENDANCE);
+	if (r == 0)
+		r = make_lanes(making);
+	if (r == 0)
+		r = set_rights(making, making->directory, ACCESS_DIRECTORY);
+	return r;
+}
+
+/* Is entry still what fd is open on? */
+static bool
+is_still(int parent, const char *entry, int fd)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 &&
+	       fstatat(parent, entry, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/*
+ * A new directory, with its flock. A sweeper that comes between the two removes
+ * it; then another is made.
+ */
+static int
+make_directory(int parent, char *entry)
+{
+	int fd, r;
+
+	for (;;) {
+		r = shm_random_name(NAMES_NEW, entry);
+		if (r < 0)
+			return r;
+		if (mkdirat(parent, entry, 0700) < 0)
+			return -errno;
+		fd = openat(parent, entry, READ_DIRECTORY);
+		if (fd < 0 && errno != ENOENT) {
+			r = -errno;
+			unlinkat(parent, entry, AT_REMOVEDIR);
+			return r;
+		}
+		if (fd < 0)
+			continue;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+		    is_still(parent, entry, fd))
+			return fd;
+		close(fd);
+	}
+}
+
+int
+directory_make(const struct place *place, struct attributes *attributes,
+	       gid_t group, struct liveness *ret_maker)
+{
+	struct making making = { .attributes = attributes, .group = group };
+	struct view view = { .directory = -1 };
+	struct liveness maker = { .page = NULL };
+	char entry[NAME_MAX + 1];
+	int r;
+
+	r = shm_random(making.uuid);
+	if (r < 0)
+		return r;
+	making.directory = make_directory(place->parent, entry);
+	if (making.directory < 0)
+		return making.directory;
+	r = make_contents(&making, attributes);
+	view.directory = making.directory;
+	if (r == 0)
+		r = participants_stand_by(&view, &maker);
+	if (r == 0 && renameat2(place->parent, entry, place->parent,
+				place->entry, RENAME_NOREPLACE) < 0)
+		r = -errno;
+	if (r < 0) {
+		liveness_drop(&maker);
+		directory_remove(place->parent, entry);
+	} else {
+		*ret_maker = maker;
+	}
+	close(making.directory);
+	return r;
+}
+
+/* Opening --------------------------------------------------------------------- */
+
+/* Reads what the mailbox is, and computes where things lie. */
+static int
+read_attributes(int fd, struct view *view)
+{
+	struct {
+		struct identity identity;
+		struct attributes attributes;
+	} head;
+	struct stat st;
+	ssize_t n = pread(fd, &head, sizeof(head), 0);
+	int r;
+
+	_Static_assert(offsetof(struct receivers_file, attributes) ==
+		       sizeof(struct identity), "read as one");
+	if (n < 0)
+		return -errno;
+	if ((size_t)n < sizeof(head))
+		return -EBADMSG;
+	r = layout_check_identity(&head.identity, NULL);
+	if (r < 0)
+		return r;
+	if (fstat(view->directory, &st) < 0)
+		return -errno;
+	/* Who owns it is asked of the kernel. */
+	head.attributes.uid = st.st_uid;
+	head.attributes.gid = st.st_gid;
+	memcpy(view->uuid, head.identity.uuid, sizeof(view->uuid));
+	view->attributes = head.attributes;
+	return layout_geometry(&view->attributes, &view->geometry) < 0 ?
+	       -EBADMSG : 0;
+}
+
+static int
+map_receivers(struct view *view, enum directory_access access)
+{
+	bool writes = access == DIRECTORY_RECEIVE;
+	struct stat st;
+	int fd, r;
+
+	fd = shm_open_at(view->directory, RECEIVERS,
+			 writes ? O_RDWR : O_RDONLY, &st);
+	if (fd < 0)
+		return fd;
+	r = read_attributes(fd, view);
+	if (r == 0 && (uint64_t)st.st_size < offsetof(struct receivers_file,
+						     slots))
+		r = -EBADMSG;
+	if (r == 0)
+		r = shm_map(fd, view->geometry.receivers_length,
+			    writes ? PROT_READ | PROT_WRITE : PROT_READ,
+			    &view->receivers_mapping);
+	close(fd);
+	view->receivers = view->receivers_mapping.address;
+	return r;
+}
+
+static int
+map_doorbell(struct view *view)
+{
+	int fd, r;
+
+	fd = shm_open_at(view->directory, DOORBELL, O_RDWR, NULL);
+	if (fd < 0)
+		return fd;
+	r = shm_map(fd, sizeof(struct doorbell_file), PROT_READ | PROT_WRITE,
+		    &view->doorbell_mapping);
+	close(fd);
+	view->doorbell = view->doorbell_mapping.address;
+	return r;
+}
+
+static int
+open_files(struct view *view, enum directory_access access)
+{
+	int r;
+
+	r = map_receivers(view, access);
+	if (r == 0 && access != DIRECTORY_LOOK)
+		r = map_doorbell(view);
+	if (r < 0)
+		return r;
+	view->lanes_directory = openat(view->directory, LANES, PATH_DIRECTORY);
+	return view->lanes_directory < 0 ? -errno : 0;
+}
+
+/* Only its owner may change what is in it. */
+static int
+check_directory(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_mode & 022 ? -EBADMSG : 0;
+}
+
+int
+directory_open(const struct place *place, enum directory_access access,
+	       struct view *ret)
+{
+	struct view view = { .directory = -1, .lanes_directory = -1 };
+	int r;
+
+	view.directory = openat(place->parent, place->entry, PATH_DIRECTORY);
+	if (view.directory < 0)
+		return errno == ELOOP ? -ENOTDIR : -errno;
+	r = check_directory(view.directory);
+	if (r == 0)
+		r = open_files(&view, access);
+	if (r < 0) {
+		directory_close(&view);
+		return r;
+	}
+	*ret = view;
+	return 0;
+}
+
+static void
+close_descriptors(struct view *view)
+{
+	if (view->directory >= 0)
+		close(view->directory);
+	if (view->lanes_directory >= 0)
+		close(view->lanes_directory);
+}
+
+void
+directory_close(struct view *view)
+{
+	shm_unmap(&view->doorbell_mapping);
+	shm_unmap(&view->receivers_mapping);
+	close_descriptors(view);
+}
+
+void
+directory_forget(struct view *view)
+{
+	shm_forget(&view->doorbell_mapping);
+	shm_forget(&view->receivers_mapping);
+	close_descriptors(view);
+}
+
+/* Removing --------------------------------------------------------------------- */
+
+#define DEPTH_MAX 8	/* of what somebody has planted in lanes/ */
+
+static int
+remove_tree(int parent, const char *entry, int depth);
+
+static int
+remove_contents(int directory, int depth)
+{
+	int fd = openat(directory, ".", READ_DIRECTORY), r = 0;
+	struct dirent *d;
+	DIR *dir;
+
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	while ((d = readdir(dir)))
+		if (strcmp(d->d_name, ".") && strcmp(d->d_name, ".."))
+			remove_tree(dirfd(dir), d->d_name, depth + 1);
+	closedir(dir);
+	return r;
+}
+
+static int
+remove_tree(int parent, const char *entry, int depth)
+{
+	int fd;
+
+	if (unlinkat(parent, entry, 0) == 0)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	fd = openat(parent, entry, READ_DIRECTORY);
+	if (fd < 0)
+		return -errno;
+	if (depth < DEPTH_MAX)
+		remove_contents(fd, depth);
+	close(fd);
+	return unlinkat(parent, entry, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+int
+directory_remove(int parent, const char *entry)
+{
+	return remove_tree(parent, entry, 0);
+}
+
+/* Has a lane's file an owner alive? */
+static bool
+is_locked(int lanes, const char *name)
+{
+	struct stat st;
+	int fd, r;
+
+	fd = shm_open_at(lanes, name, O_RDONLY, &st);
+	if (fd < 0)
+		/* Not a lane, or gone; or not ours to know. */
+		return fd == -EACCES;
+	r = liveness_ask(fd, 0);
+	close(fd);
+	return r != 0;
+}
+
+static bool
+has_senders(int directory)
+{
+	int fd = openat(directory, LANES, READ_DIRECTORY);
+	bool used = false;
+	struct dirent *d;
+	DIR *dir;
+
+	if (fd < 0)
+		return errno != ENOENT;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return true;
+	}
+	while (!used && (d = readdir(dir)))
+		used = d->d_type != DT_DIR && is_locked(dirfd(dir), d->d_name);
+	closedir(dir);
+	return used;
+}
+
+bool
+directory_is_used(int directory)
+{
+	struct view view = { .directory = directory };
+	int r = participants_any(&view);
+
+	if (r != 0 && r != -ENOENT)
+		return true;
+	return has_senders(directory);
+}
+
+int
+directory_rename_away(const struct place *place, const uint8_t uuid[16])
+{
+	char gone[NAME_MAX + 1];
+
+	names_gone(uuid, gone);
+	if (renameat2(place->parent, place->entry, place->parent, gone,
+		      RENAME_NOREPLACE) < 0)
+		return -errno;
+	return 0;
+}
+
+int
+directory_sweep(int parent, const char *entry)
+{
+	struct stat st;
+	int fd, swept = 0;
+
+	fd = openat(parent, entry, READ_DIRECTORY);
+	if (fd < 0)
+		return 0;
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	    flock(fd, LOCK_EX | LOCK_NB) == 0 && !directory_is_used(fd))
+		swept = directory_remove(parent, entry) == 0;
+	close(fd);
+	return swept;
+}
+
+void
+directory_sweep_gone(int directory, const uint8_t uuid[16])
+{
+	int parent = openat(directory, "..", READ_DIRECTORY);
+	char gone[NAME_MAX + 1];
+
+	if (parent < 0)
+		return;
+	names_gone(uuid, gone);
+	directory_sweep(parent, gone);
+	close(parent);
+}

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 12. May include: base atomics shm liveness layout names participants claims bias lane directory mailbox. */
+/*
+ * Looking at mailboxes from outside: everything is mapped read-only, nothing is
+ * written, and nobody notices. And the sweep, which cleans up behind the dead.
+ */
+#include "base.h"
+#include "bias.h"
+#include "claims.h"
+#include "directory.h"
+#include "lane.h"
+#include "mailbox.h"
+#include "names.h"
+#include "participants.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* One lane, seen from outside ------------------------------------------------------ */
+
+struct glimpse {
+	struct stat st;
+	bool attached;
+	uint64_t waiting;
+	uint64_t sequence;	/* of the last message published; 0: none */
+	uint32_t pid;
+	char name[SENDER_NAME_MAX + 1];
+};
+
+/* Cells beyond what is committed are not touched: that would take memory. */
+static bool
+bears(const struct lane_file *file, const struct geometry *g, uint64_t position)
+{
+	uint64_t sequence;
+
+	/* relaxed: rising; an old one leaves out what is being sent now */
+	if ((position & g->ring_mask) >=
+	    word64_load_relaxed(&file->ring_committed))
+		return false;
+	/* LANE-A8 acquire: only the sequence is read. Pairs with LANE-R1. */
+	sequence = word64_load_acquire(
+		&layout_cell((struct lane_file *)(uintptr_t)file, g,
+			     position)->sequence);
+
+	return ((sequence ^ (position + 1)) & HEAD_POSITION) == 0;
+}
+
+/* From the head on the cells are published without a gap; by halving, the first
+   that is not. */
+static uint64_t
+find_tail(const struct lane_file *file, const struct geometry *g, uint64_t head)
+{
+	uint64_t low = head, high = head + g->ring_cells, middle;
+
+	while (low != high) {
+		middle = low + (high - low) / 2;
+		if (bears(file, g, middle))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void
+read_lane(const struct view *view, uint32_t lane, const struct lane_file *file,
+	  struct glimpse *ret)
+{
+	const struct geometry *g = &view->geometry;
+	uint64_t head = START_POSITION, tail;
+
+	if (lane < lane_entries(view))
+		head = head_position(bias_head(&view->receivers->lanes[lane],
+					       head_make(head, 0)));
+	head = position_near(START_POSITION, head);
+	tail = find_tail(file, g, head);
+	ret->waiting = tail - head;
+	ret->sequence = tail;
+	/* relaxed: for people */
+	ret->pid = word32_load_relaxed(&file->pid);
+	memcpy(ret->name, file->name, sizeof(ret->name));
+	ret->name[SENDER_NAME_MAX] = 0;
+}
+
+/* Errors: -ENOENT (no such lane), -EBADMSG (not a lane), -EACCES. */
+static int
+glimpse(const struct view *view, uint32_t lane, struct glimpse *ret)
+{
+	struct mapping mapping;
+	char name[16];
+	int fd, r;
+
+	lane_name(lane, name);
+	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, &ret->st);
+	if (fd < 0)
+		return fd;
+	ret->attached = liveness_ask(fd, 0) == 1;
+	r = shm_map(fd, view->geometry.blocks_offset, PROT_READ, &mapping);
+	close(fd);
+	if (r < 0)
+		return r;
+	r = layout_check_identity(mapping.address, view->uuid);
+	if (r == 0)
+		read_lane(view, lane, mapping.address, ret);
+	if (shm_is_broken(&mapping))
+		r = -EBADMSG;
+	shm_unmap(&mapping);
+	return r;
+}
+
+/* Inspecting ------------------------------------------------------------------------ */
+
+static uint64_t
+memory_of(const struct stat *st)
+{
+	return (uint64_t)st->st_blocks * 512;
+}
+
+static uint64_t
+file_memory(int directory, const char *name)
+{
+	struct stat st;
+
+	return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ?
+	       memory_of(&st) : 0;
+}
+
+static void
+add_lane(struct cubby_info *info, const struct glimpse *lane)
+{
+	if (info->waiting == CUBBY_UNKNOWN)
+		return;
+	info->waiting += lane->waiting;
+	info->fullest = max_u64(info->fullest, lane->waiting);
+	info->sent += lane->sequence - START_POSITION;
+}
+
+static void
+hide_counts(struct cubby_info *info)
+{
+	info->waiting = CUBBY_UNKNOWN;
+	info->fullest = CUBBY_UNKNOWN;
+	info->sent = CUBBY_UNKNOWN;
+}
+
+static bool
+is_broken(const struct view *view, uint32_t lane)
+{
+	/* relaxed: set once */
+	return lane < lane_entries(view) &&
+	       word32_load_relaxed(&view->receivers->lanes[lane].broken);
+}
+
+static void
+count_lanes(const struct view *view, struct cubby_info *info)
+{
+	struct glimpse lane;
+	struct stat st;
+	char name[16];
+	uint32_t i;
+	int r;
+
+	for (i = 0; i < LANES_MAX; i++) {
+		lane_name(i, name);
+		if (fstatat(view->lanes_directory, name, &st,
+			    AT_SYMLINK_NOFOLLOW) < 0)
+			break;
+		info->lanes++;
+		info->memory += memory_of(&st);
+		r = glimpse(view, i, &lane);
+		if (r == -EACCES) {
+			hide_counts(info);
+			info->senders = CUBBY_UNKNOWN;
+		}
+		info->broken += r == -EBADMSG || is_broken(view, i);
+		if (r < 0)
+			continue;
+		add_lane(info, &lane);
+		if (info->senders != CUBBY_UNKNOWN)
+			info->senders += lane.attached;
+	}
+}
+
+static void
+count_claims(const struct view *view, struct cubby_info *info)
+{
+	uint32_t i, count = claims_count(view);
+	struct taken taken;
+	uint64_t word;
+
+	for (i = 0; i < count; i++) {
+		if (!claims_read(view, i, &word, &taken))
+			continue;
+		info->held += claim_state(word) == CLAIM_HELD;
+		info->returned += claim_state(word) == CLAIM_RETURNED;
+	}
+	if (info->waiting != CUBBY_UNKNOWN)
+		info->waiting += info->returned;
+}
+
+/* A slot's owner sleeps, by its own word. */
+static bool
+sleeps(const struct view *view, uint32_t slot)
+{
+	/* relaxed: for people */
+	return (uint32_t)word64_load_relaxed(
+		&view->receivers->slots[slot].sleep) & SLEEP_ASLEEP;
+}
+
+static void
+count_receivers(const struct view *view, struct cubby_info *info)
+{
+	uint32_t slot, count = participants_slots(view);
+	int fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+
+	if (fd < 0) {
+		info->receivers = CUBBY_UNKNOWN;
+		info->sleeping = CUBBY_UNKNOWN;
+		return;
+	}
+	for (slot = 0; slot < count; slot++) {
+		if (liveness_ask(fd, slot) != 1)
+			continue;
+		info->receivers++;
+		info->sleeping += sleeps(view, slot);
+	}
+	close(fd);
+}
+
+static void
+describe(const struct view *view, struct cubby_info *info)
+{
+	const struct attributes *a = &view->attributes;
+
+	info->order = a->order;
+	info->buffering = a->buffering;
+	info->sizing = a->sizing;
+	info->lifetime = a->lifetime;
+	info->capacity = a->capacity;
+	info->message_max = a->message_max;
+	info->memory_limit = a->memory_limit;
+	info->cell_size = a->cell_size;
+	info->mode = a->mode;
+	info->uid = a->uid;
+	info->gid = a->gid;
+}
+
+static int
+inspect(const struct view *view, struct cubby_info *ret)
+{
+	struct cubby_info info = CUBBY_INFO_INIT;
+	size_t size = ret->struct_size;
+
+	describe(view, &info);
+	info.memory = file_memory(view->directory, RECEIVERS) +
+		      file_memory(view->directory, DOORBELL) +
+		      file_memory(view->directory, ATTENDANCE);
+	count_lanes(view, &info);
+	count_claims(view, &info);
+	count_receivers(view, &info);
+	if (shm_is_broken(&view->receivers_mapping))
+		return -EBADMSG;
+	memcpy(ret, &info, size < sizeof(info) ? size : sizeof(info));
+	ret->struct_size = size;
+	return 0;
+}
+
+static int
+open_view(const char *name, struct view *ret)
+{
+	struct place place;
+	struct stat st;
+	int r;
+
+	r = liveness_init();
+	if (r == 0)
+		r = names_find(name, false, &place);
+	if (r < 0)
+		return r;
+	r = directory_open(&place, DIRECTORY_LOOK, ret);
+	if (r == -ENOENT && fstatat(place.parent, place.entry, &st,
+				    AT_SYMLINK_NOFOLLOW) == 0)
+		r = -ENOTDIR;
+	close(place.parent);
+	return r;
+}
+
+int
+cubby_inspect(const char *name, struct cubby_info *ret)
+{
+	struct view view;
+	int r;
+
+	if (!ret || ret->struct_size < sizeof(size_t))
+		return -EINVAL;
+	r = open_view(name, &view);
+	if (r < 0)
+		return r;
+	r = inspect(&view, ret);
+	directory_close(&view);
+	return r;
+}
+
+static void
+tell_sender(const struct view *view, uint32_t lane,
+	    const struct glimpse *glimpse, struct cubby_sender_info *ret)
+{
+	_Static_assert(sizeof(ret->name) == sizeof(glimpse->name), "");
+	memset(ret, 0, sizeof(*ret));
+	ret->struct_size = sizeof(*ret);
+	ret->sender = lane + 1;
+	memcpy(ret->name, glimpse->name, sizeof(ret->name));
+	ret->uid = glimpse->st.st_uid;
+	ret->attached = glimpse->attached;
+	ret->pid = glimpse->attached ? (pid_t)glimpse->pid : 0;
+	ret->broken = is_broken(view, lane);
+	ret->waiting = glimpse->waiting;
+	ret->sequence = glimpse->sequence;
+	ret->memory = memory_of(&glimpse->st);
+}
+
+static int
+visit_senders(const struct view *view,
+	      int (*visit)(const struct cubby_sender_info *, void *),
+	      void *context)
+{
+	struct cubby_sender_info sender;
+	struct glimpse lane;
+	uint32_t i;
+	int r;
+
+	for (i = 0; i < LANES_MAX; i++) {
+		memset(&lane, 0, sizeof(lane));
+		r = glimpse(view, i, &lane);
+		if (r == -ENOENT)
+			return 0;
+		if (r == -EACCES)
+			return r;
+		if (r < 0)
+			continue;	/* planted, or broken beyond reading */
+		tell_sender(view, i, &lane, &sender);
+		r = visit(&sender, context);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int
+cubby_inspect_senders(const char *name,
+		      int (*visit)(const struct cubby_sender_info *sender,
+				   void *context),
+		      void *context)
+{
+	struct view view;
+	int r;
+
+	if (!visit)
+		return -EINVAL;
+	r = open_view(name, &view);
+	if (r < 0)
+		return r;
+	r = visit_senders(&view, visit, context);
+	directory_close(&view);
+	return r;
+}
+
+/* Listing --------------------------------------------------------------------------- */
+
+struct names {
+	char **names;
+	size_t count, room;
+};
+
+static void
+free_names(struct names *list)
+{
+	while (list->count)
+		free(list->names[--list->count]);
+	free(list->names);
+}
+
+static int
+add_name(struct names *list, const char *prefix, const char *name)
+{
+	char **bigger, *full;
+
+	if (list->count == list->room) {
+		bigger = realloc(list->names, (2 * list->room + 16) *
+				 sizeof(*bigger));
+		if (!bigger)
+			return -ENOMEM;
+		list->names = bigger;
+		list->room = 2 * list->room + 16;
+	}
+	if (asprintf(&full, "%s%s", prefix, name) < 0)
+		return -ENOMEM;
+	list->names[list->count++] = full;
+	return 0;
+}
+
+/* Is it a mailbox, as far as its directory tells? */
+static bool
+is_mailbox(int parent, const char *entry)
+{
+	char path[NAME_MAX + sizeof("/" RECEIVERS)];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/" RECEIVERS, entry);
+	if (fstatat(parent, entry, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISDIR(st.st_mode))
+		return false;
+	return fstatat(parent, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The mailboxes in a directory: those whose entry begins with prefix, which
+   becomes `instead` in their names. */
+static int
+list_directory(int directory, const char *prefix, const char *instead,
+	       struct names *list)
+{
+	size_t length = strlen(prefix);
+	struct dirent *d;
+	DIR *dir;
+	int r = 0;
+
+	dir = fdopendir(directory);
+	if (!dir) {
+		r = -errno;
+		close(directory);
+		return r;
+	}
+	while (r == 0 && (d = readdir(dir)))
+		if (d->d_name[0] != '.' &&
+		    !strncmp(d->d_name, prefix, length) &&
+		    is_mailbox(dirfd(dir), d->d_name))
+			r = add_name(list, instead, d->d_name + length);
+	closedir(dir);
+	return r;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Both directories' mailboxes; each part sorted. */
+static int
+list_all(struct names *list)
+{
+	int fd = names_own_directory(), r = 0;
+	size_t own;
+
+	if (fd >= 0)
+		r = list_directory(fd, "", "", list);
+	else if (fd != -ENOENT)
+		r = fd;
+	if (r < 0)
+		return r;
+	own = list->count;
+	fd = names_shared_directory();
+	if (fd < 0)
+		return fd;
+	r = list_directory(fd, NAMES_SHARED, "/", list);
+	if (own > 1)
+		qsort(list->names, own, sizeof(*list->names), compare_names);
+	if (list->count > own + 1)
+		qsort(list->names + own, list->count - own,
+		      sizeof(*list->names), compare_names);
+	return r;
+}
+
+int
+cubby_list(int (*visit)(const char *name, void *context), void *context)
+{
+	struct names list = { .names = NULL };
+	size_t i;
+	int r;
+
+	if (!visit)
+		return -EINVAL;
+	r = list_all(&list);
+	for (i = 0; r == 0 && i < list.count; i++)
+		r = visit(list.names[i], context);
+	free_names(&list);
+	return r;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 5. May include: base layout options. */
+/*
+ * Options: read with the size that the caller's struct has, so that programs
+ * compiled against an older header go on working.
+ */
+#include "base.h"
+#include "options.h"
+
+#include <grp.h>
+#include <stdlib.h>
+#include <sys/vfs.h>
+
+#define CAPACITY_DEFAULT	128
+#define MESSAGE_DEFAULT		MIB(1)
+#define MEMORY_DEFAULT		MIB(64)
+#define CELL_DEFAULT		128
+
+int
+options_read(const struct cubby_options *options, struct cubby_options *ret)
+{
+	struct cubby_options o = CUBBY_OPTIONS_INIT;
+
+	if (options) {
+		if (options->struct_size < sizeof(size_t) ||
+		    options->struct_size > sizeof(o))
+			return -EINVAL;
+		memcpy(&o, options, options->struct_size);
+	}
+	if (o.sender && (!*o.sender || strlen(o.sender) > SENDER_NAME_MAX))
+		return -EINVAL;
+	if (o.group && !*o.group)
+		return -EINVAL;
+	*ret = o;
+	return 0;
+}
+
+/* 64 MiB a sender, or a quarter of the file system, if that is less. */
+static int
+default_memory(int parent, uint64_t *ret)
+{
+	struct statfs fs;
+	uint64_t quarter;
+
+	if (fstatfs(parent, &fs) < 0)
+		return -errno;
+	quarter = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize / 4;
+	*ret = MEMORY_DEFAULT;
+	/* A tmpfs without a limit tells 0. */
+	if (quarter && quarter < *ret)
+		*ret = max_u64(round_down(quarter, PAGE), PAGE);
+	return 0;
+}
+
+static uint64_t
+or_default(uint64_t value, uint64_t otherwise)
+{
+	return value ? value : otherwise;
+}
+
+int
+options_attributes(const struct cubby_options *options, int parent,
+		   struct attributes *ret)
+{
+	const struct cubby_options *o = options;
+	struct attributes a = {
+		.order = o->order, .buffering = o->buffering,
+		.sizing = o->sizing, .lifetime = o->lifetime,
+		.capacity = or_default(o->capacity, CAPACITY_DEFAULT),
+		.message_max = o->message_max,
+		.memory_limit = o->memory_limit,
+		.cell_size = (uint32_t)or_default(o->cell_size, CELL_DEFAULT),
+		.mode = (uint32_t)or_default(o->mode, 0600),
+	};
+	struct geometry geometry;
+	int r;
+
+	if (a.mode > 0777 || (a.mode & 0111))
+		return -EINVAL;
+	if (a.sizing != CUBBY_FIXED)
+		a.message_max = or_default(a.message_max, MESSAGE_DEFAULT);
+	if (!a.memory_limit) {
+		r = default_memory(parent, &a.memory_limit);
+		if (r < 0)
+			return r;
+	}
+	r = layout_geometry(&a, &geometry);
+	if (r < 0)
+		return r;
+	if (a.order != CUBBY_ORDER_SENDER || a.buffering != CUBBY_LIMITED)
+		return -EOPNOTSUPP;
+	*ret = a;
+	return 0;
+}
+
+/* A number that was asked for, and another that is. */
+static bool
+differs(uint64_t asked, uint64_t is)
+{
+	return asked && asked != is;
+}
+
+int
+options_agree(const struct cubby_options *options,
+	      const struct attributes *attributes)
+{
+	const struct cubby_options *o = options;
+	const struct attributes *a = attributes;
+
+	if (differs(o->order, a->order) ||
+	    differs(o->buffering, a->buffering) ||
+	    differs(o->sizing, a->sizing) ||
+	    differs(o->lifetime, a->lifetime) ||
+	    differs(o->capacity, a->capacity) ||
+	    differs(o->message_max, a->message_max) ||
+	    differs(o->memory_limit, a->memory_limit) ||
+	    differs(o->cell_size, a->cell_size) || differs(o->mode, a->mode))
+		return -EEXIST;
+	if (o->sizing == CUBBY_FIXED && o->message_max != a->message_max)
+		return -EEXIST;
+	return 0;
+}
+
+int
+options_group(const struct cubby_options *options, gid_t *ret)
+{
+	const char *name = options->group;
+	struct group group, *found = NULL;
+	char buffer[16384], *end;
+	unsigned long number;
+
+	*ret = (gid_t)-1;
+	if (!name)
+		return 0;
+	if (getgrnam_r(name, &group, buffer, sizeof(buffer), &found) == 0 &&
+	    found) {
+		*ret = found->gr_gid;
+		return 0;
+	}
+	errno = 0;
+	number = strtoul(name, &end, 10);
+	if (errno || *end || *name < '0' || *name > '9' || number >= UINT32_MAX)
+		return -EINVAL;
+	*ret = (gid_t)number;
+	return 0;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 12. May include: base shm liveness layout names participants lane directory mailbox. */
+/*
+ * Cleaning up behind the dead. Each step is one that a participant takes by
+ * itself sooner or later; a sweep takes them all now. It never touches what a
+ * living process has locked.
+ */
+#include "base.h"
+#include "directory.h"
+#include "lane.h"
+#include "mailbox.h"
+#include "names.h"
+#include "participants.h"
+
+#include <string.h>
+#include <unistd.h>
+
+struct sweep {
+	struct view *view;
+	struct cubby_swept swept;
+};
+
+static void
+repair(void *context, uint32_t slot)
+{
+	struct sweep *sweep = context;
+
+	sweep->swept.messages += lane_repair_slot(sweep->view, slot, false);
+}
+
+static void
+sweep_lanes(struct sweep *sweep)
+{
+	uint64_t bytes;
+	uint32_t lane;
+	int r;
+
+	for (lane = 0; lane < LANES_MAX; lane++) {
+		bytes = 0;
+		r = lane_sweep(sweep->view, lane, &bytes);
+		if (r < 0)
+			return;
+		sweep->swept.lanes += (uint64_t)r;
+		sweep->swept.bytes += bytes;
+	}
+}
+
+static int
+sweep_view(const struct place *place, struct sweep *sweep)
+{
+	struct view view;
+	int r;
+
+	r = directory_open(place, DIRECTORY_RECEIVE, &view);
+	if (r < 0)
+		return r;
+	sweep->view = &view;
+	participants_find_dead(&view, UINT32_MAX, repair, sweep);
+	if (sweep->swept.messages)
+		doorbell_ring(&view);
+	sweep_lanes(sweep);
+	directory_close(&view);
+	return 0;
+}
+
+static int
+sweep_mailbox(const char *name, struct sweep *sweep)
+{
+	struct place place;
+	int r;
+
+	r = names_find(name, false, &place);
+	if (r < 0)
+		return r;
+	sweep->swept.mailboxes += mailbox_sweep_directory(place.parent);
+	if (mailbox_bury_temporary(&place)) {
+		sweep->swept.mailboxes++;
+		r = 0;
+	} else {
+		r = sweep_view(&place, sweep);
+	}
+	close(place.parent);
+	return r;
+}
+
+/* One of all: another's damage, or its going away, ends nothing. */
+static int
+sweep_listed(const char *name, void *context)
+{
+	sweep_mailbox(name, context);
+	return 0;
+}
+
+/* What has no name any more lies in both directories. */
+static void
+sweep_directory(int directory, struct sweep *sweep)
+{
+	if (directory < 0)
+		return;
+	sweep->swept.mailboxes += mailbox_sweep_directory(directory);
+	close(directory);
+}
+
+static int
+sweep_all(struct sweep *sweep)
+{
+	sweep_directory(names_own_directory(), sweep);
+	sweep_directory(names_shared_directory(), sweep);
+	return cubby_list(sweep_listed, sweep);
+}
+
+int
+cubby_sweep(const char *name, struct cubby_swept *ret)
+{
+	struct sweep sweep = { .swept = CUBBY_SWEPT_INIT };
+	size_t size;
+	int r;
+
+	if (ret && ret->struct_size < sizeof(size_t))
+		return -EINVAL;
+	r = liveness_init();
+	if (r == 0)
+		r = name ? sweep_mailbox(name, &sweep) : sweep_all(&sweep);
+	if (r < 0 || !ret)
+		return r;
+	size = ret->struct_size;
+	memcpy(ret, &sweep.swept, min_u64(size, sizeof(sweep.swept)));
+	ret->struct_size = size;
+	return 0;
+}
