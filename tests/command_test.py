@@ -800,18 +800,13 @@ class LosesNothing(CommandTest):
         self.assertEqual(self.info()["waiting"], 1)
 
     def test_a_large_message_of_which_only_a_part_is_written(self):
-        self.do("send", "jobs", "", given=b"")
-        self.do("send", "--whole", "jobs", given=b"x" * 150000)
-        self.do("send", "jobs", "", given=b"")
-        with tempfile.NamedTemporaryFile() as file:
-            for count in (3, 2, 2):
-                self.assertEqual(self.info()["waiting"], count)
-                result = self.shell(
-                    "trap '' XFSZ; ulimit -f 100; exec "
-                    '"$CUBBY" receive --all --raw jobs > %s' % file.name
-                )
-                self.assertEqual(result.code, ERROR)
-        self.assertEqual(self.info()["waiting"], 2)
+        self.do("rm", "jobs")
+        self.do("create", "--message-max", "8M", "jobs")
+        for given in (b"", b"x" * (5 << 20), b""):
+            self.do("send", "--whole", "jobs", given=given)
+        for left in (2, 2):
+            self.receive_into_small_file("--raw")
+            self.assertEqual(self.info()["waiting"], left)
 
     def test_a_reader_that_goes_ends_a_wait(self):
         begin = time.monotonic()
@@ -835,20 +830,25 @@ class LosesNothing(CommandTest):
             self.assertEqual(self.info()["waiting"], 5)
         self.assert_numbers(1, 5)
 
-    def test_a_disk_that_fills_up(self):
-        for i in range(9):
-            self.do("send", "jobs", str(i) * 249)
+    def receive_into_small_file(self, options):
+        """A file of at most 4 MiB; the mailbox's own files stay below."""
         with tempfile.NamedTemporaryFile() as file:
-            # 1 KiB: four messages, and a part of the fifth.
             result = self.shell(
-                "trap '' XFSZ; ulimit -f 1; exec "
-                '"$CUBBY" receive --all jobs > %s' % file.name
+                "trap '' XFSZ; ulimit -f 4096; exec "
+                '"$CUBBY" receive --all %s jobs > %s' % (options, file.name)
             )
-            self.assertEqual(os.path.getsize(file.name), 1024)
+            self.assertEqual(os.path.getsize(file.name), 4 << 20)
         self.assertEqual(result.code, ERROR)
         self.assertIn("File too large", result.err)
-        left = self.do("receive", "--all", "jobs").lines()
-        self.assertEqual([line[0] for line in left], list("45678"))
+
+    def test_a_disk_that_fills_up(self):
+        for size, left in ((999999, "45678"), (64999, "4567890123")):
+            self.do("receive", "--all", "jobs")
+            for i in range(74 if size < 65536 else 9):
+                self.do("send", "jobs", given=b"%d" % (i % 10) * size)
+            self.receive_into_small_file("")
+            lines = self.do("receive", "--all", "jobs").lines()
+            self.assertEqual([line[0] for line in lines], list(left))
 
     def test_standard_output_that_is_closed(self):
         self.send_numbers(1, 2)

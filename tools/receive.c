@@ -161,6 +161,8 @@ hold_next(struct receiver *receiver)
 	if (!(result == -EAGAIN && waits) && !(result == -ENOSPC && holds))
 		return result;
 	error = deliver(receiver, false);
+	if (!error)
+		error = watch_start();
 	if (error)
 		return error;
 	return hold(receiver, deadline_of(receiver->arguments));
@@ -218,26 +220,28 @@ finish(struct receiver *receiver, int result)
 	return receiver->damaged ? EXIT_ERROR : EXIT_DONE;
 }
 
+/*
+ * One message that is there already needs no watch, which costs a thread: to
+ * be killed on the way gives it back as well.
+ */
 static int
-run_watched(struct receiver *receiver)
+receive(struct receiver *receiver)
 {
 	const struct arguments *arguments = receiver->arguments;
-	int result = watch_start();
+	bool many = given(arguments, OPTION_ALL) ||
+		    given(arguments, OPTION_FOLLOW);
+	int result = 0;
 
-	if (result < 0) {
-		complain("cannot watch for signals: %s",
-			 cubby_strerror(result));
-		return EXIT_ERROR;
-	}
 	receiver->until_empty = given(arguments, OPTION_ALL);
-	receiver->wanted = number_or(
-		arguments, OPTION_COUNT,
-		receiver->until_empty || given(arguments, OPTION_FOLLOW) ?
-			UINT64_MAX :
-			1);
+	receiver->wanted = number_or(arguments, OPTION_COUNT,
+				     many ? UINT64_MAX : 1);
 	receiver->one_by_one = !given(arguments, OPTION_BATCH) &&
 			       output_narrow_pipe();
-	return finish(receiver, receive_wanted(receiver));
+	if (receiver->wanted > 1)
+		result = watch_start();
+	if (!result)
+		result = receive_wanted(receiver);
+	return finish(receiver, result);
 }
 
 int
@@ -256,7 +260,7 @@ run_receive(const struct arguments *arguments)
 		return code;
 	code = message_filter(arguments, &receiver.filter);
 	if (!code)
-		code = run_watched(&receiver);
+		code = receive(&receiver);
 	cubby_close(receiver.mailbox);
 	return code;
 }

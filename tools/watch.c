@@ -107,6 +107,8 @@ watch_start(void)
 	sigset_t signals;
 	int error;
 
+	if (watching)
+		return 0;
 	ending_signals(&signals);
 	error = open_descriptors(&signals);
 	if (error)
@@ -119,7 +121,8 @@ watch_start(void)
 		pthread_sigmask(SIG_SETMASK, &former_mask, NULL);
 		close(signal_fd);
 		close(end_fd);
-		return -error;
+		/* EAGAIN: no thread to be had; not that there is no message. */
+		return error == EAGAIN ? -ENOMEM : -error;
 	}
 	watching = true;
 	return 0;

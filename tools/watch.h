@@ -11,7 +11,7 @@
  * Begins to watch for SIGINT, SIGTERM and SIGHUP (but those that the command
  * was started to ignore) and for the end of stdout's reader. From then on
  * blocking calls return EINTR once there is a cause, and go on doing so.
- * Returns 0 or a negative errno.
+ * Returns 0 or a negative errno. Does nothing if it has been called before.
  */
 int
 watch_start(void);
