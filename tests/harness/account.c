@@ -239,8 +239,9 @@ out_of_turn(const struct account *account, int from, uint32_t number)
 
 		if ((int)delivery->from != from || delivery->deliveries > 1)
 			continue;
-		if (delivery->era == 0 ? delivery->number > number :
-					 delivery->number < number)
+		if (delivery->era == BEFORE_STRIKE && delivery->number > number)
+			return true;
+		if (delivery->era == AFTER_STRIKE && delivery->number < number)
 			return true;
 	}
 	return false;
@@ -285,7 +286,8 @@ check_order(const struct account *account, uint32_t index, bool ordered)
 		const struct delivery *sooner = &account->deliveries[i];
 		bool first = sooner->to == later->to &&
 			     sooner->deliveries == 1 && later->deliveries == 1;
-		bool era = ordered && sooner->era == 1 && later->era == 1;
+		bool era = ordered && sooner->era == AFTER_STRIKE &&
+			   later->era == AFTER_STRIKE;
 
 		if (!first && !era)
 			continue;

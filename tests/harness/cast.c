@@ -338,6 +338,7 @@ enter_scenery(struct run *run)
 		enter_ghost(run);
 		break;
 	case NOTHING:
+	case UNTOUCHED:
 	case SETTLED_BYSTANDER:
 	case SETTLED_VICTIM:
 		break;
@@ -348,9 +349,15 @@ enter_scenery(struct run *run)
 static void
 furnish(struct run *run)
 {
+	enum scenery scenery = operation_of(run)->scenery;
+
 	enter(run, BYSTANDER, CUBBY_RECEIVE, 0);
-	if (operation_of(run)->scenery == SETTLED_BYSTANDER)
+	if (scenery == SETTLED_BYSTANDER)
 		settle_down(run);
+	if (scenery != UNTOUCHED) {
+		send_one(run, BYSTANDER, SHORT);
+		take_one(run, BYSTANDER);
+	}
 	if (run->scenario->start == SEVERAL)
 		enter_second(run);
 	if (bystanders_stock(run))
@@ -421,10 +428,32 @@ cast_go_on(struct run *run)
 		send_one(run, actor, SHORT);
 		send_one(run, actor, LONG);
 	}
-	if (run->held) {
-		must(actor_release(run->stage, run->held), "release");
-		run->held = NULL;
+}
+
+void
+cast_release(struct run *run)
+{
+	if (!run->held)
+		return;
+	must(actor_release(run->stage, run->held), "release");
+	run->held = NULL;
+}
+
+/* Into the lane as it is; if there is no room, as it is when drained. */
+static void
+send_at_once(struct run *run, enum actor actor, size_t size)
+{
+	int result;
+
+	progress("a survivor sends, without waiting");
+	result = actor_send(run->stage, run->senders[actor], actor, size,
+			    CUBBY_NOW);
+	if (result != -EAGAIN) {
+		must(result, "a survivor's send");
+		return;
 	}
+	cast_drain(run);
+	send_one(run, actor, size);
 }
 
 static void
@@ -440,10 +469,8 @@ void
 cast_fresh(struct run *run)
 {
 	enter_fresh(run);
-	/* Who takes a lane over has its backlog in the way. */
-	cast_drain(run);
-	send_one(run, FRESH, LONG);
-	send_one(run, FRESH, SHORT);
+	send_at_once(run, FRESH, LONG);
+	send_at_once(run, FRESH, SHORT);
 	progress("a survivor holds");
 	must(actor_hold_release(run->stage, run->receivers[FRESH], FRESH,
 				now() + PATIENCE),
@@ -487,6 +514,16 @@ cast_supply(struct run *run)
 	send_one(run, actor, operation_of(run)->size);
 	run->supplied = true;
 	run->supplied_at = now();
+}
+
+void
+cast_clash(struct run *run)
+{
+	/* Neither before nor after what the victim takes. */
+	run->stage->account.era = BESIDE_VICTIM;
+	cast_drain(run);
+	run->stage->account.era = BEFORE_STRIKE;
+	cast_supply(run);
 }
 
 void

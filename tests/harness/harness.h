@@ -88,11 +88,14 @@ struct entry {
 	_Atomic(int) holder;	/* who holds it now */
 };
 
+/* When something was delivered. */
+enum era { BEFORE_STRIKE, AFTER_STRIKE, BESIDE_VICTIM };
+
 struct delivery {
 	enum actor to, from;
 	uint32_t number, deliveries;
 	uint64_t lane, sequence;
-	int era;		/* 0: before the victim was struck */
+	int era;		/* enum era */
 };
 
 struct account {
@@ -157,7 +160,7 @@ account_last_ended(const struct account *account, enum actor actor);
 struct allowance {
 	int missing;		/* accepted messages that nobody has */
 	int unseen;		/* hand-outs that nobody entered: the victim's */
-	bool ordered;		/* in era 1 each sender's come in order, the
+	bool ordered;		/* after the strike each sender's come in order, the
 				   returned ones too: their return was seen to
 				   before */
 };
@@ -227,6 +230,7 @@ enum effect {
 /* What the worker arranges besides the starting state. */
 enum scenery {
 	NOTHING,
+	UNTOUCHED,		/* nobody has received anything yet */
 	GHOST_SENDER,		/* a dead sender's backlog */
 	GHOST_SENDER_HELD,	/* ... one of which a bystander holds */
 	GHOST_HOLDER,		/* a dead receiver held one */
@@ -442,6 +446,9 @@ struct run {
 /* Builds the starting state. */
 void
 cast_enter(struct run *run);
+/* The competitor takes what there is, and leaves another one. */
+void
+cast_clash(struct run *run);
 /* What the victim asks for while it prepares. */
 void
 cast_oblige(struct run *run, enum mark mark);
@@ -452,11 +459,15 @@ cast_count(struct run *run, int senders);
    bystander's message for want of one of the victim's. */
 void
 cast_wake(struct run *run, bool send);
-/* Those who were attached go on, then fresh ones come. */
+/* Those who were attached go on; fresh ones come, and take lanes over as they
+   are, if there is room. */
 void
 cast_go_on(struct run *run);
 void
 cast_fresh(struct run *run);
+/* What a bystander has held all the time must still be what it was. */
+void
+cast_release(struct run *run);
 /* Receives until no more than left accepted messages are missing. */
 void
 cast_collect(struct run *run, int left);
@@ -554,8 +565,8 @@ struct tally {
 };
 
 /*
- * Does all the items, by that many workers at a time; stops early when too
- * much has failed. points and tallies: one for each scenario, points shared.
+ * Does all the items, by that many workers at a time; leaves a scenario
+ * out when too much of it has failed. points and tallies: one for each scenario, points shared.
  */
 void
 pool_run(const struct text *text, const struct item *items, uint32_t count,

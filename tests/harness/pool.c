@@ -22,7 +22,8 @@
 
 #include "harness.h"
 
-enum { WORKERS_MAX = 64, FAILURES_MAX = 12 };
+/* Of one scenario: then its other runs are left out. */
+enum { WORKERS_MAX = 64, FAILURES_MAX = 3 };
 
 /* What a worker and the main process share. */
 struct slot {
@@ -41,8 +42,9 @@ struct pool {
 	uint32_t count, scenarios;
 	struct points *points;
 	_Atomic(uint32_t) *next;
+	_Atomic(uint32_t) *failures; /* by scenario */
 	struct slot *slots[WORKERS_MAX];
-	int workers, failures;
+	int workers;
 };
 
 void *
@@ -117,6 +119,8 @@ work(const struct pool *pool, int index)
 	while ((item = (*pool->next)++) < pool->count) {
 		progress("the run begins");
 		slot->item = item;
+		if (pool->failures[pool->items[item].scenario] >= FAILURES_MAX)
+			continue;
 		slot->busy = true;
 		do_item(pool, slot, &pool->items[item]);
 		slot->busy = false;
@@ -176,7 +180,8 @@ static bool
 reap(struct pool *pool, int index, int status)
 {
 	struct slot *slot = pool->slots[index];
-	struct tally *tally = &slot->tallies[pool->items[slot->item].scenario];
+	uint32_t scenario = pool->items[slot->item].scenario;
+	struct tally *tally = &slot->tallies[scenario];
 
 	slot->pid = 0;
 	tree_remove(slot->root);
@@ -186,10 +191,8 @@ reap(struct pool *pool, int index, int status)
 	tally->failures++;
 	tally->runs++;
 	tally->hangs += slot->report.hang;
-	if (++pool->failures >= FAILURES_MAX) {
-		printf("that is enough\n");
-		*pool->next = pool->count;
-	}
+	if (++(pool->failures[scenario]) == FAILURES_MAX)
+		printf("\tthat is enough of this one\n");
 	return true;
 }
 
@@ -268,6 +271,7 @@ pool_run(const struct text *text, const struct item *items, uint32_t count,
 	scenarios(&pool.scenarios);
 	size = sizeof(struct slot) + pool.scenarios * sizeof(struct tally);
 	pool.next = share(sizeof(*pool.next));
+	pool.failures = share(pool.scenarios * sizeof(*pool.failures));
 	for (int i = 0; i < pool.workers; i++) {
 		pool.slots[i] = share(size);
 		start_worker(&pool, i);
@@ -277,4 +281,5 @@ pool_run(const struct text *text, const struct item *items, uint32_t count,
 	for (int i = 0; i < pool.workers; i++)
 		munmap(pool.slots[i], size);
 	munmap((void *)pool.next, sizeof(*pool.next));
+	munmap((void *)pool.failures, pool.scenarios * sizeof(*pool.failures));
 }

@@ -133,8 +133,7 @@ meet_clash(struct run *run, struct trail *trail)
 	if (trail->site_visit > VISITS)
 		fail("the competitor's moment is no point");
 	run->points->clash = run->points->count - 1;
-	cast_drain(run);
-	cast_supply(run);
+	cast_clash(run);
 }
 
 static void
@@ -264,8 +263,7 @@ reach_address(struct run *run, const struct point *point,
 		address = tracee_broke_at(&run->victim);
 		if (clash && address == clash->address &&
 		    ++clash_visit == clash->visit) {
-			cast_drain(run);
-			cast_supply(run);
+			cast_clash(run);
 		}
 		if (address == point->address && ++visit == point->visit) {
 			tracee_unbreak(&run->victim, 0);
@@ -343,12 +341,18 @@ see_off(struct run *run)
 
 	progress("the victim leaves");
 	cast_wake(run, !(operation_of(run)->effects & SENDS));
-	cast_drain(run);
-	if (roles & CUBBY_RECEIVE && run->senders[BYSTANDER])
-		cast_supply(run);
-	stop = tracee_resume(&run->victim, PTRACE_CONT);
-	while (stop == STOP_ASLEEP)
-		stop = tracee_wait(&run->victim, PTRACE_CONT);
+	if (roles & CUBBY_RECEIVE) {
+		cast_drain(run);
+		if (run->senders[BYSTANDER])
+			cast_supply(run);
+	}
+	do {
+		stop = tracee_resume(&run->victim, PTRACE_CONT);
+		while (stop == STOP_ASLEEP)
+			stop = tracee_wait(&run->victim, PTRACE_CONT);
+		if (stop == STOP_MARK)
+			cast_oblige(run, run->stage->mark);
+	} while (stop == STOP_MARK);
 	if (stop != STOP_EXIT || run->victim.status != 0)
 		victim_failed(run, stop, "after the operation");
 	waited("the victim's end", since);
@@ -373,11 +377,19 @@ check(struct run *run, int missing, int unseen, bool ordered)
 static void
 survive(struct run *run, int left)
 {
+	enum scenery scenery = operation_of(run)->scenery;
+
 	cast_wake(run, true);
-	cast_go_on(run);
-	cast_fresh(run);
+	if (scenery == GHOST_SENDER || scenery == GHOST_SENDER_HELD) {
+		cast_fresh(run);
+		cast_go_on(run);
+	} else {
+		cast_go_on(run);
+		cast_fresh(run);
+	}
 	cast_collect(run, left);
 	cast_drain(run);
+	cast_release(run);
 }
 
 /* Everyone who is left, to the end. */
@@ -449,6 +461,7 @@ run_record(struct run *run)
 	see_off(run);
 	cast_fresh(run);
 	cast_collect(run, 0);
+	cast_release(run);
 	wind_up(run, 0, 0, false);
 }
 
@@ -460,7 +473,7 @@ run_strike(struct run *run, uint32_t index, enum strike strike)
 	cast_enter(run);
 	victim_start(run);
 	reached = reach(run, index);
-	run->stage->account.era = 1;
+	run->stage->account.era = AFTER_STRIKE;
 	if (strike == KILLED || !reached)
 		after_kill(run, index);
 	else

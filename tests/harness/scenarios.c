@@ -428,6 +428,15 @@ static const struct operation operations[] = {
 	{ "abort", 0, CUBBY_SEND, AT_EMPTY | AT_ONE | AT_WRAPPED, LONG,
 	  NOTHING, 0, prepare_draft, perform_abort, conclude_plain },
 
+	/* while no receiver has looked at anything yet */
+	{ "send-untouched", SENDS, CUBBY_SEND, AT_EMPTY | AT_FULL | AT_ASLEEP,
+	  SHORT, UNTOUCHED, 0, prepare_send, perform_send, conclude_send },
+	{ "send-synchronous-untouched", SENDS | AWAITS, CUBBY_SEND,
+	  AT_EMPTY | AT_ONE | AT_ASLEEP, SHORT, UNTOUCHED, 0, prepare_send,
+	  perform_send_synchronous, conclude_send },
+	RECEIVING("receive-untouched", AT_EMPTY | AT_ONE | AT_SEVERAL, SHORT,
+		  UNTOUCHED, 0),
+
 	/* receive; without a message it sleeps, and the worker sends one */
 	RECEIVING("receive-inline", ANY, SHORT, NOTHING, 0),
 	RECEIVING("receive-large", ANY, LONG, NOTHING, 0),
