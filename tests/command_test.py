@@ -243,13 +243,22 @@ class Usage(CommandTest):
 
 
 class Create(CommandTest):
-    def test_makes_what_the_options_say(self):
-        self.do(
-            *"create --capacity 7 --message-max 1.5K --temporary".split(),
-            *"--memory-limit 1M --cell 256 --mode 0620 jobs".split(),
-        )
+    def test_temporary_goes_with_its_last_user(self):
+        maker = self.start("create", "--temporary", "jobs")
+        self.wait_until(lambda: self.cubby("info", "jobs").code == DONE)
+        self.assertEqual(self.info()["lifetime"], "temporary")
+        self.do("send", "jobs", "hi")
+        receiver = self.start("receive", "--follow", "jobs")
+        self.assertEqual(receiver.stdout.readline(), b"hi\n")
+        maker.terminate()
+        self.assertEqual(maker.wait(DEADLINE), -signal.SIGTERM)
+        self.do("send", "jobs", "again")
+        self.assertEqual(receiver.stdout.readline(), b"again\n")
+        receiver.terminate()
+        self.assertEqual(receiver.wait(DEADLINE), -signal.SIGTERM)
+        self.refuse(NO_MAILBOX, "info", "jobs")
 
-    def test_tells_what_it_made(self):
+    def test_makes_what_the_options_say(self):
         self.do(
             *"create --capacity 7 --message-max 1.5K".split(),
             *"--memory-limit 1M --cell 256 --mode 0640 jobs".split(),

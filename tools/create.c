@@ -2,10 +2,12 @@
 /* cubby create, rm, sweep: mailboxes as a whole. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "output.h"
 #include "table.h"
+#include "watch.h"
 
 /* A capacity of zero is a buffering of its own, which not every order has. */
 static int
@@ -89,6 +91,24 @@ complain_of_create(const struct arguments *arguments, int error)
 	return EXIT_ERROR;
 }
 
+/*
+ * A temporary mailbox would be gone with the command that made it: so that
+ * stays until a signal ends it.
+ */
+static int
+stay(void)
+{
+	int error = watch_start();
+
+	if (error) {
+		complain("cannot wait for signals: %s", cubby_strerror(error));
+		return EXIT_ERROR;
+	}
+	while (!watch_cause())
+		pause();
+	return EXIT_DONE;
+}
+
 int
 run_create(const struct arguments *arguments)
 {
@@ -105,8 +125,10 @@ run_create(const struct arguments *arguments)
 	error = cubby_open(arguments->words[0], flags, &options, &mailbox);
 	if (error < 0)
 		return complain_of_create(arguments, error);
+	if (given(arguments, OPTION_TEMPORARY))
+		code = stay();
 	cubby_close(mailbox);
-	return EXIT_DONE;
+	return code;
 }
 
 int

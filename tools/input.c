@@ -67,6 +67,8 @@ input_next(struct input *input, const char **ret_piece, size_t *ret_size)
 	size_t looked_at = 0;
 	int error;
 
+	if (!input->buffer)
+		make_room(input);
 	for (;;) {
 		const char *begin = input->buffer + input->begin;
 		size_t size = input->end - input->begin;

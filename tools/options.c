@@ -66,7 +66,8 @@ static const struct row rows[] = {
 	{ OPTION_FIXED, IN(CREATE), "fixed", 0, "SIZE", &size, 0, GIB,
 	  "every message has exactly SIZE bytes" },
 	{ OPTION_TEMPORARY, IN(CREATE), "temporary", 0, NULL, NULL, 0, 0,
-	  "remove it when its last user has gone" },
+	  "stay until interrupted, and remove the mailbox when its last user, "
+	  "this command included, has gone" },
 	{ OPTION_MEMORY_LIMIT, IN(CREATE), "memory-limit", 0, "SIZE", &size, 1,
 	  UINT64_MAX,
 	  "the most memory that one sender's messages may take (default 64M or "
