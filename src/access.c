@@ -82,8 +82,10 @@ file_mode(enum access_kind kind, const struct attributes *a)
 		mode = (mode & 077) | 0600;
 	if (kind == ACCESS_DIRECTORY)	/* removing it takes that */
 		mode |= 0700;
+	if (kind == ACCESS_RECEIVERS)	/* its owner may look at it */
+		mode |= 0400;
 	if (kind == ACCESS_LANES)
-		mode |= 0700 | S_ISVTX | S_ISGID;
+		mode |= S_ISVTX | S_ISGID;
 	return mode;
 }
 

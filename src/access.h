@@ -12,7 +12,8 @@
  *	attendance	rw-		---		rw-	---
  *	lane.N		r--		---		r--	---
  *
- * lanes/ is sticky and setgid: a lane belongs to the sender that made it and to
+ * The owner keeps rwx on the directory and r on `receivers` in any case: to look
+ * at the mailbox and to remove it. lanes/ is sticky and setgid: a lane belongs to the sender that made it and to
  * the mailbox's group. The owner of the mailbox, if it may receive, reads every
  * lane by an ACL entry of its own, since it is neither the lane's owner nor, it
  * may be, of a class that may receive.

@@ -109,6 +109,8 @@ revoke(struct lane_entry *entry, bool barrier)
 			return true;
 		head |= HEAD_REVOKING;
 	}
+	/* BIAS-M1 membarrier: revoking, before the bias is read. Pairs with
+	   BIAS-O1. */
 	if (barrier && !barrier_all())
 		return false;
 	/* BIAS-A7 acquire: after the barrier: at least what the owner could

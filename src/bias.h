@@ -74,6 +74,8 @@ bias_advance(struct lane_entry *entry, uint64_t bias, uint64_t next)
 {
 	/* BIAS-R1 release: the copy before the head. Pairs with BIAS-A1. */
 	word64_store_release(&entry->bias, next);
+	/* BIAS-O1 compiler: the store before the look at the head. Pairs with
+	   BIAS-M1. */
 	order_compiler();
 	/* relaxed: ordered after the store by the revoker's membarrier */
 	if (likely(word64_load_relaxed(&entry->head) == bias))

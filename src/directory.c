@@ -37,7 +37,8 @@ set_rights(const struct making *making, int fd, enum access_kind kind)
 {
 	if (making->group != (gid_t)-1 &&
 	    fchown(fd, (uid_t)-1, making->group) < 0)
-		return -errno;
+		/* A group that its maker is not in. */
+		return errno == EPERM ? -EACCES : -errno;
 	return access_set(fd, kind, making->attributes, geteuid());
 }
 
@@ -407,6 +408,8 @@ remove_tree(int parent, const char *entry, int depth)
 	if (errno != EISDIR && errno != EPERM)
 		return -errno;
 	fd = openat(parent, entry, READ_DIRECTORY);
+	if (fd < 0 && errno == EACCES && fchmodat(parent, entry, 0700, 0) == 0)
+		fd = openat(parent, entry, READ_DIRECTORY);
 	if (fd < 0)
 		return -errno;
 	if (depth < DEPTH_MAX)
@@ -481,6 +484,14 @@ directory_rename_away(const struct place *place, const uint8_t uuid[16])
 	return 0;
 }
 
+/* The owner may not be one who may receive or send; to sweep, he has to see. */
+static void
+open_up(int directory)
+{
+	fchmodat(directory, LANES, 0700, 0);
+	fchmodat(directory, ATTENDANCE, 0600, 0);
+}
+
 int
 directory_sweep(int parent, const char *entry)
 {
@@ -491,8 +502,11 @@ directory_sweep(int parent, const char *entry)
 	if (fd < 0)
 		return 0;
 	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
-	    flock(fd, LOCK_EX | LOCK_NB) == 0 && !directory_is_used(fd))
-		swept = directory_remove(parent, entry) == 0;
+	    flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		open_up(fd);
+		swept = !directory_is_used(fd) &&
+			directory_remove(parent, entry) == 0;
+	}
 	close(fd);
 	return swept;
 }

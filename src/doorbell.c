@@ -22,6 +22,8 @@ slot_bit(uint32_t slot)
 static void
 barrier(struct sleeper *sleeper)
 {
+	/* BELL-M1 membarrier: asleep, before the last look. Pairs with BELL-O1,
+	   BELL-O2. */
 	sleeper->unfenced = !barrier_all();
 	/* BELL-F1 seq_cst: where there is no membarrier the runners fence, and
 	   so must we. Pairs with BELL-F3, BELL-F4. */
@@ -265,6 +267,8 @@ doorbell_mark(struct view *view, uint32_t lane)
 	word64 *word = &view->doorbell->ringing[lane / 64];
 	uint64_t bit = UINT64_C(1) << (lane & 63);
 
+	/* BELL-O3 compiler: the publish, or `hot`, before the look at the bit.
+	   Pairs with BELL-M2. */
 	order_compiler();
 	if (view->fences)
 		/* BELL-F7 seq_cst: the publish before the look at the bit.
@@ -296,6 +300,8 @@ doorbell_cool(struct view *view, uint32_t lane)
 void
 doorbell_cooled(void)
 {
+	/* BELL-M2 membarrier: the bits are clear, before the last look. Pairs
+	   with BELL-O3, LANE-O1. */
 	barrier_all();
 	/* BELL-F8 seq_cst: as BELL-F1. Pairs with BELL-F7. */
 	atomics_fence_seq_cst();

@@ -106,6 +106,7 @@ doorbell_published(struct view *view)
 	int i;
 
 	_Static_assert(RECEIVERS_MAX / 64 == 4, "the loop is unrolled");
+	/* BELL-O1 compiler: the publish before the look. Pairs with BELL-M1. */
 	order_compiler();
 	for (i = 0; i < RECEIVERS_MAX / 64; i++)
 		/* relaxed: ordered after the publish by the sleeper's
@@ -135,6 +136,7 @@ static inline void
 doorbell_advanced(struct view *view, const struct lane_file *lane,
 		  struct lane_entry *entry, uint64_t position)
 {
+	/* BELL-O2 compiler: the head before the look. Pairs with BELL-M1. */
 	order_compiler();
 	/* relaxed: ordered after the head by the sleeper's membarrier, or by
 	   doorbell_ring_sender's fence */

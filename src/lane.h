@@ -154,6 +154,8 @@ lane_publish(struct lane_writer *writer, struct cell *cell)
 	/* LANE-R1 release: the message before its sequence. Pairs with
 	   LANE-A1, LANE-A2. */
 	word64_store_release(&cell->sequence, ++writer->position);
+	/* LANE-O1 compiler: the publish before the look at `hot`. Pairs with
+	   BELL-M2. */
 	order_compiler();
 	/* relaxed: ordered after the publish by the cooler's membarrier; see
 	   doorbell.h */

@@ -197,6 +197,10 @@ check_empty(struct lane_reader *reader, const struct sight *sight,
 {
 	uint64_t before = position + 1 - reader->view->geometry.ring_cells;
 
+	if (unlikely(shm_is_broken(&reader->mapping))) {
+		lane_break(reader);
+		return -EBADMSG;
+	}
 	if (likely(sequence == 0 ||
 		   ((sequence ^ before) & HEAD_POSITION) == 0))
 		return 0;

@@ -280,6 +280,20 @@ settle_in(struct lane_writer *w)
 /* Whatever it is called. */
 static const char ANY_NAME[] = "";
 
+/* Whose owner lives, as a rule: without mapping it. */
+static bool
+is_in_use(const struct lane_writer *w, const char *file)
+{
+	int fd, r;
+
+	fd = shm_open_at(w->view->lanes_directory, file, O_RDONLY, NULL);
+	if (fd < 0)
+		return false;
+	r = liveness_ask(fd, 0);
+	close(fd);
+	return r == 1;
+}
+
 static bool
 is_named(const struct lane_writer *w, const char *name)
 {
@@ -301,6 +315,8 @@ adopt_lane(struct lane_writer *w, const char *name, uint32_t lane)
 	int r;
 
 	lane_name(lane, file);
+	if (!name && is_in_use(w, file))
+		return -ENOENT;
 	w->life.page = NULL;
 	w->lane = lane;
 	w->entry = &w->view->receivers->lanes[lane];

@@ -32,8 +32,8 @@
 #define LAYOUT_MAGIC	UINT64_C(0x0179626275632e00)	/* "\0.cubby\1" */
 #define LAYOUT_VERSION	1
 
-#define LANES_MAX	8192	/* per mailbox */
-#define LANES_PER_UID	4096	/* so that one user cannot take them all */
+#define LANES_MAX	4096	/* per mailbox */
+#define LANES_PER_UID	2048	/* so that one user cannot take them all */
 #define RECEIVERS_MAX	256
 #define CLAIM_CHUNKS	512
 #define CLAIMS_PER_CHUNK 16

@@ -230,7 +230,9 @@ open_once(const struct request *request, const struct place *place,
 		if (r != -ENOENT || !(flags & CUBBY_CREATE))
 			return r;
 	}
-	return make(request, place, mailbox);
+	r = make(request, place, mailbox);
+	/* Another was faster: open that one. */
+	return r == -EEXIST && !(flags & CUBBY_EXCLUSIVE) ? -EAGAIN : r;
 }
 
 static bool
@@ -250,19 +252,15 @@ static int
 open_mailbox(const struct request *request, const struct place *place,
 	     struct cubby_mailbox *mailbox)
 {
-	bool exclusive = request->flags & CUBBY_EXCLUSIVE;
 	int i, r = -ENOENT;
 
 	for (i = 0; i < TRIES; i++) {
 		r = open_once(request, place, mailbox);
-		if (r == -EEXIST && !exclusive &&
-		    (request->flags & CUBBY_CREATE) && !exists(place))
-			continue;
-		if (r == -ENOENT && exists(place))
-			continue;
-		return r;
+		if (r != -EAGAIN && (r != -ENOENT || !exists(place)))
+			return r;
 	}
-	return r == -ENOENT ? -ENOTDIR : r;
+	/* There is something, and it never was a mailbox. */
+	return -ENOTDIR;
 }
 
 static int

@@ -16,16 +16,36 @@
 #define MEMORY_DEFAULT		MIB(64)
 #define CELL_DEFAULT		128
 
+/*
+ * A smaller struct is of an older header, and the rest is default; a larger one
+ * is of a newer header, and must ask for nothing that we do not know.
+ */
+static int
+read_struct(const struct cubby_options *options, struct cubby_options *ret)
+{
+	size_t size = options->struct_size, i;
+	const unsigned char *bytes = (const unsigned char *)options;
+
+	if (size < sizeof(size_t) || size > 4096)
+		return -EINVAL;
+	for (i = sizeof(*ret); i < size; i++)
+		if (bytes[i])
+			return -EINVAL;
+	memcpy(ret, options, min_u64(size, sizeof(*ret)));
+	ret->struct_size = sizeof(*ret);
+	return 0;
+}
+
 int
 options_read(const struct cubby_options *options, struct cubby_options *ret)
 {
 	struct cubby_options o = CUBBY_OPTIONS_INIT;
+	int r;
 
 	if (options) {
-		if (options->struct_size < sizeof(size_t) ||
-		    options->struct_size > sizeof(o))
-			return -EINVAL;
-		memcpy(&o, options, options->struct_size);
+		r = read_struct(options, &o);
+		if (r < 0)
+			return r;
 	}
 	if (o.sender && (!*o.sender || strlen(o.sender) > SENDER_NAME_MAX))
 		return -EINVAL;

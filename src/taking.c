@@ -5,8 +5,8 @@
  *
  *	small, copied	copy the cell, then move the head: received at that
  *			instant
- *	large, copied	alone (biased): copy the block, then move the head; with
- *			others about: claim it, copy, free the claim, so that
+ *	large, copied	alone (biased), or without memory for a claim: copy the
+ *			block, then move the head; with others about: claim it, copy, free the claim, so that
  *			they do not copy the same megabyte
  *	held		claim it; the bytes of a small one go into the record,
  *			a large one stays in its block
@@ -251,16 +251,24 @@ copy(struct receiver *receiver, struct lane_reader *reader,
      const struct sight *sight, void *buffer)
 {
 	const struct taken *taken = &sight->taken;
+	int r;
 
 	if (likely(!taken->block)) {
 		/* relaxed: proved by lane_take() */
 		copy_out_relaxed(buffer, sight->bytes, taken->size);
 		if (unlikely(shm_is_broken(&reader->mapping)))
 			return -EAGAIN;	/* the next look cuts it off */
-	} else if (!reader->bias) {
-		return copy_by_claim(receiver, reader, sight, buffer);
-	} else if (copy_block(reader, taken, buffer) < 0) {
-		return -EAGAIN;
+	} else {
+		r = reader->bias ? -ENOSPC :
+		    copy_by_claim(receiver, reader, sight, buffer);
+		if (r != -ENOSPC)
+			return r;
+		/* relaxed: proved by lane_take(). Alone, or without memory for
+		   a claim: another may copy it too; one of us gets it. */
+		copy_out_relaxed(buffer, lane_read_block(reader, taken->block),
+				 taken->size);
+		if (shm_is_broken(&reader->mapping))
+			return -EAGAIN;
 	}
 	return likely(lane_take(reader, sight, 0)) ? 0 : -EAGAIN;
 }
