@@ -278,7 +278,8 @@ check_entries(const struct account *account, int missing)
 
 /* Each receiver sees the first deliveries of each sender in order. */
 static const char *
-check_order(const struct account *account, uint32_t index, bool ordered)
+check_order(const struct account *account, uint32_t index,
+	    const struct allowance *allowance)
 {
 	const struct delivery *later = &account->deliveries[index];
 
@@ -286,7 +287,7 @@ check_order(const struct account *account, uint32_t index, bool ordered)
 		const struct delivery *sooner = &account->deliveries[i];
 		bool first = sooner->to == later->to &&
 			     sooner->deliveries == 1 && later->deliveries == 1;
-		bool era = ordered && sooner->era == AFTER_STRIKE &&
+		bool era = allowance->ordered && sooner->era == AFTER_STRIKE &&
 			   later->era == AFTER_STRIKE;
 
 		if (!first && !era)
@@ -295,7 +296,7 @@ check_order(const struct account *account, uint32_t index, bool ordered)
 		    sooner->number > later->number)
 			return trouble_with(later->from, later->number,
 					    "came after a later one");
-		if (sooner->lane == later->lane &&
+		if (!allowance->several && sooner->lane == later->lane &&
 		    sooner->sequence > later->sequence)
 			return trouble_with(later->from, later->number,
 					    "came out of its lane's sequence");
@@ -320,18 +321,19 @@ unentered(const struct account *account, uint32_t index)
 }
 
 static const char *
-check_deliveries(const struct account *account, int unseen, bool ordered)
+check_deliveries(const struct account *account,
+		 const struct allowance *allowance)
 {
 	for (uint32_t i = 0; i < account->count; i++) {
 		const struct delivery *delivery = &account->deliveries[i];
-		const char *wrong = check_order(account, i, ordered);
+		const char *wrong = check_order(account, i, allowance);
 
 		if (wrong)
 			return wrong;
 		if (unentered(account, i) < 0)
 			return trouble_with(delivery->from, delivery->number,
 					    "came again, not marked as such");
-		if (unentered(account, i) > unseen)
+		if (unentered(account, i) > allowance->unseen)
 			return trouble_with(delivery->from, delivery->number,
 					    "is marked as come before");
 	}
@@ -348,5 +350,5 @@ account_check(const struct account *account, const struct allowance *allowance)
 	wrong = check_entries(account, allowance->missing);
 	if (wrong)
 		return wrong;
-	return check_deliveries(account, allowance->unseen, allowance->ordered);
+	return check_deliveries(account, allowance);
 }

@@ -163,6 +163,7 @@ struct allowance {
 	bool ordered;		/* after the strike each sender's come in order, the
 				   returned ones too: their return was seen to
 				   before */
+	bool several;		/* mailboxes: lanes' numbers tell nothing */
 };
 
 /* Returns NULL, or what is wrong, in a static buffer. */
@@ -224,7 +225,8 @@ enum effect {
 	CREATES = 1 << 5,	/* the mailbox is not there before */
 	UNLINKS = 1 << 6,	/* ... nor after */
 	OPENS = 1 << 7,		/* performs the open itself */
-	AWAITS = 1 << 8		/* waits until its message is received */
+	AWAITS = 1 << 8,	/* waits until its message is received */
+	BORROWS = 1 << 9	/* has a dead sender's lane for a moment */
 };
 
 /* What the worker arranges besides the starting state. */

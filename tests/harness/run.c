@@ -24,6 +24,14 @@ operation_of(const struct run *run)
 	return run->scenario->operation;
 }
 
+/* Whether the victim has a lane, or may have. */
+static bool
+is_sender(const struct run *run)
+{
+	return operation_of(run)->roles & CUBBY_SEND ||
+	       operation_of(run)->effects & BORROWS;
+}
+
 static noreturn void
 victim_failed(struct run *run, enum stop stop, const char *where)
 {
@@ -66,7 +74,7 @@ victim_start(struct run *run)
 		fail("fork: %s", strerror(errno));
 	if (pid == 0)
 		victim_live(run->scenario, run->stage);
-	if (operation_of(run)->roles & CUBBY_SEND)
+	if (is_sender(run))
 		cast_count(run, 1);
 	tracee_take(&run->victim, pid);
 	for (;;) {
@@ -358,7 +366,7 @@ see_off(struct run *run)
 	waited("the victim's end", since);
 	close(run->victim.proc);
 	run->victim.pid = 0;
-	if (roles & CUBBY_SEND)
+	if (is_sender(run))
 		cast_count(run, -1);
 	cast_drain(run);
 }
@@ -366,7 +374,12 @@ see_off(struct run *run)
 static void
 check(struct run *run, int missing, int unseen, bool ordered)
 {
-	struct allowance allowance = { missing, unseen, ordered };
+	struct allowance allowance = {
+		.missing = missing,
+		.unseen = unseen,
+		.ordered = ordered,
+		.several = operation_of(run)->effects & UNLINKS,
+	};
 	const char *wrong = account_check(&run->stage->account, &allowance);
 
 	if (wrong)
@@ -411,7 +424,7 @@ after_kill(struct run *run, uint32_t index)
 
 	tracee_kill(&run->victim);
 	account_died(&run->stage->account, VICTIM);
-	if (operation_of(run)->roles & CUBBY_SEND)
+	if (is_sender(run))
 		cast_count(run, -1);
 	/* In every other run somebody looks after the dead first; then what
 	   the victim held comes before all that follows it. */

@@ -35,9 +35,13 @@ static int
 stop_at_anything(const char *path, const struct stat *status, int type,
 		 struct FTW *place)
 {
+	char own[32];
+
 	(void)status;
-	(void)type;
-	if (place->level == 0)
+	/* The directory of a user's own mailboxes is made once, and stays. */
+	snprintf(own, sizeof(own), "cubby-%u", getuid());
+	if (place->level == 0 || (place->level == 1 && type == FTW_D &&
+				  !strcmp(path + place->base, own)))
 		return 0;
 	snprintf(leftover, sizeof(leftover), "%s", path);
 	return 1;
