@@ -7,7 +7,7 @@
  */
 #include "support/exchange.h"
 
-#define MESSAGES MANY(UINT64_C(20000))
+#define MESSAGES MANY(UINT64_C(100000))
 
 static void
 exchange_among(bool threads, int senders, int receivers)

@@ -224,20 +224,36 @@ limits_themselves_are_allowed(void)
 	}
 }
 
-/* A program built with a later header sets more fields; what this library does
-   not know must be unset. */
+/* A program built with a later header must not believe that what this library
+   does not know was done. */
 static void
-a_larger_options_struct_is_understood(void)
+options_of_a_later_header_are_not_ignored(void)
 {
 	struct {
 		struct cubby_options options;
 		uint64_t later[4];
-	} extended = { CUBBY_OPTIONS_INIT, { 0 } };
+	} extended = { CUBBY_OPTIONS_INIT, { 0, 1, 0, 0 } };
 
 	extended.options.struct_size = sizeof(extended);
-	expect_ok(try_open("m", CUBBY_CREATE | BOTH, &extended.options));
-	extended.later[1] = 1;
-	expect_result(try_open("m", BOTH, &extended.options), -EINVAL);
+	expect_result(try_open("m", CUBBY_CREATE | BOTH, &extended.options),
+		      -EINVAL);
+	expect_result(try_open("m", 0, NULL), -ENOENT);
+}
+
+/* Nor one with an earlier header that more was asked for than it knows. */
+static void
+options_of_an_earlier_header_are_understood(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+
+	options.capacity = 5;
+	options.struct_size = offsetof(struct cubby_options, message_max);
+	options.message_max = 1;
+	options.cell_size = 99;
+	options.sender = "";
+	expect_ok(try_open("m", CUBBY_CREATE | BOTH, &options));
+	expect_int(inspect("m").capacity, 5);
+	expect_int(inspect("m").message_max, 1 << 20);
 }
 
 static void
@@ -724,6 +740,37 @@ of_many_who_create_one_does(void)
 	expect_int(count_files(), 1);
 }
 
+/* None is refused because another was quicker. */
+static void
+all_who_create_or_open_at_once_get_it(void)
+{
+	struct gate ready = gate_make(), go = gate_make();
+	struct child children[4];
+
+	for (int round = 0; round < MANY(300); round++) {
+		for (int i = 0; i < 4; i++)
+			in_child(&children[i]) {
+				cubby_mailbox *mailbox;
+
+				gate_open(&ready);
+				gate_wait(&go);
+				mailbox = open_mailbox("m", CUBBY_CREATE | BOTH,
+						       NULL);
+				send_number(mailbox, i);
+				cubby_close(mailbox);
+			}
+		for (int i = 0; i < 4; i++)
+			gate_wait(&ready);
+		for (int i = 0; i < 4; i++)
+			gate_open(&go);
+		for (int i = 0; i < 4; i++)
+			child_finish(&children[i]);
+		expect_int(inspect("m").waiting, 4);
+		expect_ok(cubby_unlink("m"));
+	}
+	expect_int(count_files(), 1);
+}
+
 static const struct test tests[] = {
 	TEST(a_mailbox_is_made_once_and_opened_often),
 	TEST(a_handle_without_a_role_creates),
@@ -734,7 +781,8 @@ static const struct test tests[] = {
 	TEST(flags_that_make_no_sense_are_refused),
 	TEST(options_that_make_no_sense_are_refused),
 	TEST(limits_themselves_are_allowed),
-	TEST(a_larger_options_struct_is_understood),
+	TEST(options_of_a_later_header_are_not_ignored),
+	TEST(options_of_an_earlier_header_are_understood),
 	TEST(what_is_not_there_yet_is_not_supported),
 	TEST(attributes_must_be_those_that_are),
 	TEST(defaults_are_as_documented),
@@ -755,6 +803,7 @@ static const struct test tests[] = {
 	TEST(a_temporary_mailbox_ends_with_its_killed_last_user),
 	TEST(users_of_a_temporary_mailbox_come_and_go),
 	TEST(of_many_who_create_one_does),
+	TEST(all_who_create_or_open_at_once_get_it),
 };
 
 int

@@ -6,7 +6,7 @@
 
 /* A call that nobody else makes. */
 #define MARK_ARGUMENT 424242
-#define MARK_TEXT " getpgid(424242)"
+#define MARK_TEXT " getpgid(424242"
 
 const char *
 trace_path(void)
