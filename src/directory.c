@@ -192,6 +192,16 @@ make_directory(int parent, char *entry)
 	}
 }
 
+/* A maker who may not receive cannot, and a temporary mailbox that nobody has
+   opened yet may be found unused. */
+static int
+keep_in_use(struct view *view, struct liveness *ret_maker)
+{
+	int r = participants_stand_by(view, ret_maker);
+
+	return r == -EACCES ? 0 : r;
+}
+
 int
 directory_make(const struct place *place, struct attributes *attributes,
 	       gid_t group, struct liveness *ret_maker)
@@ -211,7 +221,7 @@ directory_make(const struct place *place, struct attributes *attributes,
 	r = make_contents(&making, attributes);
 	view.directory = making.directory;
 	if (r == 0)
-		r = participants_stand_by(&view, &maker);
+		r = keep_in_use(&view, &maker);
 	if (r == 0 && renameat2(place->parent, entry, place->parent,
 				place->entry, RENAME_NOREPLACE) < 0)
 		r = -errno;
@@ -424,24 +434,24 @@ directory_remove(int parent, const char *entry)
 	return remove_tree(parent, entry, 0);
 }
 
-/* Has a lane's file an owner alive? */
+/* Has a lane's file an owner alive? unknown: what to say if that may not be
+   known. */
 static bool
-is_locked(int lanes, const char *name)
+is_locked(int lanes, const char *name, bool unknown)
 {
 	struct stat st;
 	int fd, r;
 
 	fd = shm_open_at(lanes, name, O_RDONLY, &st);
 	if (fd < 0)
-		/* Not a lane, or gone; or not ours to know. */
-		return fd == -EACCES;
+		return fd == -EACCES && unknown;
 	r = liveness_ask(fd, 0);
 	close(fd);
 	return r != 0;
 }
 
 static bool
-has_senders(int directory)
+has_senders(int directory, bool unknown)
 {
 	int fd = openat(directory, LANES, READ_DIRECTORY);
 	bool used = false;
@@ -456,20 +466,27 @@ has_senders(int directory)
 		return true;
 	}
 	while (!used && (d = readdir(dir)))
-		used = d->d_type != DT_DIR && is_locked(dirfd(dir), d->d_name);
+		used = d->d_type != DT_DIR &&
+		       is_locked(dirfd(dir), d->d_name, unknown);
 	closedir(dir);
 	return used;
 }
 
-bool
-directory_is_used(int directory)
+static bool
+is_used(int directory, bool unknown)
 {
 	struct view view = { .directory = directory };
 	int r = participants_any(&view);
 
 	if (r != 0 && r != -ENOENT)
 		return true;
-	return has_senders(directory);
+	return has_senders(directory, unknown);
+}
+
+bool
+directory_is_used(int directory)
+{
+	return is_used(directory, true);
 }
 
 int
@@ -484,12 +501,33 @@ directory_rename_away(const struct place *place, const uint8_t uuid[16])
 	return 0;
 }
 
+static void
+add_rights(int directory, const char *name, mode_t rights)
+{
+	struct stat st;
+
+	if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (st.st_mode & rights) != rights)
+		fchmodat(directory, name, (st.st_mode & 07777) | rights, 0);
+}
+
 /* The owner may not be one who may receive or send; to sweep, he has to see. */
 static void
 open_up(int directory)
 {
-	fchmodat(directory, LANES, 0700, 0);
-	fchmodat(directory, ATTENDANCE, 0600, 0);
+	add_rights(directory, LANES, 0700);
+	add_rights(directory, ATTENDANCE, 0600);
+}
+
+/*
+ * Of an unfinished mailbox the maker may live; what has been renamed away may be
+ * removed by several at a time.
+ */
+static bool
+is_being_made(int fd, const char *entry)
+{
+	return !strncmp(entry, NAMES_NEW, strlen(NAMES_NEW)) &&
+	       flock(fd, LOCK_EX | LOCK_NB) < 0;
 }
 
 int
@@ -502,9 +540,11 @@ directory_sweep(int parent, const char *entry)
 	if (fd < 0)
 		return 0;
 	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
-	    flock(fd, LOCK_EX | LOCK_NB) == 0) {
+	    !is_being_made(fd, entry)) {
 		open_up(fd);
-		swept = !directory_is_used(fd) &&
+		/* Senders that its owner may not know of, without a receiver,
+		   are left with their memory: nobody can come to receive. */
+		swept = !is_used(fd, false) &&
 			directory_remove(parent, entry) == 0;
 	}
 	close(fd);

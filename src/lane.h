@@ -228,7 +228,9 @@ struct sight {
 
 /*
  * Maps lane N. Errors: -ENOENT (no such lane), -EBADMSG (not a lane of this
- * mailbox: somebody planted it), -ENOSPC and the kernel's.
+ * mailbox: cut short, or planted; it has been cut off just now), -EACCES (the
+ * same, and it has been told before; or it may not be read), -ENOSPC and the
+ * kernel's.
  */
 int
 lane_open_reader(struct view *view, uint32_t lane, struct lane_reader *ret);

@@ -81,9 +81,22 @@ map_lane(struct view *view, const char *name, struct lane_reader *reader)
 		r = -EBADMSG;
 	if (r < 0) {
 		shm_unmap(&reader->mapping);
+		reader->mapping.address = NULL;
 		return -EBADMSG;
 	}
 	return 0;
+}
+
+/* What bears a lane's name, and is none. The first to see it tells. */
+static int
+cut_off(struct lane_entry *entry)
+{
+	/* relaxed: set once, for good; told twice is no harm */
+	if (word32_load_relaxed(&entry->broken))
+		return -EACCES;
+	/* relaxed: as above */
+	word32_store_relaxed(&entry->broken, 1);
+	return -EBADMSG;
 }
 
 int
@@ -91,18 +104,22 @@ lane_open_reader(struct view *view, uint32_t lane, struct lane_reader *ret)
 {
 	struct lane_reader reader = { .view = view, .lane = lane };
 	char name[16];
+	bool bad;
 	int r;
 
 	lane_name(lane, name);
 	r = map_lane(view, name, &reader);
-	if (r < 0)
+	if (r < 0 && r != -EBADMSG)
 		return r;
+	bad = r < 0;
 	r = commit_entries(view, lane);
 	if (r < 0) {
 		shm_unmap(&reader.mapping);
 		return r;
 	}
 	reader.entry = &view->receivers->lanes[lane];
+	if (bad)
+		return cut_off(reader.entry);
 	reader.ring = (const char *)(reader.file + 1);
 	reader.mask_cells = (uint32_t)view->geometry.ring_mask;
 	reader.cell_shift = view->geometry.cell_shift;

@@ -409,12 +409,12 @@ find_lane(struct lane_writer *w, const char *name)
 			    AT_SYMLINK_NOFOLLOW) < 0) {
 			if (errno != ENOENT)
 				return -errno;
-			return make_lane(w, name, lane);
+			return own < LANES_PER_UID ?
+			       make_lane(w, name, lane) : -EUSERS;
 		}
 		if (st.st_uid != uid || !S_ISREG(st.st_mode))
 			continue;
-		if (++own > LANES_PER_UID)
-			return -EUSERS;
+		own++;
 		r = adopt_lane(w, name, lane);
 		if (r != -ENOENT)
 			return r;

@@ -156,6 +156,37 @@ leave(struct cubby_mailbox *mailbox)
 	directory_close(&mailbox->view);
 }
 
+/* The last one out of a temporary mailbox removes it. */
+static void
+bury_entry(int directory, const char *entry)
+{
+	struct place place;
+
+	place.parent = openat(directory, "..",
+			      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (place.parent < 0)
+		return;
+	strcpy(place.entry, entry);
+	mailbox_bury_temporary(&place);
+	close(place.parent);
+}
+
+/* Leaves, and removes the mailbox if it was the last one in, and it is to go. */
+static void
+leave_and_sweep(struct cubby_mailbox *mailbox)
+{
+	bool temporary = mailbox->view.attributes.lifetime == CUBBY_TEMPORARY;
+	int directory = fcntl(mailbox->view.directory, F_DUPFD_CLOEXEC, 0);
+
+	leave(mailbox);
+	if (directory < 0)
+		return;		/* the next one to look sweeps up */
+	directory_sweep_gone(directory, mailbox->view.uuid);
+	if (temporary)
+		bury_entry(directory, mailbox->entry);
+	close(directory);
+}
+
 static enum directory_access
 access_for(int flags)
 {
@@ -193,7 +224,7 @@ open_existing(const struct request *request, const struct place *place,
 	    !come_in(&mailbox->view, request->flags & CUBBY_RECEIVE))
 		r = -ENOENT;
 	if (r < 0)
-		leave(mailbox);
+		leave_and_sweep(mailbox);
 	return r;
 }
 
@@ -318,44 +349,15 @@ forget(struct cubby_mailbox *mailbox)
 	directory_forget(&mailbox->view);
 }
 
-/* The last one out of a temporary mailbox removes it. */
-static void
-bury_entry(int directory, const char *entry)
-{
-	struct place place;
-
-	place.parent = openat(directory, "..",
-			      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (place.parent < 0)
-		return;
-	strcpy(place.entry, entry);
-	mailbox_bury_temporary(&place);
-	close(place.parent);
-}
-
 void
 cubby_close(cubby_mailbox *mailbox)
 {
-	uint8_t uuid[16];
-	int directory;
-
 	if (!mailbox)
 		return;
-	if (mailbox->process != liveness_process()) {
+	if (mailbox->process == liveness_process())
+		leave_and_sweep(mailbox);
+	else
 		forget(mailbox);
-		free(mailbox);
-		return;
-	}
-	memcpy(uuid, mailbox->view.uuid, sizeof(uuid));
-	directory = fcntl(mailbox->view.directory, F_DUPFD_CLOEXEC, 0);
-	leave(mailbox);
-	/* Without a descriptor left, the next one to look sweeps up. */
-	if (directory >= 0) {
-		directory_sweep_gone(directory, uuid);
-		if (mailbox->view.attributes.lifetime == CUBBY_TEMPORARY)
-			bury_entry(directory, mailbox->entry);
-		close(directory);
-	}
 	free(mailbox);
 }
 

@@ -134,7 +134,7 @@ options_agree(const struct cubby_options *options,
 	    differs(o->capacity, a->capacity) ||
 	    differs(o->message_max, a->message_max) ||
 	    differs(o->memory_limit, a->memory_limit) ||
-	    differs(o->cell_size, a->cell_size) || differs(o->mode, a->mode))
+	    differs(o->cell_size, a->cell_size))
 		return -EEXIST;
 	if (o->sizing == CUBBY_FIXED && o->message_max != a->message_max)
 		return -EEXIST;

@@ -181,7 +181,11 @@ try_once(struct receiver *receiver, struct wish *wish, bool thorough)
 		if (likely(r != -EAGAIN))
 			return r;
 	}
-	return try_others(receiver, wish, thorough);
+	r = try_others(receiver, wish, thorough);
+	if (likely(r != -EAGAIN || !receiver->bad))
+		return r;
+	receiver->bad = false;
+	return -EBADMSG;
 }
 
 /* A look of one's own ----------------------------------------------------------- */

@@ -38,6 +38,7 @@ taking_open_next(struct receiver *receiver)
 		free(reader);
 		if (r != -EBADMSG && r != -EACCES)
 			return false;
+		receiver->bad |= r == -EBADMSG;
 		reader = NULL;
 	}
 	receiver->lanes[receiver->known++] = reader;

@@ -31,6 +31,7 @@ struct receiver {
 	bool trusts;			/* hold other users' messages in place */
 	struct lane_reader **lanes;	/* of LANES_MAX; NULL: not a lane */
 	uint32_t known;			/* lanes below it have been opened */
+	bool bad;			/* one was none, and that is to be told */
 	uint32_t current;		/* the lane whose turn it is */
 	uint32_t burst;			/* messages left of its turn */
 	uint32_t returned;		/* claims_returned() when last looked */
