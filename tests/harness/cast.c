@@ -339,9 +339,20 @@ enter_scenery(struct run *run)
 		break;
 	case NOTHING:
 	case UNTOUCHED:
+	case CROWDED:
 	case SETTLED_BYSTANDER:
 	case SETTLED_VICTIM:
 		break;
+	}
+}
+
+static void
+enter_crowd(struct run *run)
+{
+	for (int i = 0; i < CROWD; i++) {
+		must(cubby_open(MAILBOX, CUBBY_SEND, NULL, &run->crowd_of[i]),
+		     "open");
+		cast_count(run, 1);
 	}
 }
 
@@ -354,7 +365,9 @@ furnish(struct run *run)
 	enter(run, BYSTANDER, CUBBY_RECEIVE, 0);
 	if (scenery == SETTLED_BYSTANDER)
 		settle_down(run);
-	if (scenery != UNTOUCHED) {
+	if (scenery == CROWDED)
+		enter_crowd(run);
+	if (scenery != UNTOUCHED && scenery != CROWDED) {
 		send_one(run, BYSTANDER, SHORT);
 		take_one(run, BYSTANDER);
 	}
@@ -605,6 +618,8 @@ cast_leave(struct run *run)
 
 	for (int actor = 1; actor < ACTORS; actor++)
 		leave(run, actor);
+	for (int i = 0; i < CROWD; i++)
+		cubby_close(run->crowd_of[i]);
 	progress("all is removed");
 	result = cubby_unlink(MAILBOX);
 	if (result != -ENOENT || !(operation_of(run)->effects & UNLINKS))

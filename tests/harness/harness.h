@@ -46,6 +46,7 @@ enum {
 	LONG = 3000,		/* does not */
 	BUFFER = 64 * 1024,
 	VISITS = 3,
+	CROWD = 16,
 	STREAK = 40,		/* messages after which a receiver that is
 				   alone has settled down */
 	POINTS_MAX = 12288	/* of one scenario */
@@ -233,6 +234,8 @@ enum effect {
 enum scenery {
 	NOTHING,
 	UNTOUCHED,		/* nobody has received anything yet */
+	CROWDED,		/* the same, and more senders than receivers
+				   make room for in advance */
 	GHOST_SENDER,		/* a dead sender's backlog */
 	GHOST_SENDER_HELD,	/* ... one of which a bystander holds */
 	GHOST_HOLDER,		/* a dead receiver held one */
@@ -435,6 +438,7 @@ struct run {
 	struct stage *stage;
 	const char *root;
 	cubby_mailbox *senders[ACTORS], *receivers[ACTORS];
+	cubby_mailbox *crowd_of[CROWD];	/* senders that do nothing */
 	cubby_message *held;		/* by the bystander */
 	pid_t sleeper;			/* 0: none, or it has left */
 	struct tracee victim;

@@ -434,6 +434,11 @@ static const struct operation operations[] = {
 	{ "send-synchronous-untouched", SENDS | AWAITS, CUBBY_SEND,
 	  AT_EMPTY | AT_ONE | AT_ASLEEP, SHORT, UNTOUCHED, 0, prepare_send,
 	  perform_send_synchronous, conclude_send },
+	{ "send-crowded", SENDS, CUBBY_SEND, AT_FULL | AT_ASLEEP, SHORT,
+	  CROWDED, 0, prepare_send, perform_send, conclude_send },
+	{ "send-synchronous-crowded", SENDS | AWAITS, CUBBY_SEND,
+	  AT_EMPTY | AT_ASLEEP, SHORT, CROWDED, 0, prepare_send,
+	  perform_send_synchronous, conclude_send },
 	RECEIVING("receive-untouched", AT_EMPTY | AT_ONE | AT_SEVERAL, SHORT,
 		  UNTOUCHED, 0),
 
