@@ -12,11 +12,10 @@ source=$3
 
 work=$(mktemp -d)
 tree=$work/tree
-trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
-mkdir "$work/root" "$tree"
-chmod 700 "$work/root"
-CUBBY_ROOT=$work/root
+CUBBY_ROOT=$(mktemp -d /dev/shm/cubby-demo.XXXXXX)
 export CUBBY_ROOT
+trap 'chmod -R u+rwx "$work"; rm -rf "$work" "$CUBBY_ROOT"' EXIT
+mkdir "$tree"
 
 die()
 {
@@ -33,7 +32,7 @@ run()
 	status=0
 	"$demo" "$@" >"$work/out" 2>&1 || status=$?
 	[ "$status" -eq "$expected" ] || die "status $status, not $expected"
-	left=$(find "$work/root" -mindepth 2)
+	left=$(find "$CUBBY_ROOT" -mindepth 2)
 	[ -z "$left" ] || die "left behind: $left"
 }
 
@@ -130,7 +129,7 @@ unreadable()
 	if [ "$(id -u)" -eq 0 ]; then
 		set -- setpriv --reuid 65534 --regid 65534 --clear-groups \
 			"$demo"
-		chown -R 65534:65534 "$work"
+		chown -R 65534:65534 "$work" "$CUBBY_ROOT"
 		status=0
 		"$@" 2>/dev/null || status=$?
 		[ "$status" -eq 2 ] || exit 77

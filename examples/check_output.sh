@@ -5,13 +5,13 @@ set -eu
 program=$1
 expected=$2
 
-root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
-chmod 700 "$root"
-mkdir "$root/mailboxes"
-CUBBY_ROOT=$root/mailboxes "$program" >"$root/printed"
-diff -u "$expected" "$root/printed"
-left=$(find "$root/mailboxes" -mindepth 2)
+CUBBY_ROOT=$(mktemp -d /dev/shm/cubby-example.XXXXXX)
+export CUBBY_ROOT
+printed=$(mktemp)
+trap 'rm -rf "$CUBBY_ROOT" "$printed"' EXIT
+"$program" >"$printed"
+diff -u "$expected" "$printed"
+left=$(find "$CUBBY_ROOT" -mindepth 2)
 if [ -n "$left" ]; then
 	echo "left behind: $left"
 	exit 1

@@ -21,24 +21,23 @@ check(int result)
 }
 
 static void
-serve(cubby_mailbox *requests)
+serve_one(cubby_mailbox *requests)
 {
 	struct request request;
 	cubby_mailbox *replies;
 
-	do {
-		check(cubby_receive(requests, &request, sizeof request, NULL));
-		check(cubby_open(request.reply_to, CUBBY_SEND, NULL, &replies));
-		request.number *= request.number;
-		check(cubby_send(replies, &request.number, sizeof(int)));
-		cubby_close(replies);
-	} while (request.number > 1);
+	check(cubby_receive(requests, &request, sizeof request, NULL));
+	int square = request.number * request.number;
+	check(cubby_open(request.reply_to, CUBBY_SEND, NULL, &replies));
+	check(cubby_send(replies, &square, sizeof square));
+	cubby_close(replies);
+	cubby_close(requests);
 }
 
 int
 main(void)
 {
-	struct request request = { "example-client", 5 };
+	struct request request = { .reply_to = "example-client", .number = 7 };
 	cubby_mailbox *requests, *replies;
 	pid_t child = fork();
 	int role = child == 0 ? CUBBY_RECEIVE : CUBBY_SEND, square, status;
@@ -47,14 +46,15 @@ main(void)
 		err(1, "fork");
 	check(cubby_open(SERVER, CUBBY_CREATE | role, NULL, &requests));
 	if (child == 0)
-		return serve(requests), cubby_unlink(SERVER) != 0;
+		return serve_one(requests), 0;
 	check(cubby_open(request.reply_to, CUBBY_CREATE | CUBBY_RECEIVE, NULL,
 			 &replies));
-	for (; request.number > 0; request.number--) {
-		check(cubby_send(requests, &request, sizeof request));
-		check(cubby_receive(replies, &square, sizeof square, NULL));
-		printf("%d squared is %d\n", request.number, square);
-	}
+	check(cubby_send(requests, &request, sizeof request));
+	check(cubby_receive(replies, &square, sizeof square, NULL));
+	printf("the square of %d is %d\n", request.number, square);
+	cubby_close(replies);
+	cubby_close(requests);
 	check(cubby_unlink(request.reply_to));
+	check(cubby_unlink(SERVER));
 	return wait(&status) < 0 || status != 0;
 }

@@ -21,7 +21,7 @@ boss(cubby_mailbox *work, cubby_mailbox *orders)
 {
 	int jobs = 0;
 
-	while (cubby_send_full(work, "dig", 4, NULL, 0, CUBBY_NOW) == 0)
+	while (!cubby_send_full(work, &jobs, sizeof jobs, NULL, 0, CUBBY_NOW))
 		jobs++;
 	check(cubby_send(orders, &jobs, sizeof jobs), "send an order");
 }
@@ -29,14 +29,13 @@ boss(cubby_mailbox *work, cubby_mailbox *orders)
 static void
 worker(cubby_mailbox *work, cubby_mailbox *orders)
 {
-	char job[16];
-	int jobs;
+	int jobs, job = 0;
 
 	check(cubby_receive(orders, &jobs, sizeof jobs, NULL), "receive");
 	printf("an order, while %d jobs wait\n", jobs);
 	for (int done = 0; done < jobs; done++)
-		check(cubby_receive(work, job, sizeof job, NULL), "receive");
-	printf("they are done; the last was to %s\n", job);
+		check(cubby_receive(work, &job, sizeof job, NULL), "receive");
+	printf("they are done, up to number %d\n", job);
 }
 
 int
@@ -50,9 +49,11 @@ main(void)
 		err(1, "fork");
 	check(cubby_open(WORK, CUBBY_CREATE | role, NULL, &work), WORK);
 	check(cubby_open(ORDERS, CUBBY_CREATE | role, NULL, &orders), ORDERS);
+	child == 0 ? boss(work, orders) : worker(work, orders);
+	cubby_close(work);
+	cubby_close(orders);
 	if (child == 0)
-		return boss(work, orders), 0;
-	worker(work, orders);
+		return 0;
 	check(cubby_unlink(WORK), WORK);
 	check(cubby_unlink(ORDERS), ORDERS);
 	return wait(&status) < 0 || status != 0;
