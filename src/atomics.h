@@ -173,7 +173,7 @@ cpu_relax(void)
  * copied was whole. shared is aligned to 8, and readable (writable) up to the
  * next multiple of 8 beyond size.
  */
-static inline void
+static FAST void
 copy_out_relaxed(void *private, const word64 *shared, size_t size)
 {
 	char *to = private;
@@ -189,7 +189,7 @@ copy_out_relaxed(void *private, const word64 *shared, size_t size)
 	}
 }
 
-static inline void
+static FAST void
 copy_in_relaxed(word64 *shared, const void *private, size_t size)
 {
 	const char *from = private;

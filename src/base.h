@@ -24,6 +24,9 @@
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
+/* On the path of every message: a call would cost as much as the work. */
+#define FAST		__attribute__((always_inline)) inline
+
 /* Off the fast path: keep it out of line, and out of its cache lines. */
 #define COLD		__attribute__((cold, noinline))
 

@@ -69,7 +69,7 @@ bias_take(struct lane_entry *entry, uint32_t slot, uint64_t head);
 bool
 bias_lost(struct lane_entry *entry, uint64_t bias, uint64_t next);
 
-static inline bool
+static FAST bool
 bias_advance(struct lane_entry *entry, uint64_t bias, uint64_t next)
 {
 	/* BIAS-R1 release: the copy before the head. Pairs with BIAS-A1. */

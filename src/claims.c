@@ -256,14 +256,6 @@ claims_unchanged(const struct view *view, uint32_t claim, uint64_t word)
 	return word64_load_relaxed(&record(view, claim)->word) == word;
 }
 
-uint32_t
-claims_returned(const struct view *view)
-{
-	/* CLAIM-A5 acquire: the records that it announces. Pairs with
-	   CLAIM-C6. */
-	return word32_load_acquire(&view->receivers->returned);
-}
-
 void
 claims_free(struct view *view, uint32_t claim, uint64_t word)
 {

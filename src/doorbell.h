@@ -98,7 +98,7 @@ void
 doorbell_ring_after(struct view *view, uint32_t slot);
 
 /* After a publish. Usually a load and a branch. */
-static inline void
+static FAST void
 doorbell_published(struct view *view)
 {
 	const word64 *attention = view->receivers->attention;
@@ -132,7 +132,7 @@ doorbell_ring_sender(const struct lane_file *lane, struct lane_entry *entry,
 		     uint64_t position);
 
 /* After a head has been moved to position. */
-static inline void
+static FAST void
 doorbell_advanced(struct view *view, const struct lane_file *lane,
 		  struct lane_entry *entry, uint64_t position)
 {

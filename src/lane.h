@@ -129,7 +129,7 @@ lane_block(const struct lane_writer *writer, uint64_t block)
 }
 
 /* Does a message of that size and type go into a cell? */
-static inline bool
+static FAST bool
 lane_fits(const struct lane_writer *writer, const struct parcel *parcel)
 {
 	uint32_t wide = parcel->type > INT32_MAX ? 8 : 0;
@@ -137,7 +137,7 @@ lane_fits(const struct lane_writer *writer, const struct parcel *parcel)
 	return parcel->size + wide <= writer->view->geometry.inline_max;
 }
 
-static inline struct cell *
+static FAST struct cell *
 lane_next_cell(const struct lane_writer *writer)
 {
 	return (struct cell *)(writer->ring +
@@ -146,7 +146,7 @@ lane_next_cell(const struct lane_writer *writer)
 }
 
 /* Publishes what has been put into the next cell, and wakes who sleeps. */
-static inline void
+static FAST void
 lane_publish(struct lane_writer *writer, struct cell *cell)
 {
 	const struct lane_entry *entry = writer->entry;
@@ -166,7 +166,7 @@ lane_publish(struct lane_writer *writer, struct cell *cell)
 }
 
 /* Sends a message that fits into a cell. There is room. */
-static inline void
+static FAST void
 lane_send(struct lane_writer *writer, const struct parcel *parcel,
 	  const void *data)
 {
@@ -208,6 +208,7 @@ struct lane_reader {
 	uint32_t lane;
 	uint32_t mask_cells;
 	uint32_t cell_shift;
+	uint64_t plain_min, plain_max;	/* sizes that lane_take_plain() takes */
 	uint32_t taken;		/* messages, for warming and bias */
 	uint32_t bias_after;
 	uint32_t quiet;		/* looks in a row that found nothing */
@@ -254,6 +255,43 @@ lane_look(struct lane_reader *reader, struct sight *ret);
 bool
 lane_take(struct lane_reader *reader, const struct sight *sight,
 	  uint32_t claim_plus_1);
+
+/*
+ * The whole of it, the plain way: the lane is biased towards us, and its next
+ * message lies in its cell and fits into the buffer. False: nothing was taken,
+ * go the general way, lane_look() and lane_take(). *ret_size is its size.
+ */
+static FAST bool
+lane_take_plain(struct lane_reader *reader, void *buffer, uint64_t room,
+		size_t *ret_size)
+{
+	uint64_t position = reader->position, size_type, size;
+	const struct cell *cell = (const struct cell *)(reader->ring +
+		((position & reader->mask_cells) << reader->cell_shift));
+
+	/* LANE-A9 acquire: as LANE-A1. Pairs with LANE-R1. */
+	if (!reader->bias ||
+	    word64_load_acquire(&cell->sequence) != position + 1)
+		return false;
+	/* relaxed: after LANE-A9, and read once */
+	size_type = word64_load_relaxed(&cell->size_type);
+	size = cell_size_of(size_type);
+	if (unlikely(size_type & (CELL_BLOCK | CELL_WIDE)) ||
+	    unlikely(size < reader->plain_min) ||
+	    unlikely(size > reader->plain_max) || unlikely(size > room))
+		return false;
+	/* relaxed: the cell does not change before BIAS-R1 */
+	copy_out_relaxed(buffer, cell->bytes, size);
+	if (unlikely(shm_is_broken(&reader->mapping)) ||
+	    unlikely(!bias_advance(reader->entry, reader->bias,
+				   head_make(position + 1, 0))))
+		return false;
+	reader->position = position + 1;
+	doorbell_advanced(reader->view, reader->file, reader->entry,
+			  position + 1);
+	*ret_size = size;
+	return true;
+}
 
 /* Is the message seen still the next one (so that a copy of it is good)? */
 bool

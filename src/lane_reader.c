@@ -124,6 +124,10 @@ lane_open_reader(struct view *view, uint32_t lane, struct lane_reader *ret)
 	reader.mask_cells = (uint32_t)view->geometry.ring_mask;
 	reader.cell_shift = view->geometry.cell_shift;
 	reader.position = START_POSITION;
+	reader.plain_max = min_u64(view->attributes.message_max,
+				   view->geometry.inline_max);
+	reader.plain_min = view->attributes.sizing ?
+			   view->attributes.message_max : 0;
 	reader.bias_after = BIAS_AFTER;
 	/* relaxed: cut off once, for good */
 	reader.broken = word32_load_relaxed(&reader.entry->broken);

@@ -25,7 +25,7 @@ cubby_deadline_after(int64_t nanoseconds)
 
 /* Sending ---------------------------------------------------------------------- */
 
-static inline int
+static FAST int
 check_size(const struct cubby_mailbox *mailbox, size_t size)
 {
 	if (unlikely(size > mailbox->message_max))
@@ -36,7 +36,7 @@ check_size(const struct cubby_mailbox *mailbox, size_t size)
 }
 
 /* Waits for room and sends; *ret_position is the message's. */
-static inline int
+static FAST int
 send_one(struct cubby_mailbox *mailbox, const void *data,
 	 const struct parcel *parcel, int64_t deadline, uint64_t *ret_position)
 {
@@ -44,9 +44,12 @@ send_one(struct cubby_mailbox *mailbox, const void *data,
 	int r;
 
 	sender_enter(sender);
-	r = sender_wait_room(sender, deadline);
-	if (likely(r == 0))
-		r = sender_send(sender, parcel, data);
+	r = 0;
+	if (unlikely(!sender_send_plain(sender, parcel, data))) {
+		r = sender_wait_room(sender, deadline);
+		if (r == 0)
+			r = sender_send(sender, parcel, data);
+	}
 	*ret_position = sender->writer.position - 1;
 	sender_leave(sender);
 	return r;
@@ -186,25 +189,36 @@ describe(const struct taken *taken, uid_t uid, uint32_t deliveries,
 	envelope_write(ret, &full);
 }
 
+/* Waits for a message and copies it. */
+static int
+receive_one(struct receiver *receiver, void *buffer, size_t size,
+	    size_t *ret_size)
+{
+	struct wish wish = { .kind = WISH_COPY, .buffer = buffer,
+			     .size = size };
+	int r = receiver_grant(receiver, &wish, CUBBY_FOREVER);
+
+	*ret_size = wish.taken.size;
+	return r;
+}
+
 int
 cubby_receive(cubby_mailbox *mailbox, void *buffer, size_t size,
 	      size_t *ret_size)
 {
-	struct wish wish;
+	struct receiver *receiver = &mailbox->receiver;
+	size_t taken;
 	int r;
 
 	r = mailbox_check(mailbox, CUBBY_RECEIVE);
 	if (unlikely(r < 0))
 		return r;
-	wish.kind = WISH_COPY;
-	wish.sender = 0;
-	wish.buffer = buffer;
-	wish.size = size;
-	receiver_enter(&mailbox->receiver);
-	r = receiver_grant(&mailbox->receiver, &wish, CUBBY_FOREVER);
-	receiver_leave(&mailbox->receiver);
+	receiver_enter(receiver);
+	if (unlikely(!receiver_take_plain(receiver, buffer, size, &taken)))
+		r = receive_one(receiver, buffer, size, &taken);
+	receiver_leave(receiver);
 	if (ret_size && (likely(r == 0) || r == -EMSGSIZE))
-		*ret_size = wish.taken.size;
+		*ret_size = taken;
 	return r;
 }
 

@@ -21,9 +21,9 @@
 
 #include <stdlib.h>
 
-#define BURST		32	/* messages of one lane, then another's turn */
-#define CALM_AFTER	64	/* messages without a sleep */
-#define CLOCK_EVERY	1024	/* messages, then a look at the clock */
+#define BURST		64	/* messages of one lane, then another's turn */
+#define CALM_AFTER	2	/* bursts without a sleep */
+#define CLOCK_EVERY	32	/* turns, then a look at the clock */
 #define COOL_EVERY	4096	/* rounds */
 #define COOL_MIN	8	/* lanes: fewer are looked at as quickly */
 #define DEADLINE_NOW	0	/* CUBBY_NOW */
@@ -47,6 +47,18 @@ try_lane(struct receiver *receiver, uint32_t lane, struct wish *wish)
 	return taking_try(receiver, reader, wish);
 }
 
+static void
+begin_turn(struct receiver *receiver, uint32_t lane)
+{
+	receiver->current = lane;
+	receiver->turn = receiver->lanes[lane];
+	receiver->burst = BURST;
+	receiver->until_clock--;
+	if (receiver->calm < CALM_AFTER && ++receiver->calm == CALM_AFTER)
+		doorbell_calm(receiver->view, receiver->slot,
+			      &receiver->sleeper);
+}
+
 /* The lanes of one word of bits. */
 static int
 try_word(struct receiver *receiver, uint32_t word, uint64_t bits,
@@ -59,8 +71,7 @@ try_word(struct receiver *receiver, uint32_t word, uint64_t bits,
 		lane = word * 64 + (uint32_t)__builtin_ctzll(bits);
 		r = try_lane(receiver, lane, wish);
 		if (r != -EAGAIN) {
-			receiver->current = lane;
-			receiver->burst = BURST;
+			begin_turn(receiver, lane);
 			return r;
 		}
 	}
@@ -294,10 +305,7 @@ receiver_grant(struct receiver *receiver, struct wish *wish, int64_t deadline)
 	if (unlikely(r == -EMSGSIZE || (r == 0 && wish->kind == WISH_PEEK)))
 		/* It stays: whoever sleeps may want it. */
 		doorbell_published(receiver->view);
-	if (unlikely(++receiver->calm == CALM_AFTER))
-		doorbell_calm(receiver->view, receiver->slot,
-			      &receiver->sleeper);
-	if (unlikely(--receiver->until_clock == 0))
+	if (unlikely(receiver->until_clock == 0))
 		consider_sweep(receiver);
 	return r;
 }

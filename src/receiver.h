@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 10. May include: base taking. */
+/* Layer 10. May include: base claims lane taking. */
 /*
  * The receiving end of a handle: choosing a lane, and waiting for a message.
  */
@@ -7,6 +7,8 @@
 #define CUBBY_RECEIVER_H
 
 #include "base.h"
+#include "claims.h"
+#include "lane.h"
 #include "taking.h"
 
 /* Joins the receivers, repairs what the slot's last owner left. Errors: -EUSERS
@@ -39,6 +41,21 @@ receiver_leave(struct receiver *receiver)
  */
 int
 receiver_grant(struct receiver *receiver, struct wish *wish, int64_t deadline);
+
+/*
+ * The plain way, for the lane whose turn it is. False: nothing was taken, grant
+ * the wish in the general way.
+ */
+static FAST bool
+receiver_take_plain(struct receiver *receiver, void *buffer, uint64_t room,
+		    size_t *ret_size)
+{
+	if (unlikely(claims_returned(receiver->view) != receiver->returned) ||
+	    unlikely(!receiver->burst))
+		return false;
+	receiver->burst--;
+	return lane_take_plain(receiver->turn, buffer, room, ret_size);
+}
 
 /* A look of one's own: at all lanes, new ones too, and at holders' lives.
    Returns how many messages of dead holders went back. */

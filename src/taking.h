@@ -32,12 +32,13 @@ struct receiver {
 	struct lane_reader **lanes;	/* of LANES_MAX; NULL: not a lane */
 	uint32_t known;			/* lanes below it have been opened */
 	bool bad;			/* one was none, and that is to be told */
-	uint32_t current;		/* the lane whose turn it is */
+	struct lane_reader *turn;	/* the lane whose turn it is; or NULL */
+	uint32_t current;		/* its number */
 	uint32_t burst;			/* messages left of its turn */
 	uint32_t returned;		/* claims_returned() when last looked */
-	uint32_t calm;			/* messages since the last sleep */
+	uint32_t calm;			/* bursts since the last sleep */
 	uint32_t rounds;		/* looks at all lanes, for cooling */
-	uint32_t until_clock;		/* messages until the next look at it */
+	uint32_t until_clock;		/* bursts until the next look at it */
 	int64_t next_sweep;		/* ns: a look of one's own */
 	struct sleeper sleeper;
 	struct spin spin;
