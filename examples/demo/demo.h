@@ -216,7 +216,7 @@ tree_free(struct tree *tree);
 
 struct crew;
 
-/* label: for the progress bar; NULL: none. NULL if memory is out. */
+/* label: for the progress bar. NULL if memory is out. */
 struct crew *
 crew_new(struct run *run, const char *label);
 
@@ -280,7 +280,7 @@ progress_end(struct progress *progress, uint64_t done);
 
 /* Runs (transport.c), and what came out of them (report.c) ----------------- */
 
-/* Return -1 if it failed, and have said why. label as in crew_new(). */
+/* Return -1 if it failed, and have said why. label: for the progress bar. */
 int
 run_plainly(struct run *run, const char *label);
 

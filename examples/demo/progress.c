@@ -47,7 +47,7 @@ progress_show(struct progress *progress, uint64_t done, uint64_t total)
 	int64_t time = now();
 	int64_t every = progress->terminal ? TERMINAL_EVERY : LINE_EVERY;
 
-	if (progress->label == NULL || time - progress->shown < every)
+	if (time - progress->shown < every)
 		return;
 	progress->shown = time;
 	draw(progress, done, total, time);
@@ -59,8 +59,6 @@ progress_show(struct progress *progress, uint64_t done, uint64_t total)
 void
 progress_end(struct progress *progress, uint64_t done)
 {
-	if (progress->label == NULL)
-		return;
 	draw(progress, done, done, now());
 	putchar('\n');
 	fflush(stdout);

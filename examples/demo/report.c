@@ -95,11 +95,8 @@ print_system_calls(const struct run *counted)
 	uint64_t sum = 0;
 	char text[32];
 
-	if (counted->count == 0) {
-		row("system calls/message", "not counted");
-		printf("  (no file is small enough for a second run)\n");
+	if (messages(counted) == 0)
 		return;
-	}
 	if (untraceable(counted) != 0) {
 		row("system calls/message", "not counted");
 		printf("  (tracing is not allowed here: %s)\n",
