@@ -444,6 +444,16 @@ cast_go_on(struct run *run)
 }
 
 void
+cast_send_again(struct run *run)
+{
+	for (int actor = 1; actor < ACTORS; actor++) {
+		if (run->senders[actor])
+			send_one(run, actor, SHORT);
+	}
+	cast_drain(run);
+}
+
+void
 cast_release(struct run *run)
 {
 	if (!run->held)

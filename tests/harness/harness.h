@@ -471,6 +471,9 @@ void
 cast_go_on(struct run *run);
 void
 cast_fresh(struct run *run);
+/* After the victim has gone: all who can send do. */
+void
+cast_send_again(struct run *run);
 /* What a bystander has held all the time must still be what it was. */
 void
 cast_release(struct run *run);
@@ -571,12 +574,13 @@ struct tally {
 };
 
 /*
- * Does all the items, by that many workers at a time; leaves a scenario
- * out when too much of it has failed. points and tallies: one for each scenario, points shared.
+ * Does all the items, by that many workers at a time; leaves a scenario out
+ * when too much of it has failed. once: ends at the first failure. points and
+ * tallies: one for each scenario, points shared.
  */
 void
 pool_run(const struct text *text, const struct item *items, uint32_t count,
-	 struct points *points, struct tally *tallies, int workers);
+	 struct points *points, struct tally *tallies, int workers, bool once);
 
 /* Memory that this process and its children share. */
 void *

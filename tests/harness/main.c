@@ -17,9 +17,10 @@ struct options {
 	uint32_t spread; /* points to take; 0: all */
 	int jobs;
 	const char *scenario; /* part of a name; NULL: all */
-	long point;	      /* -1: as the spread says */
-	int strikes;	      /* bits of enum strike */
-	bool list;	      /* print the points, and that is all */
+	long point;		/* -1: as the spread says */
+	int strikes;		/* bits of enum strike */
+	bool once;		/* end at the first failure */
+	bool list;		/* print the points, and that is all */
 };
 
 static const char usage[] =
@@ -31,52 +32,67 @@ static const char usage[] =
 	"  --point N         this point of them alone\n"
 	"  --killed          only kill\n"
 	"  --stopped         only stop\n"
+	"  --once            end at the first failure\n"
 	"  --list            print the points, and try none\n"
 	"  -j, --jobs N      that many at a time (default: a processor each)\n";
+
+static const struct option names[] = {
+	{ "all", no_argument, NULL, 'a' },
+	{ "spread", required_argument, NULL, 's' },
+	{ "scenario", required_argument, NULL, 'n' },
+	{ "point", required_argument, NULL, 'p' },
+	{ "killed", no_argument, NULL, 'k' },
+	{ "stopped", no_argument, NULL, 't' },
+	{ "once", no_argument, NULL, 'o' },
+	{ "list", no_argument, NULL, 'l' },
+	{ "jobs", required_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static noreturn void
+tell_usage(FILE *stream, int status)
+{
+	fputs(usage, stream);
+	exit(status);
+}
+
+static void
+set_option(int option, struct options *ret)
+{
+	if (option == 'a')
+		ret->spread = 0;
+	else if (option == 's')
+		ret->spread = (uint32_t)atoi(optarg);
+	else if (option == 'n')
+		ret->scenario = optarg;
+	else if (option == 'p')
+		ret->point = atol(optarg);
+	else if (option == 'k')
+		ret->strikes = 1 << KILLED;
+	else if (option == 't')
+		ret->strikes = 1 << STOPPED;
+	else if (option == 'o')
+		ret->once = true;
+	else if (option == 'l')
+		ret->list = true;
+	else if (option == 'j')
+		ret->jobs = atoi(optarg);
+	else if (option == 'h')
+		tell_usage(stdout, 0);
+	else
+		tell_usage(stderr, 2);
+}
 
 static void
 parse(int argc, char **argv, struct options *ret)
 {
-	static const struct option names[] = {
-		{ "all", no_argument, NULL, 'a' },
-		{ "spread", required_argument, NULL, 's' },
-		{ "scenario", required_argument, NULL, 'n' },
-		{ "point", required_argument, NULL, 'p' },
-		{ "killed", no_argument, NULL, 'k' },
-		{ "stopped", no_argument, NULL, 't' },
-		{ "list", no_argument, NULL, 'l' },
-		{ "jobs", required_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "j:h", names, NULL)) != -1) {
-		if (option == 'a')
-			ret->spread = 0;
-		else if (option == 's')
-			ret->spread = (uint32_t)atoi(optarg);
-		else if (option == 'n')
-			ret->scenario = optarg;
-		else if (option == 'p')
-			ret->point = atol(optarg);
-		else if (option == 'k')
-			ret->strikes = 1 << KILLED;
-		else if (option == 't')
-			ret->strikes = 1 << STOPPED;
-		else if (option == 'l')
-			ret->list = true;
-		else if (option == 'j')
-			ret->jobs = atoi(optarg);
-		else {
-			fputs(usage, option == 'h' ? stdout : stderr);
-			exit(option == 'h' ? 0 : 2);
-		}
-	}
-	if (optind < argc || ret->jobs < 1) {
-		fputs(usage, stderr);
-		exit(2);
-	}
+	while ((option = getopt_long(argc, argv, "j:h", names, NULL)) != -1)
+		set_option(option, ret);
+	if (optind < argc || ret->jobs < 1)
+		tell_usage(stderr, 2);
 }
 
 /* The scenarios asked for: bits by index. */
@@ -237,7 +253,8 @@ list_points(const struct options *options, const struct text *text,
 			items[count++] = (struct item){ .scenario = (uint16_t)s,
 							.strike = UNHARMED };
 	}
-	pool_run(text, items, count, points, tallies, options->jobs);
+	pool_run(text, items, count, points, tallies, options->jobs,
+		 options->once);
 	for (uint32_t s = 0; s < scenarios_count; s++)
 		points[s].count = tallies[s].failures ? 0 : points[s].count;
 	return scenarios_count;
@@ -281,7 +298,7 @@ main(int argc, char **argv)
 	}
 	if (!options.list)
 		pool_run(&text, items, plan(&options, points, count, items),
-			 points, tallies, options.jobs);
+			 points, tallies, options.jobs, options.once);
 	status = print_result(points, tallies, chosen);
 	free(chosen);
 	free(tallies);

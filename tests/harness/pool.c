@@ -45,6 +45,7 @@ struct pool {
 	_Atomic(uint32_t) *failures; /* by scenario */
 	struct slot *slots[WORKERS_MAX];
 	int workers;
+	bool once;
 };
 
 void *
@@ -193,6 +194,8 @@ reap(struct pool *pool, int index, int status)
 	tally->hangs += slot->report.hang;
 	if (++(pool->failures[scenario]) == FAILURES_MAX)
 		printf("\tthat is enough of this one\n");
+	if (pool->once)
+		*pool->next = pool->count;
 	return true;
 }
 
@@ -257,13 +260,14 @@ add_up(const struct pool *pool, struct tally *tallies)
 
 void
 pool_run(const struct text *text, const struct item *items, uint32_t count,
-	 struct points *points, struct tally *tallies, int workers)
+	 struct points *points, struct tally *tallies, int workers, bool once)
 {
 	struct pool pool = { .text = text,
 			     .items = items,
 			     .count = count,
 			     .points = points,
-			     .workers = workers };
+			     .workers = workers,
+			     .once = once };
 	size_t size;
 
 	if (pool.workers > WORKERS_MAX)

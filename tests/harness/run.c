@@ -92,7 +92,7 @@ victim_start(struct run *run)
 /* How recording knows where it is. */
 struct trail {
 	uint8_t visits[1 << 20]; /* by offset into the text */
-	uintptr_t site;		 /* last address in the text */
+	uintptr_t site;		/* last address in the text */
 	uint16_t site_visit;
 	uint16_t nth; /* system calls since */
 	uint16_t number;
@@ -452,6 +452,7 @@ after_stop(struct run *run, uint32_t index)
 		cast_supply(run);
 	finish(run, run->points->list[index].moment == BEFORE);
 	see_off(run);
+	cast_send_again(run);
 	wind_up(run, 0, 1, false);
 }
 

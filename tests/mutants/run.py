@@ -132,7 +132,8 @@ class Workshop:
                 options = ["--spread", "1500"] + options
             return [os.path.join(self.build_directory, "tests", "harness",
                                  "every_instruction"),
-                    "--jobs", str(jobs), "--scenario", rest[0]] + options
+                    "--once", "--jobs", str(jobs), "--scenario",
+                    rest[0]] + options
         if kind == "unit":
             return [os.path.join(self.build_directory, "tests",
                                  rest[0] + "_test")]
