@@ -26,8 +26,9 @@
  *	"@worker"	the inbox of the process that calls itself worker
  *	1 to 200 bytes, no '/' but the leading one, not beginning with '.'.
  *
- * Deadlines are points on CLOCK_MONOTONIC, in nanoseconds; CUBBY_NOW never
- * waits, CUBBY_FOREVER waits for ever, cubby_deadline_after() makes one.
+ * Deadlines are points on CLOCK_MONOTONIC, in nanoseconds (negative: passed);
+ * CUBBY_NOW never waits, CUBBY_FOREVER waits for ever, cubby_deadline_after()
+ * makes one.
  *
  * Results: 0 (or more) for success, a negative errno for failure; each errno
  * has one meaning throughout, told by cubby_strerror():

@@ -69,26 +69,29 @@ doorbell_announce(struct view *view, uint32_t slot, struct sleeper *sleeper)
 }
 
 int
-doorbell_sleep(const word32 *events, uint32_t ticket, struct sleeper *sleeper,
+doorbell_sleep(const word32 *events, uint32_t ticket, int64_t slice,
 	       int64_t deadline)
 {
-	int64_t now = clock_now(), slice = sleeper->slice;
+	int64_t now = clock_now();
 	int r;
 
 	if (deadline <= now)
 		return -ETIMEDOUT;
-	if (sleeper->unfenced)
-		slice = SLEEP_SLICE_UNFENCED;
 	if (deadline - now <= slice)
 		return futex_wait(events, ticket, deadline);
 	r = futex_wait(events, ticket, now + slice);
-	if (r == -ETIMEDOUT) {
-		sleeper->slice = (int64_t)min_u64(2 * (uint64_t)sleeper->slice,
-						  SLEEP_SLICE_LONGEST);
-		return DOORBELL_LOOK;
-	}
-	sleeper->slice = SLEEP_SLICE_FIRST;
-	return r;
+	return r == -ETIMEDOUT ? DOORBELL_LOOK : r;
+}
+
+void
+doorbell_slept(struct sleeper *sleeper, int result)
+{
+	if (result != DOORBELL_LOOK)
+		sleeper->slice = SLEEP_SLICE_FIRST;
+	else if (sleeper->slice < SLEEP_SLICE_LONGEST / 2)
+		sleeper->slice *= 2;
+	else
+		sleeper->slice = SLEEP_SLICE_LONGEST;
 }
 
 void

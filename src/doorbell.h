@@ -68,15 +68,27 @@ struct sleeper {
 uint32_t
 doorbell_announce(struct view *view, uint32_t slot, struct sleeper *sleeper);
 
+/* How long the next sleep may last before a look of one's own. Under the lock
+   of the handle's end, as all but doorbell_sleep(). */
+static inline int64_t
+doorbell_slice(const struct sleeper *sleeper)
+{
+	return sleeper->unfenced ? SLEEP_SLICE_UNFENCED : sleeper->slice;
+}
+
 /*
- * Sleeps until rung, or the deadline, or the time for a look of one's own.
+ * Sleeps until rung, or the deadline, or for the slice. Outside of the lock.
  * Returns 0 (rung, or for no reason), DOORBELL_LOOK, -ETIMEDOUT (the caller's
  * deadline), -EINTR.
  */
 #define DOORBELL_LOOK 1
 int
-doorbell_sleep(const word32 *events, uint32_t ticket, struct sleeper *sleeper,
+doorbell_sleep(const word32 *events, uint32_t ticket, int64_t slice,
 	       int64_t deadline);
+
+/* What came of it: the next slice is longer while nothing happens. */
+void
+doorbell_slept(struct sleeper *sleeper, int result);
 
 /* Takes the sleep back; the caller looks once more before it gives up. */
 void

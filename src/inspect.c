@@ -78,7 +78,8 @@ read_lane(const struct view *view, uint32_t lane, const struct lane_file *file,
 					       head_make(head, 0)));
 	head = position_near(START_POSITION, head);
 	tail = find_tail(file, g, head);
-	ret->waiting = tail - head;
+	/* More than the capacity: the head has moved on since it was read. */
+	ret->waiting = min_u64(tail - head, view->attributes.capacity);
 	ret->sequence = tail;
 	/* relaxed: for people */
 	ret->pid = word32_load_relaxed(&file->pid);
@@ -198,8 +199,6 @@ count_claims(const struct view *view, struct cubby_info *info)
 		info->held += claim_state(word) == CLAIM_HELD;
 		info->returned += claim_state(word) == CLAIM_RETURNED;
 	}
-	if (info->waiting != CUBBY_UNKNOWN)
-		info->waiting += info->returned;
 }
 
 /* A slot's owner sleeps, by its own word. */

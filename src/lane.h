@@ -96,6 +96,17 @@ lane_has_room(const struct lane_writer *writer)
 	return likely(writer->position != writer->limit);
 }
 
+/* Have receivers cut the lane off, or was its file cut short? */
+static inline bool
+lane_is_broken(const struct lane_writer *writer)
+{
+	if (unlikely(shm_is_broken(&writer->mapping)))
+		return true;
+	/* relaxed: set once, for good */
+	return likely(writer->entry_known) &&
+	       word32_load_relaxed(&writer->entry->broken);
+}
+
 /* Where the head stands now, at least; 64 bits. */
 uint64_t
 lane_passed(struct lane_writer *writer);

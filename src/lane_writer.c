@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define TEMPORARY ".new."
+#define RING_AT_ONCE KIB(64)
 
 static int
 start_carry(struct lane_writer *w);
@@ -500,6 +501,17 @@ set_limit(struct lane_writer *w)
 	w->limit = limit;
 }
 
+/* The first page has gone: as much again, or all of a ring of ordinary size. */
+static uint64_t
+next_cells(const struct lane_writer *w)
+{
+	const struct geometry *g = &w->view->geometry;
+
+	if (g->ring_cells << g->cell_shift <= RING_AT_ONCE)
+		return g->ring_cells;
+	return min_u64(2 * w->ring_committed, g->ring_cells);
+}
+
 int
 lane_make_room(struct lane_writer *w)
 {
@@ -509,8 +521,7 @@ lane_make_room(struct lane_writer *w)
 	if (unlikely(shm_is_broken(&w->view->receivers_mapping)))
 		return -EBADMSG;
 	lane_passed(w);
-	/* relaxed: set once, for good */
-	if (w->entry_known && unlikely(word32_load_relaxed(&w->entry->broken)))
+	if (unlikely(lane_is_broken(w)))
 		return -EBADMSG;
 	set_limit(w);
 	if (w->limit != w->position)
@@ -519,7 +530,7 @@ lane_make_room(struct lane_writer *w)
 		return -EAGAIN;
 	if (w->ring_committed == g->ring_cells)
 		return -EAGAIN;
-	r = commit_ring(w, min_u64(2 * w->ring_committed, g->ring_cells));
+	r = commit_ring(w, next_cells(w));
 	if (r < 0)
 		return r;
 	set_limit(w);

@@ -253,6 +253,7 @@ sleep_once(struct receiver *receiver, struct wish *wish, int64_t deadline)
 {
 	struct view *view = receiver->view;
 	uint32_t slot = receiver->slot, ticket;
+	int64_t slice;
 	int r, slept;
 
 	receiver->calm = 0;
@@ -262,10 +263,12 @@ sleep_once(struct receiver *receiver, struct wish *wish, int64_t deadline)
 		doorbell_retract(view, slot, &receiver->sleeper);
 		return r;
 	}
+	slice = doorbell_slice(&receiver->sleeper);
 	receiver_leave(receiver);
-	slept = doorbell_sleep(&view->doorbell->events[slot], ticket,
-			       &receiver->sleeper, deadline);
+	slept = doorbell_sleep(&view->doorbell->events[slot], ticket, slice,
+			       deadline);
 	receiver_enter(receiver);
+	doorbell_slept(&receiver->sleeper, slept);
 	doorbell_retract(view, slot, &receiver->sleeper);
 	if (slept == DOORBELL_LOOK)
 		receiver_sweep(receiver);
@@ -288,9 +291,9 @@ wait_for(struct receiver *receiver, struct wish *wish, int64_t deadline)
 	spin_begin(&receiver->spin);
 	while (r == -EAGAIN && spin_again(&receiver->spin))
 		r = try_once(receiver, wish, false);
+	spin_end(&receiver->spin, r == -EAGAIN);
 	while (r == -EAGAIN)
 		r = sleep_once(receiver, wish, deadline);
-	spin_end(&receiver->spin);
 	return r;
 }
 

@@ -102,9 +102,8 @@ sleep_for_entry(struct sender *sender, const struct awaited *awaited,
 	r = look(sender, awaited);
 	if (r != -EAGAIN)
 		return r;
-	sender->sleeper.slice = SLEEP_SLICE_FIRST;
 	sender_leave(sender);
-	r = doorbell_sleep(committed, seen, &sender->sleeper, deadline);
+	r = doorbell_sleep(committed, seen, SLEEP_SLICE_FIRST, deadline);
 	sender_enter(sender);
 	return r < 0 ? r : -EAGAIN;
 }
@@ -115,6 +114,7 @@ sleep_once(struct sender *sender, const struct awaited *awaited,
 {
 	struct lane_writer *w = &sender->writer;
 	uint32_t ticket;
+	int64_t slice;
 	int r, slept;
 
 	if (!w->entry_known)
@@ -125,10 +125,12 @@ sleep_once(struct sender *sender, const struct awaited *awaited,
 					  &sender->sleeper);
 	r = look(sender, awaited);
 	if (r == -EAGAIN) {
+		slice = doorbell_slice(&sender->sleeper);
 		sender_leave(sender);
-		slept = doorbell_sleep(&w->entry->room, ticket,
-				       &sender->sleeper, deadline);
+		slept = doorbell_sleep(&w->entry->room, ticket, slice,
+				       deadline);
 		sender_enter(sender);
+		doorbell_slept(&sender->sleeper, slept);
 		r = look(sender, awaited);
 		if (r == -EAGAIN && slept < 0)
 			r = slept;
@@ -148,9 +150,9 @@ wait_for(struct sender *sender, const struct awaited *awaited,
 	spin_begin(&sender->spin);
 	while (r == -EAGAIN && spin_again(&sender->spin))
 		r = look(sender, awaited);
+	spin_end(&sender->spin, r == -EAGAIN);
 	while (r == -EAGAIN)
 		r = sleep_once(sender, awaited, deadline);
-	spin_end(&sender->spin);
 	return r;
 }
 
@@ -159,7 +161,8 @@ sender_wait_room(struct sender *sender, int64_t deadline)
 {
 	const struct awaited room = { .room = true };
 
-	if (lane_has_room(&sender->writer)) {
+	if (lane_has_room(&sender->writer) &&
+	    !lane_is_broken(&sender->writer)) {
 		if (unlikely(++sender->calm == CALM_AFTER))
 			doorbell_calm_sender(sender->writer.file,
 					     &sender->sleeper);

@@ -75,6 +75,7 @@ sender_send_plain(struct sender *sender, const struct parcel *parcel,
 	struct lane_writer *w = &sender->writer;
 
 	if (unlikely(!lane_has_room(w)) || unlikely(!lane_fits(w, parcel)) ||
+	    unlikely(lane_is_broken(w)) ||
 	    unlikely(sender->sleeper.often))
 		return false;
 	lane_send(w, parcel, data);

@@ -11,13 +11,19 @@
 #include <sched.h>
 
 #define LOOKS_PER_CLOCK	16
+#define MISSES		3	/* in a row: it does not pay */
+#define PROBE_FIRST	16	/* waits */
+#define PROBE_LAST	1024
 
 void
 spin_init(struct spin *spin)
 {
 	cpu_set_t cpus;
 
-	spin->budget = 20 * NSEC_PER_USEC;
+	memset(spin, 0, sizeof(*spin));
+	spin->probe_every = PROBE_FIRST;
+	spin->until_probe = PROBE_FIRST;
+	spin->budget = SPIN_LONGEST;
 	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
 	    CPU_COUNT(&cpus) == 1)
 		spin->budget = 0;
@@ -28,12 +34,17 @@ spin_begin(struct spin *spin)
 {
 	spin->began = 0;
 	spin->looks = 0;
+	spin->longest = spin->budget;
+	if (spin->budget && --spin->until_probe == 0) {
+		spin->longest = SPIN_LONGEST;
+		spin->until_probe = spin->probe_every;
+	}
 }
 
 bool
 spin_again(struct spin *spin)
 {
-	if (!spin->budget)
+	if (!spin->longest)
 		return false;
 	cpu_relax();
 	if (++spin->looks % LOOKS_PER_CLOCK)
@@ -42,23 +53,36 @@ spin_again(struct spin *spin)
 		spin->began = clock_now();
 		return true;
 	}
-	return clock_now() - spin->began < spin->budget;
+	return clock_now() - spin->began < spin->longest;
+}
+
+/* It was not enough. One may be the other side's losing its processor. */
+static void
+missed(struct spin *spin)
+{
+	if (spin->longest == SPIN_LONGEST && spin->probe_every < PROBE_LAST)
+		spin->probe_every *= 2;
+	if (++spin->missed >= MISSES && spin->budget > SPIN_SHORTEST)
+		spin->budget /= 2;
 }
 
 void
-spin_end(struct spin *spin)
+spin_end(struct spin *spin, bool slept)
 {
 	int64_t took;
 
-	if (!spin->budget || !spin->began)
+	if (!spin->longest)
+		return;
+	if (slept) {
+		missed(spin);
+		return;
+	}
+	spin->missed = 0;
+	if (!spin->began)
 		return;		/* it took no time to speak of */
-	took = clock_now() - spin->began;
-	if (took > SPIN_LONGEST)
-		spin->budget /= 2;
-	else if (2 * took > spin->budget)
-		spin->budget = 2 * took;
-	if (spin->budget > SPIN_LONGEST)
-		spin->budget = SPIN_LONGEST;
-	if (spin->budget < SPIN_SHORTEST)
-		spin->budget = SPIN_SHORTEST;
+	took = 2 * (clock_now() - spin->began);
+	spin->probe_every = PROBE_FIRST;
+	spin->until_probe = PROBE_FIRST;
+	if (took > spin->budget)
+		spin->budget = took < SPIN_LONGEST ? took : SPIN_LONGEST;
 }

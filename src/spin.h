@@ -3,10 +3,13 @@
 /*
  * How long to look before going to sleep: as long as it has paid of late.
  *
- * A wait that ended while looking, or soon after going to sleep, makes the next
- * look longer, up to SPIN_LONGEST; one that went on makes it shorter. So a
- * partner that answers in microseconds is waited for without a system call, and
- * one that sends ten thousand times a second is not burnt a processor for.
+ * A wait that ended while looking makes the next look as long as twice that, up
+ * to SPIN_LONGEST; several that went on make it shorter. How long a wait would
+ * have taken cannot be told after a sleep, since waking up takes longer than
+ * most; so now and then, less and less often if it does not help, a look is
+ * SPIN_LONGEST again. A partner that answers in microseconds is waited for
+ * without a system call, and one that sends ten thousand times a second is not
+ * burnt a processor for.
  */
 #ifndef CUBBY_SPIN_H
 #define CUBBY_SPIN_H
@@ -18,9 +21,13 @@
 #define SPIN_SHORTEST	(1 * NSEC_PER_USEC)
 
 struct spin {
-	int64_t budget;		/* ns */
+	int64_t budget;		/* ns; 0: never */
+	int64_t longest;	/* of the wait under way */
 	int64_t began;		/* of the wait under way */
 	uint32_t looks;
+	uint32_t missed;	/* waits in a row that went on for longer */
+	uint32_t until_probe;	/* waits until the next long look */
+	uint32_t probe_every;
 };
 
 /* In a process that may run on one processor only, looking does not pay. */
@@ -34,8 +41,8 @@ spin_begin(struct spin *spin);
 bool
 spin_again(struct spin *spin);
 
-/* The wait has ended, while looking or after a sleep. */
+/* The wait has ended; slept: looking was not enough. */
 void
-spin_end(struct spin *spin);
+spin_end(struct spin *spin, bool slept);
 
 #endif
