@@ -382,4 +382,7 @@ lane_drop_bias(struct lane_reader *reader)
 	bias_leave(reader->entry, reader->bias);
 	reader->bias = 0;
 	reader->taken = 0;
+	/* A sender that looked in between may have seen one message less. */
+	doorbell_advanced(reader->view, reader->file, reader->entry,
+			  reader->position);
 }

@@ -23,6 +23,7 @@
 
 #define BURST		64	/* messages of one lane, then another's turn */
 #define CALM_AFTER	2	/* bursts without a sleep */
+#define POLLS_PER_CLOCK	256
 #define CLOCK_EVERY	32	/* turns, then a look at the clock */
 #define COOL_EVERY	4096	/* rounds */
 #define COOL_MIN	8	/* lanes: fewer are looked at as quickly */
@@ -270,13 +271,26 @@ sleep_once(struct receiver *receiver, struct wish *wish, int64_t deadline)
 	receiver_enter(receiver);
 	doorbell_slept(&receiver->sleeper, slept);
 	doorbell_retract(view, slot, &receiver->sleeper);
-	if (slept == DOORBELL_LOOK)
+	if (slept == DOORBELL_LOOK || clock_now() >= receiver->next_sweep)
 		receiver_sweep(receiver);
 	r = try_once(receiver, wish, true);
 	if (r == -EAGAIN && wish->sender)
 		/* We may have been rung for what is not for us. */
 		doorbell_ring_after(view, slot);
 	return r == -EAGAIN && slept < 0 ? slept : r;
+}
+
+/* Who only polls looks by himself now and then too, the first time above all. */
+static int
+poll_once(struct receiver *receiver, struct wish *wish)
+{
+	int r = try_once(receiver, wish, true);
+
+	if (r != -EAGAIN || receiver->polls++ % POLLS_PER_CLOCK ||
+	    clock_now() < receiver->next_sweep)
+		return r;
+	receiver_sweep(receiver);
+	return try_once(receiver, wish, true);
 }
 
 static int
@@ -287,7 +301,7 @@ wait_for(struct receiver *receiver, struct wish *wish, int64_t deadline)
 	if (unlikely(shm_is_broken(&receiver->view->receivers_mapping)))
 		return -EBADMSG;
 	if (deadline == DEADLINE_NOW)
-		return try_once(receiver, wish, true);
+		return poll_once(receiver, wish);
 	spin_begin(&receiver->spin);
 	while (r == -EAGAIN && spin_again(&receiver->spin))
 		r = try_once(receiver, wish, false);

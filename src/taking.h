@@ -38,6 +38,7 @@ struct receiver {
 	uint32_t returned;		/* claims_returned() when last looked */
 	uint32_t calm;			/* bursts since the last sleep */
 	uint32_t rounds;		/* looks at all lanes, for cooling */
+	uint32_t polls;			/* looks without waiting, in vain */
 	uint32_t until_clock;		/* bursts until the next look at it */
 	int64_t next_sweep;		/* ns: a look of one's own */
 	struct sleeper sleeper;

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The command cubby: every verb, every exit code, and what it says.
 
-command_test.py COMMAND [TEST...]: each test has a root of its own, a deadline on
-everything that waits, and no state of another test.
+command_test.py COMMAND [TEST...]: each test has a root of its own, a deadline
+on everything that waits, and no state of another test.
 """
 
 import base64
@@ -23,6 +23,7 @@ import time
 import unittest
 
 COMMAND = os.path.abspath(sys.argv.pop(1))
+LIBRARY = os.path.join(os.path.dirname(COMMAND), "..", "libcubby.so")
 DEADLINE = 60  # seconds: what hangs, fails
 
 DONE, ERROR, USAGE, NOTHING, LATE, NO_MAILBOX = range(6)
@@ -33,6 +34,12 @@ def temporary_root():
     """A directory that only this user can enter, in memory where there is."""
     where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     return tempfile.mkdtemp(prefix="cubby-test-", dir=where)
+
+
+def waiting_bytes(pipe):
+    """How many bytes are in a pipe and have not been read."""
+    size = fcntl.ioctl(pipe.fileno(), termios.FIONREAD, bytes(4))
+    return struct.unpack("i", size)[0]
 
 
 class Result:
@@ -113,6 +120,11 @@ class CommandTest(unittest.TestCase):
 
     def info(self, name="jobs"):
         return json.loads(self.do("info", "--json", name).out)
+
+    def to_receive(self):
+        """How many messages there are, those given back included."""
+        info = self.info()
+        return info["waiting"] + info["returned"]
 
     def wait_until(self, condition):
         """What another process brings about is looked at until it is so."""
@@ -431,6 +443,16 @@ class Send(CommandTest):
         process.stdin.close()
         self.assertEqual(process.wait(DEADLINE), DONE)
 
+    def test_a_line_that_comes_in_pieces(self):
+        process = self.start("send", "jobs", stdin=subprocess.PIPE)
+        for piece in (b"o", b"ne", b"\n", b"two\nthr", b"ee", b"\n"):
+            process.stdin.write(piece)
+            process.stdin.flush()
+            self.wait_until(lambda: waiting_bytes(process.stdin) == 0)
+        process.stdin.close()
+        self.assertEqual(process.wait(DEADLINE), DONE)
+        self.assertEqual(self.receive_all(), b"one\ntwo\nthree\n")
+
     def test_a_line_too_long_is_told_by_its_number(self):
         self.do("create", "--message-max", "5", "small")
         err = self.refuse(ERROR, "send", "small", given=b"1\n2\nsixsix\n4\n")
@@ -596,7 +618,8 @@ class Receive(CommandTest):
     def test_null_and_raw(self):
         for option, end in (("--null", b"\0"), ("-0", b"\0"), ("--raw", b"")):
             self.do("send", "jobs", "hi")
-            self.assertEqual(self.do("receive", option, "jobs").out, b"hi" + end)
+            out = self.do("receive", option, "jobs").out
+            self.assertEqual(out, b"hi" + end)
 
     def test_try_exits_3(self):
         self.assertEqual(
@@ -691,6 +714,36 @@ class Receive(CommandTest):
         process.stdin.close()
         self.assertEqual(process.wait(DEADLINE), DONE)
 
+    @unittest.skipUnless(os.path.exists(LIBRARY), "no shared library")
+    def test_from_a_named_sender(self):
+        self.do("send", "jobs", "unnamed")
+        script = (
+            "import ctypes, sys\n"
+            "class Options(ctypes.Structure):\n"
+            "    _fields_ = [('size', ctypes.c_size_t),\n"
+            "        ('enums', ctypes.c_int * 4),\n"
+            "        ('numbers', ctypes.c_uint64 * 3),\n"
+            "        ('cell', ctypes.c_uint32), ('mode', ctypes.c_uint),\n"
+            "        ('group', ctypes.c_char_p),\n"
+            "        ('sender', ctypes.c_char_p)]\n"
+            "cubby = ctypes.CDLL(sys.argv[1])\n"
+            "jobs = ctypes.c_void_p()\n"
+            "options = Options(ctypes.sizeof(Options), sender=b'worker')\n"
+            "result = cubby.cubby_open(b'jobs', 1, ctypes.byref(options),\n"
+            "                          ctypes.byref(jobs))\n"
+            "sys.exit(result or cubby.cubby_send(jobs, b'named', 5))\n"
+        )
+        subprocess.run(
+            [sys.executable, "-c", script, LIBRARY],
+            env=self.environment,
+            timeout=DEADLINE,
+            check=True,
+        )
+        names = [sender["name"] for sender in self.info()["sender_list"]]
+        self.assertEqual(sorted(names), ["", "worker"])
+        out = self.do("receive", "--from", "worker", "jobs").out
+        self.assertEqual(out, b"named\n")
+
     def test_from_a_name_that_no_sender_has(self):
         err = self.refuse(ERROR, "receive", "--from", "worker", "jobs")
         self.assertIn("jobs has no sender worker", err)
@@ -778,6 +831,18 @@ class LosesNothing(CommandTest):
                 self.assertEqual((result.code, result.err), (0, ""))
                 self.assert_numbers(2, last)
 
+    def test_a_reader_that_leaves_a_message_in_the_pipe(self):
+        for options in (["--follow"], ["--all"], ["--count", "2"]):
+            self.send_numbers(1, 2)
+            process = self.start("receive", *options, "jobs")
+            self.assertEqual(os.read(process.stdout.fileno(), 100), b"1\n")
+            self.wait_until(lambda: waiting_bytes(process.stdout) == 2)
+            self.assertIsNone(process.poll())
+            process.stdout.close()
+            self.assertEqual(process.wait(DEADLINE), ERROR)
+            self.assertEqual(process.stderr.read(), b"")
+            self.assert_numbers(2, 2)
+
     def test_one_reader_goes_on_where_another_ended(self):
         self.send_numbers(1, 20)
         result = self.shell(
@@ -806,7 +871,7 @@ class LosesNothing(CommandTest):
                 '"$CUBBY" receive --all %s jobs | head -c 10' % options
             )
             self.assertEqual((len(result.out), result.err), (10, ""))
-        self.assertEqual(self.info()["waiting"], 1)
+        self.assertEqual(self.to_receive(), 1)
 
     def test_a_large_message_of_which_only_a_part_is_written(self):
         self.do("rm", "jobs")
@@ -815,7 +880,7 @@ class LosesNothing(CommandTest):
             self.do("send", "--whole", "jobs", given=given)
         for left in (2, 2):
             self.receive_into_small_file("--raw")
-            self.assertEqual(self.info()["waiting"], left)
+            self.assertEqual(self.to_receive(), left)
 
     def test_a_reader_that_goes_ends_a_wait(self):
         begin = time.monotonic()
@@ -836,7 +901,7 @@ class LosesNothing(CommandTest):
                 "cubby: cannot write to standard output: "
                 "No space left on device\n",
             )
-            self.assertEqual(self.info()["waiting"], 5)
+            self.assertEqual(self.to_receive(), 5)
         self.assert_numbers(1, 5)
 
     def receive_into_small_file(self, options):
@@ -1139,6 +1204,76 @@ class Remove(CommandTest):
             name for _, _, files in os.walk(self.root) for name in files
         ]
         self.assertEqual(left, [])
+
+
+@unittest.skipUnless(os.getuid() == 0, "takes root, to be somebody else")
+class Rights(CommandTest):
+    SOMEBODY = 65534
+
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.root, 0o1777)
+        self.command = shutil.copy(COMMAND, self.root)
+
+    def start(self, *words, **how):
+        return super().start(*words, executable=self.command, **how)
+
+    def somebody(self, *words):
+        def become():
+            os.setgroups([])
+            os.setgid(self.SOMEBODY)
+            os.setuid(self.SOMEBODY)
+
+        return self.cubby(*words, preexec_fn=become)
+
+    def assert_refused(self, deed, *words):
+        result = self.somebody(*words)
+        self.assertEqual(result.code, ERROR)
+        self.assertTrue(
+            result.err.startswith("cubby: you may not %s /jobs" % deed),
+            result.err,
+        )
+
+    def test_who_may_only_send(self):
+        self.do("create", "--capacity", "1", "--mode", "0602", "/jobs")
+        self.assertEqual(self.somebody("send", "/jobs", "hi").code, DONE)
+        full = self.somebody("send", "--try", "/jobs", "again")
+        self.assertEqual(full.code, NOTHING)
+        self.assertTrue(full.err.startswith("cubby: /jobs is full"), full.err)
+        self.assert_refused("receive from", "receive", "/jobs")
+        self.assert_refused("receive from", "peek", "/jobs")
+        self.assert_refused("remove", "rm", "/jobs")
+        message = json.loads(self.do("receive", "--json", "/jobs").out)
+        self.assertEqual(
+            (message["uid"], message["data"]), (self.SOMEBODY, "hi")
+        )
+
+    def test_who_may_only_receive(self):
+        self.do("create", "--mode", "0604", "/jobs")
+        self.do("send", "/jobs", "hi")
+        self.assert_refused("send to", "send", "/jobs", "hi")
+        self.assertEqual(self.somebody("receive", "/jobs").out, b"hi\n")
+
+    def test_who_may_nothing(self):
+        self.do("create", "/jobs")
+        self.assert_refused("send to", "send", "/jobs", "hi")
+        self.assert_refused("receive from", "receive", "/jobs")
+
+    def test_whom_a_mailbox_belongs_to(self):
+        self.do("create", "jobs")
+        self.assertEqual(
+            self.somebody("send", "jobs", "hi").code, NO_MAILBOX
+        )
+        self.assertEqual(self.somebody("create", "jobs").code, DONE)
+        self.assertEqual(self.info()["uid"], 0)
+
+    def test_what_may_not_be_seen(self):
+        self.do("create", "--mode", "0602", "/jobs")
+        told = json.loads(self.somebody("info", "--json", "/jobs").out)
+        self.assertIsNone(told["receivers"])
+        self.assertEqual(told["mode"], "0602")
+        row = self.somebody("ls", "/jobs").out.decode().split("\t")
+        self.assertEqual(row[4], "?")
 
 
 class Sweep(CommandTest):

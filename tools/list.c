@@ -21,11 +21,20 @@ struct list {
 	int code;
 };
 
+/* What the next receives would get: given back or never handed out. */
+static uint64_t
+to_receive(const struct cubby_info *info)
+{
+	if (info->waiting == CUBBY_UNKNOWN || info->returned == CUBBY_UNKNOWN)
+		return info->waiting;
+	return info->waiting + info->returned;
+}
+
 static void
 add_row(struct table *table, const char *name, const struct cubby_info *info)
 {
 	table_add_name(table, name);
-	table_add_number(table, info->waiting);
+	table_add_number(table, to_receive(info));
 	if (info->buffering == CUBBY_UNLIMITED)
 		table_add(table, "unlimited");
 	else

@@ -63,7 +63,7 @@ const struct verb verbs[VERB_COUNT] = {
 	{ "ls", "[NAME...]", 0, INT_MAX, "list mailboxes",
 	  "Lists your own mailboxes and the machine-wide ones, or those named. "
 	  "On a terminal that is a table; elsewhere a line each, with tabs "
-	  "between: name, waiting messages, capacity, senders and receivers "
+	  "between: name, messages to receive, capacity, senders and receivers "
 	  "attached, held messages, bytes of memory, mode, owner. A question "
 	  "mark stands for what you are not allowed to see. With the default "
 	  "order, capacity counts per sender.",

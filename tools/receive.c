@@ -5,7 +5,8 @@
  * A message is released only when all its bytes have been written, and into a
  * pipe only when they have been read too: what its reader leaves in the pipe is
  * lost as surely as what never got there. What is not released when something
- * fails, or a signal ends the command, is rejected: the next receiver gets it.
+ * fails, or a signal ends the command, goes back when the mailbox is closed: the
+ * next receiver gets it.
  *
  * Into a file or a terminal, messages that wait already are written together.
  * Into a pipe they go one at a time, the next when the reader has taken the
@@ -74,14 +75,6 @@ settle(struct receiver *receiver)
 	receiver->count -= done;
 	for (size_t i = 0; i < receiver->count; i++)
 		batch[i] = batch[done + i];
-}
-
-/* Rejects the others, the last first, so that they keep their order. */
-static void
-give_back(struct receiver *receiver)
-{
-	while (receiver->count)
-		cubby_reject(receiver->batch[--receiver->count].message);
 }
 
 /*
@@ -207,7 +200,6 @@ finish(struct receiver *receiver, int result)
 
 	if (!receiver->write_error && result != -EINTR)
 		deliver(receiver, true);
-	give_back(receiver);
 	if (receiver->write_error)
 		return output_complain(receiver->write_error);
 	if (result == -EINTR)
