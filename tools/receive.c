@@ -5,8 +5,8 @@
  * A message is released only when all its bytes have been written, and into a
  * pipe only when they have been read too: what its reader leaves in the pipe is
  * lost as surely as what never got there. What is not released when something
- * fails, or a signal ends the command, goes back when the mailbox is closed: the
- * next receiver gets it.
+ * fails, or a signal ends the command, goes back when the mailbox is closed:
+ * the next receiver gets it.
  *
  * Into a file or a terminal, messages that wait already are written together.
  * Into a pipe they go one at a time, the next when the reader has taken the
