@@ -149,6 +149,17 @@ all_done(const struct board *board)
 	return sum;
 }
 
+static void
+name_living(const struct crew *crew)
+{
+	for (unsigned i = 0; i < crew->count; i++)
+		if (crew->members[i].pid != 0)
+			complain("%s %u has not ended (process %d)",
+				 role_names[crew->members[i].role],
+				 crew->members[i].index + 1,
+				 (int)crew->members[i].pid);
+}
+
 /* Whether anything has moved of late. */
 static int
 look(struct crew *crew)
@@ -167,6 +178,7 @@ look(struct crew *crew)
 		return 0;
 	complain("nothing has moved for %d seconds",
 		 (int)(STALL_AFTER / 1000000000));
+	name_living(crew);
 	return -1;
 }
 
