@@ -19,7 +19,6 @@ struct sender {
 	const struct arguments *arguments;
 	cubby_mailbox *mailbox;
 	const char *name;
-	struct cubby_info info;
 	const char *what; /* a message is, for those who gave it */
 	bool counts;	  /* there may be several */
 	uint64_t sent;
@@ -87,19 +86,24 @@ complain_full(const struct sender *sender, const char *is_full)
 static void
 complain_of_size(const struct sender *sender, const char *excess, size_t size)
 {
-	const char *exactly = sender->info.sizing == CUBBY_FIXED ? "exactly" :
-								   "at most";
-	unsigned long long most = sender->info.message_max;
+	struct cubby_info info = CUBBY_INFO_INIT;
 	char what[48];
 
 	snprintf(what, sizeof(what), "%s", sender->what);
 	if (sender->counts)
 		snprintf(what, sizeof(what), "%s %llu", sender->what,
 			 (unsigned long long)sender->sent + 1);
+	if (cubby_inspect(sender->name, &info) < 0) {
+		complain_sent(sender, "%s has %s%zu bytes, too many for %s",
+			      what, excess, size, sender->name);
+		return;
+	}
 	complain_sent(sender,
 		      "%s has %s%zu bytes, and %s takes messages of %s %llu "
 		      "bytes",
-		      what, excess, size, sender->name, exactly, most);
+		      what, excess, size, sender->name,
+		      info.sizing == CUBBY_FIXED ? "exactly" : "at most",
+		      (unsigned long long)info.message_max);
 }
 
 static int
@@ -220,17 +224,17 @@ send_whole(struct sender *sender, struct input *input)
 }
 
 static int
-send_all(struct sender *sender)
+send_input(struct sender *sender)
 {
 	const struct arguments *arguments = sender->arguments;
+	struct cubby_info info = CUBBY_INFO_INIT;
 	struct input input = { .separator = '\n' };
+	int error = cubby_inspect(sender->name, &info);
 	int code;
 
-	if (arguments->count > 1) {
-		sender->what = "the message";
-		return send_words(sender);
-	}
-	input.limit = (size_t)sender->info.message_max;
+	if (error < 0)
+		return complain_of(sender->name, "look at", error);
+	input.limit = (size_t)info.message_max;
 	if (given(arguments, OPTION_WHOLE)) {
 		sender->what = "standard input";
 		input.separator = -1;
@@ -273,18 +277,16 @@ run_send(const struct arguments *arguments)
 	struct sender sender = {
 		.arguments = arguments,
 		.name = arguments->words[0],
-		.info = CUBBY_INFO_INIT,
+		.what = "the message",
 	};
-	int error, code = check_options(arguments);
+	int code = check_options(arguments);
 
 	if (!code)
 		code = open_mailbox(arguments, CUBBY_SEND, "send to",
 				    &sender.mailbox);
 	if (code)
 		return code;
-	error = cubby_inspect(sender.name, &sender.info);
-	code = error < 0 ? complain_of(sender.name, "look at", error) :
-			   send_all(&sender);
+	code = arguments->count > 1 ? send_words(&sender) : send_input(&sender);
 	cubby_close(sender.mailbox);
 	return code;
 }
