@@ -386,6 +386,32 @@ def check_limits(context):
             yield "cubby.7: LIMITS lacks %s, which is %d" % (name, value)
 
 
+def check_layers(context):
+    """The table in docs/design.md: layer, units. Both ends of a unit, X_reader
+    and X_writer, count as X."""
+    design = context.read("docs/design.md")
+    told = {
+        int(number): set(units.split())
+        for number, units in re.findall(
+            r"^\| (\d+) \| ([a-z ]+) \|", design, re.M
+        )
+    }
+    are = {}
+    for path in glob.glob(os.path.join(context.root, "src", "*.[ch]")):
+        name = os.path.splitext(os.path.basename(path))[0]
+        layer = re.search(r"^/\* Layer (\d+)\.", context.read(path), re.M)
+        unit = re.sub(r"_(reader|writer)$", "", name)
+        are.setdefault(int(layer.group(1)), set()).add(unit)
+    for number in sorted(set(are) | set(told)):
+        one, other = are.get(number, set()), told.get(number, set())
+        if one != other:
+            yield "docs/design.md: layer %d has %s, told as %s" % (
+                number,
+                " ".join(sorted(one)),
+                " ".join(sorted(other)),
+            )
+
+
 # The README -----------------------------------------------------------------
 
 
@@ -534,6 +560,7 @@ CHECKS = [
     check_command,
     check_format,
     check_limits,
+    check_layers,
     check_program,
     check_exchange,
     check_links,

@@ -105,6 +105,10 @@ class Lies(unittest.TestCase):
         self.lie("man/cubby.7.scd", r"^:\[ 256 handles", ":[ 255 handles")
         self.told(documents.check_limits, "RECEIVERS_MAX")
 
+    def test_unit_on_another_layer(self):
+        self.lie("docs/design.md", r"^\| 7 \| bias carry", "| 7 | bias")
+        self.told(documents.check_layers, "layer 7 has bias carry")
+
     def test_program_that_prints_another_thing(self):
         self.lie("README.md", r"\"hello\", 5", '"hullo", 5')
         self.told(documents.check_program, "hullo")
