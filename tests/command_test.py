@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import struct
@@ -23,6 +24,8 @@ import time
 import unittest
 
 COMMAND = os.path.abspath(sys.argv.pop(1))
+HERE = os.path.dirname(os.path.abspath(__file__))
+MANUAL = os.path.join(HERE, "..", "man", "cubby.1.scd")
 LIBRARY = os.path.join(os.path.dirname(COMMAND), "..", "libcubby.so")
 DEADLINE = 120  # seconds: what hangs, fails; a busy machine does not
 
@@ -199,6 +202,19 @@ class Help(CommandTest):
             self.assertIn("as in the textbook, is", text)
             self.assertIn("--order arrival", text)
 
+    def test_the_manual_has_the_same_options(self):
+        with open(MANUAL) as file:
+            sections = file.read().split("\n## ")
+        manual = {text.split()[0]: text for text in sections}
+        for verb in self.VERBS:
+            text = self.do("help", verb).out.decode().split("Options:\n")[1]
+            told = re.findall(r"^  (?:-\w,|   ) --([\w-]+)", text, re.M)
+            listed = re.findall(
+                r"^(?:\*-\w\*, )?\*--([\w-]+)\*", manual[verb], re.M
+            )
+            self.assertEqual(sorted(told), sorted(listed), verb)
+            self.assertIn("help", told)
+
     def test_tells_the_version(self):
         self.assertRegex(
             self.do("--version").out.decode(), r"^cubby \d+\.\d+\.\d+\n$"
@@ -328,12 +344,19 @@ class Create(CommandTest):
         self.assert_waiting("")
 
     def test_an_order_that_is_not_there_is_told_of(self):
-        result = self.cubby("create", "--order", "priority", "jobs")
-        if result.code == DONE:
-            self.assertEqual(self.info()["order"], "priority")
-        else:
-            self.assertEqual(result.code, ERROR)
-            self.assertIn("cubby: cannot make jobs so: ", result.err)
+        for options in ("--order priority", "--order arrival", "--capacity 0"):
+            result = self.cubby("create", *options.split(), "jobs")
+            if result.code == DONE:
+                self.assertNotEqual(self.info()["order"], "sender")
+                self.do("rm", "jobs")
+            else:
+                self.assertEqual(result.code, ERROR)
+                self.assertRegex(
+                    result.err,
+                    "cubby: version .* has no --order (arrival|priority) yet, "
+                    "so jobs was not made\n$",
+                )
+                self.refuse(NO_MAILBOX, "info", "jobs")
 
     def test_send_and_receive_make_one_only_if_told(self):
         self.do("send", "--create", "jobs", "hi")

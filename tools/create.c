@@ -24,8 +24,8 @@ read_capacity(const struct arguments *arguments, struct cubby_options *options)
 	}
 	options->buffering = CUBBY_RENDEZVOUS;
 	if (!given(arguments, OPTION_ORDER)) {
-		complain("--capacity 0 goes with --order arrival, so that is "
-			 "the order");
+		complain("--capacity 0 takes --order arrival, so that is the "
+			 "order");
 		options->order = CUBBY_ORDER_ARRIVAL;
 	}
 	return 0;
@@ -71,8 +71,18 @@ read_options(const struct arguments *arguments, struct cubby_options *options)
 	return code ? code : read_capacity(arguments, options);
 }
 
+/* NULL for the default. */
+static const char *
+order_of(const struct cubby_options *options)
+{
+	if (options->order == CUBBY_ORDER_SENDER)
+		return NULL;
+	return options->order == CUBBY_ORDER_ARRIVAL ? "arrival" : "priority";
+}
+
 static int
-complain_of_create(const struct arguments *arguments, int error)
+complain_of_create(const struct arguments *arguments, const char *order,
+		   int error)
 {
 	const char *name = arguments->words[0];
 
@@ -81,6 +91,9 @@ complain_of_create(const struct arguments *arguments, int error)
 	else if (error == -EEXIST)
 		complain("%s exists, with other attributes; see: cubby info %s",
 			 name, name);
+	else if (error == -EOPNOTSUPP && order)
+		complain("version %s has no --order %s yet, so %s was not made",
+			 cubby_version(), order, name);
 	else if (error == -EOPNOTSUPP)
 		complain("cannot make %s so: %s (this is version %s)", name,
 			 cubby_strerror(error), cubby_version());
@@ -124,7 +137,7 @@ run_create(const struct arguments *arguments)
 		flags |= CUBBY_EXCLUSIVE;
 	error = cubby_open(arguments->words[0], flags, &options, &mailbox);
 	if (error < 0)
-		return complain_of_create(arguments, error);
+		return complain_of_create(arguments, order_of(&options), error);
 	if (given(arguments, OPTION_TEMPORARY))
 		code = stay();
 	cubby_close(mailbox);
