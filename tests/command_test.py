@@ -1013,6 +1013,26 @@ class LosesNothing(CommandTest):
         self.assertEqual(result.lines(), [*"12345", "65536"])
 
 
+class Damage(CommandTest):
+    def test_of_one_sender_does_not_end_the_service_of_the_others(self):
+        self.do("create", "jobs")
+        process = self.start("send", "jobs", stdin=subprocess.PIPE)
+        process.stdin.write(b"bad\n")
+        process.stdin.flush()
+        self.wait_until(lambda: self.info()["waiting"] == 1)
+        self.do("send", "jobs", "good")
+        for where, _, files in os.walk(self.root):
+            for name in set(files) & {"lane.0"}:
+                with open(os.path.join(where, name), "r+b") as lane:
+                    size = lane.seek(0, os.SEEK_END)
+                    lane.seek(512)
+                    lane.write(b"\xff" * (size - 512))
+        result = self.cubby("receive", "--all", "jobs")
+        self.assertEqual((result.code, result.out), (ERROR, b"good\n"))
+        self.assertIn("jobs: what a sender left there makes no", result.err)
+        self.assertEqual(self.info()["broken"], 1)
+
+
 class Follow(CommandTest):
     def setUp(self):
         super().setUp()
