@@ -234,7 +234,7 @@ struct cubby_envelope {
  * Blocks while the mailbox is full (of this sender's messages, with
  * ORDER_SENDER). A message whose send returned 0 is never lost.
  *
- * Errors: -EBADF -EBADMSG -ECHILD -EINTR -EMSGSIZE -ENOSPC.
+ * Errors: -EBADF -EBADMSG -ECHILD -EINTR -EMSGSIZE -ENOMEM -ENOSPC.
  */
 CUBBY_PUBLIC int
 cubby_send(cubby_mailbox *mailbox, const void *data, size_t size);
@@ -267,7 +267,7 @@ cubby_wait_received(cubby_mailbox *mailbox, uint64_t sequence,
  * What this handle's lane last published: sequence (0: nothing yet) and tag.
  * After a named sender's return, that of its earlier life. Does not block.
  *
- * Errors: -EBADF -EBADMSG -ECHILD -EINVAL.
+ * Errors: -EBADF -ECHILD.
  */
 CUBBY_PUBLIC int
 cubby_published(cubby_mailbox *mailbox, uint64_t *ret_sequence,
@@ -312,7 +312,7 @@ cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
  * messages. Fill the memory at cubby_draft_data(); it is aligned to 64 bytes
  * and its contents are arbitrary at first.
  *
- * Errors: those of cubby_send() and -EAGAIN -EINVAL -ENOMEM -ETIMEDOUT.
+ * Errors: those of cubby_send() and -EAGAIN -EINVAL -ETIMEDOUT.
  */
 CUBBY_PUBLIC int
 cubby_reserve(cubby_mailbox *mailbox, size_t size, int64_t deadline,

@@ -98,7 +98,7 @@ bias_revoke(struct lane_entry *entry);
 bool
 bias_is_towards(const struct lane_entry *entry, uint32_t slot);
 
-/* The slot's owner is dead, and its lock is ours: as bias_revoke(), without the
+/* The slot's owner is dead, and nobody else can get the slot: as bias_revoke(), without the
    barrier, and nobody owns the word. */
 void
 bias_bury(struct lane_entry *entry, uint32_t slot);

@@ -273,8 +273,14 @@ claims_return(struct view *view, uint32_t claim, uint64_t word)
 	/* CLAIM-C5 acq_rel: once, whoever repairs. Pairs with CLAIM-C4. */
 	if (!word64_cas_acq_rel(&record(view, claim)->word, &word, returned))
 		return false;
+	claims_announce(view);
+	return true;
+}
+
+void
+claims_announce(struct view *view)
+{
 	/* CLAIM-C6 acq_rel: the record before the call to look at it. Pairs
 	   with CLAIM-A5. */
 	word32_add_acq_rel(&view->receivers->returned, 1);
-	return true;
 }

@@ -121,6 +121,10 @@ claims_free(struct view *view, uint32_t claim, uint64_t word);
 bool
 claims_return(struct view *view, uint32_t claim, uint64_t word);
 
+/* Tells receivers to look; once more for one who died before he could. */
+void
+claims_announce(struct view *view);
+
 /* How many records there are memory for. */
 uint32_t
 claims_count(const struct view *view);

@@ -2,7 +2,7 @@
 /* Layer 12. May include: base atomics shm liveness layout names participants claims bias lane directory mailbox. */
 /*
  * Looking at mailboxes from outside: everything is mapped read-only, nothing is
- * written, and nobody notices. And the sweep, which cleans up behind the dead.
+ * written, and nobody notices.
  */
 #include "base.h"
 #include "bias.h"
@@ -272,7 +272,6 @@ static int
 open_view(const char *name, struct view *ret)
 {
 	struct place place;
-	struct stat st;
 	int r;
 
 	r = liveness_init();
@@ -281,8 +280,7 @@ open_view(const char *name, struct view *ret)
 	if (r < 0)
 		return r;
 	r = directory_open(&place, DIRECTORY_LOOK, ret);
-	if (r == -ENOENT && fstatat(place.parent, place.entry, &st,
-				    AT_SYMLINK_NOFOLLOW) == 0)
+	if (r == -ENOENT && mailbox_exists(&place))
 		r = -ENOTDIR;
 	close(place.parent);
 	return r;

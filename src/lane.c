@@ -72,10 +72,13 @@ repair_claim(struct view *view, uint32_t claim, uint32_t slot, bool ours)
 	uint64_t word;
 
 	if (!claims_read(view, claim, &word, &taken) ||
-	    claim_slot(word) != slot ||
-	    (claim_state(word) != CLAIM_INTENT &&
-	     claim_state(word) != CLAIM_HELD))
+	    claim_slot(word) != slot || claim_state(word) == CLAIM_FREE)
 		return 0;
+	if (claim_state(word) == CLAIM_RETURNED) {
+		/* By one who may have died before he could say so. */
+		claims_announce(view);
+		return 0;
+	}
 	if (!ours && participants_alive(view, slot) != 0)
 		return 0;
 	if (claim_state(word) == CLAIM_INTENT) {

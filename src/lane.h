@@ -333,8 +333,8 @@ lane_break(struct lane_reader *reader);
 
 /*
  * Puts in order what the dead owner of a slot has left: its claims, its biases.
- * Any number may do it at a time, and be stopped in the middle of it. ours: the
- * slot's lock is ours. Returns how many messages went back.
+ * Any number may do it at a time, and be stopped in the middle of it. ours: nobody
+ * else can get the slot meanwhile. Returns how many messages went back.
  */
 uint32_t
 lane_repair_slot(struct view *view, uint32_t slot, bool ours);

@@ -316,6 +316,10 @@ adopt_lane(struct lane_writer *w, const char *name, uint32_t lane)
 	int r;
 
 	lane_name(lane, file);
+	/* relaxed: set once. Cut off: nobody reads it any more. */
+	if (name != ANY_NAME && lane < lane_entries(w->view) &&
+	    word32_load_relaxed(&w->view->receivers->lanes[lane].broken))
+		return -ENOENT;
 	if (!name && is_in_use(w, file))
 		return -ENOENT;
 	w->life.page = NULL;

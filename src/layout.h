@@ -87,21 +87,19 @@ struct identity {
  * One receiver. 64 bytes.
  *
  * field	written by		read by		why that is safe
- * generation	the slot's owner, once,	receivers	the owner has the lock
+ * generation	the slot's owner, once,	people		the owner has the lock
  *		when it attaches			of the slot's byte
  * sleep	the slot's owner	senders		{ticket:32, asleep:32} in
  *							one word; a sender that
  *							reads an old one rings
  *							for nothing
  * pid		the slot's owner	people		not used by programs
- * received	the slot's owner	people		a count
  */
 struct receiver_slot {
 	word64 generation;
 	word64 sleep;
-	word64 received;
 	word32 pid;
-	uint8_t unused[36];
+	uint8_t unused[44];
 };
 
 /*
@@ -142,8 +140,8 @@ struct lane_entry {
  *
  *	{position:48, claim + 1:16}	claim: the record to be settled before
  *					the head moves on; 0: none
- *	{epoch:48, slot:14, revoking:1, 1}	biased: `bias` is the head, see
- *					bias.h
+ *	{epoch:32, 0:16, slot:14, revoking:1, 1}	biased: `bias` is the
+ *					head, see bias.h
  */
 #define HEAD_POSITION	((UINT64_C(1) << 48) - 1)
 #define HEAD_BIASED	(UINT64_C(1) << 63)

@@ -266,8 +266,8 @@ open_once(const struct request *request, const struct place *place,
 	return r == -EEXIST && !(flags & CUBBY_EXCLUSIVE) ? -EAGAIN : r;
 }
 
-static bool
-exists(const struct place *place)
+bool
+mailbox_exists(const struct place *place)
 {
 	struct stat st;
 
@@ -287,7 +287,7 @@ open_mailbox(const struct request *request, const struct place *place,
 
 	for (i = 0; i < TRIES; i++) {
 		r = open_once(request, place, mailbox);
-		if (r != -EAGAIN && (r != -ENOENT || !exists(place)))
+		if (r != -EAGAIN && (r != -ENOENT || !mailbox_exists(place)))
 			return r;
 	}
 	/* There is something, and it never was a mailbox. */
@@ -397,7 +397,7 @@ cubby_unlink(const char *name)
 	if (r < 0)
 		return r;
 	r = unlink_place(&place);
-	if (r == -ENOENT && exists(&place))
+	if (r == -ENOENT && mailbox_exists(&place))
 		r = -ENOTDIR;
 	mailbox_sweep_directory(place.parent);
 	close(place.parent);

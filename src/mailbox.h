@@ -47,6 +47,10 @@ mailbox_check(const struct cubby_mailbox *mailbox, uint32_t role)
 uint64_t
 mailbox_sweep_directory(int directory);
 
+/* Is there anything in that place? */
+bool
+mailbox_exists(const struct place *place);
+
 /* A temporary mailbox whose users have all gone. 1: it has been removed. */
 int
 mailbox_bury_temporary(const struct place *place);

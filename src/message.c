@@ -311,10 +311,14 @@ cubby_commit(cubby_draft *draft, size_t size, struct cubby_envelope *envelope)
 	}
 	sender_enter(sender);
 	position = sender->writer.position;
-	sender_commit(sender, draft, &parcel);
+	if (lane_is_broken(&sender->writer))
+		r = -EBADMSG;
+	else
+		sender_commit(sender, draft, &parcel);
 	sender_leave(sender);
-	envelope_sent(envelope, sender->writer.lane + 1, position + 1);
-	return 0;
+	if (r == 0)
+		envelope_sent(envelope, sender->writer.lane + 1, position + 1);
+	return r;
 }
 
 void

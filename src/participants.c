@@ -71,27 +71,31 @@ commit_slot(struct view *view, uint32_t slot)
 }
 
 int
-participants_join(struct view *view, struct liveness *ret_life,
+participants_join(struct view *view, struct liveness *ret_joining,
 		  uint32_t *ret_slot)
 {
-	struct liveness life;
+	struct liveness joining;
 	uint32_t slot;
 	int r;
 
 	for (slot = 0; slot < RECEIVERS_MAX; slot++) {
-		r = liveness_take_at(view->directory, ATTENDANCE, slot, &life);
+		r = liveness_take_at(view->directory, ATTENDANCE,
+				     JOINING + slot, &joining);
 		if (r == -EAGAIN)
 			continue;
 		if (r < 0)
 			return r;
-		r = commit_slot(view, slot);
-		if (r < 0) {
-			liveness_drop(&life);
-			return r;
+		r = participants_alive(view, slot);
+		if (r == 0)
+			r = commit_slot(view, slot);
+		if (r == 0) {
+			*ret_joining = joining;
+			*ret_slot = slot;
+			return 0;
 		}
-		*ret_life = life;
-		*ret_slot = slot;
-		return 0;
+		liveness_drop(&joining);
+		if (r < 0)
+			return r;
 	}
 	return -EUSERS;
 }
@@ -109,17 +113,23 @@ end_sleep(struct view *view, uint32_t slot)
 	word64_and_acq_rel(&view->receivers->attention[slot / 64], ~bit);
 }
 
-void
-participants_enter(struct view *view, uint32_t slot)
+int
+participants_enter(struct view *view, uint32_t slot, struct liveness *joining,
+		   struct liveness *ret_life)
 {
 	struct receiver_slot *s = &view->receivers->slots[slot];
+	int r;
 
 	end_sleep(view, slot);
-	/* relaxed: only the slot's owner reads these back, people the rest */
-	word64_store_relaxed(&s->generation,
-			     word64_load_relaxed(&s->generation) + 1);
-	word64_store_relaxed(&s->received, 0);
-	word32_store_relaxed(&s->pid, (uint32_t)getpid());
+	r = liveness_take_at(view->directory, ATTENDANCE, slot, ret_life);
+	if (r == 0) {
+		/* relaxed: only the slot's owner writes these */
+		word64_store_relaxed(&s->generation,
+				     word64_load_relaxed(&s->generation) + 1);
+		word32_store_relaxed(&s->pid, (uint32_t)getpid());
+	}
+	liveness_drop(joining);
+	return r;
 }
 
 void
@@ -131,14 +141,21 @@ participants_leave(struct view *view, uint32_t slot, struct liveness *life)
 	liveness_drop(life);
 }
 
+/* Unless it has a new owner, or is getting one, or somebody else does it. */
 static void
 clear_slot(struct view *view, uint32_t slot)
 {
-	struct liveness life;
+	struct liveness joining;
 
-	if (liveness_take_at(view->directory, ATTENDANCE, slot, &life) < 0)
-		return;		/* it has a new owner, or somebody else does it */
-	participants_leave(view, slot, &life);
+	if (liveness_take_at(view->directory, ATTENDANCE, JOINING + slot,
+			     &joining) < 0)
+		return;
+	if (participants_alive(view, slot) == 0) {
+		end_sleep(view, slot);
+		/* relaxed: for people, and for who looks for the dead */
+		word32_store_relaxed(&view->receivers->slots[slot].pid, 0);
+	}
+	liveness_drop(&joining);
 }
 
 void

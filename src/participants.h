@@ -4,10 +4,11 @@
  * Receivers' slots: who receives from a mailbox, and whether they live.
  *
  * Slot N of the receivers' file belongs to whoever has locked byte N of the
- * file `attendance`. It is given to the next one when its owner has died or
- * left, and only after the next one has put in order what the owner left (see
- * lane_repair_slot()); so a claim that bears a slot's number belongs to the
- * slot's present owner, or to a dead one whose claims are about to be repaired.
+ * file `attendance`: he is alive. Who wants the slot locks byte JOINING + N
+ * first, puts in order what its last owner left (lane_repair_slot()), and only
+ * then locks byte N. So a claim that bears a slot's number belongs to its present
+ * owner, or to a dead one; and while a joiner stands still over his repair, the
+ * slot looks as dead as it is, and others repair it too.
  */
 #ifndef CUBBY_PARTICIPANTS_H
 #define CUBBY_PARTICIPANTS_H
@@ -19,22 +20,27 @@
 #define ATTENDANCE	"attendance"
 #define RECEIVERS	"receivers"
 
+#define JOINING		1024
+
 /* Bytes of `attendance` beyond the receivers' own: handles without a role, that
    keep a temporary mailbox alive. */
 #define BYSTANDERS	4096
 #define BYSTANDERS_MAX	4096
 
 /*
- * Takes the lowest free slot. The caller repairs it before it does anything
- * else. Errors: -EUSERS (all are taken), -ENOSPC, and the kernel's.
+ * Chooses the lowest free slot: nobody else can have it until *ret_joining is
+ * dropped. The caller repairs it. Errors: -EUSERS (all are taken), -ENOSPC, and
+ * the kernel's.
  */
 int
-participants_join(struct view *view, struct liveness *ret_life,
+participants_join(struct view *view, struct liveness *ret_joining,
 		  uint32_t *ret_slot);
 
-/* After the repair: the slot is this process's. */
-void
-participants_enter(struct view *view, uint32_t slot);
+/* After the repair: the slot is this process's, who is alive in it. Drops
+   joining, whatever comes of it. Errors: the kernel's. */
+int
+participants_enter(struct view *view, uint32_t slot, struct liveness *joining,
+		   struct liveness *ret_life);
 
 /*
  * Is no other receiver there, as far as the slots say? A guess, for choosing

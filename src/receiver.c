@@ -329,6 +329,22 @@ receiver_grant(struct receiver *receiver, struct wish *wish, int64_t deadline)
 
 /* Opening and closing --------------------------------------------------------------- */
 
+/* A slot, in order; then alive in it. */
+static int
+join(struct receiver *receiver)
+{
+	struct view *view = receiver->view;
+	struct liveness joining;
+	int r;
+
+	r = participants_join(view, &joining, &receiver->slot);
+	if (r < 0)
+		return r;
+	lane_repair_slot(view, receiver->slot, true);
+	return participants_enter(view, receiver->slot, &joining,
+				  &receiver->life);
+}
+
 int
 receiver_open(struct view *view, bool trusts, struct receiver *ret)
 {
@@ -341,13 +357,11 @@ receiver_open(struct view *view, bool trusts, struct receiver *ret)
 	ret->lanes = calloc(LANES_MAX, sizeof(*ret->lanes));
 	if (!ret->lanes)
 		return -ENOMEM;
-	r = participants_join(view, &ret->life, &ret->slot);
+	r = join(ret);
 	if (r < 0) {
 		free(ret->lanes);
 		return r;
 	}
-	lane_repair_slot(view, ret->slot, true);
-	participants_enter(view, ret->slot);
 	ret->returned = claims_returned(view) - 1;
 	exclusion_init(&ret->exclusion);
 	spin_init(&ret->spin);

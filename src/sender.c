@@ -100,8 +100,8 @@ sleep_for_entry(struct sender *sender, const struct awaited *awaited,
 	/* LANE-A7 acquire: before the last look. Pairs with LANE-C3. */
 	seen = word32_load_acquire(committed);
 	r = look(sender, awaited);
-	if (r != -EAGAIN)
-		return r;
+	if (r != -EAGAIN || sender->writer.entry_known)
+		return r;	/* or now there is one who can tell us */
 	sender_leave(sender);
 	r = doorbell_sleep(committed, seen, SLEEP_SLICE_FIRST, deadline);
 	sender_enter(sender);

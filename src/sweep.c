@@ -75,9 +75,10 @@ sweep_mailbox(const char *name, struct sweep *sweep)
 	sweep->swept.mailboxes += mailbox_sweep_directory(place.parent);
 	if (mailbox_bury_temporary(&place)) {
 		sweep->swept.mailboxes++;
-		r = 0;
 	} else {
 		r = sweep_view(&place, sweep);
+		if (r == -ENOENT && mailbox_exists(&place))
+			r = -ENOTDIR;
 	}
 	close(place.parent);
 	return r;
