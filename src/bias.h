@@ -69,8 +69,9 @@ bias_take(struct lane_entry *entry, uint32_t slot, uint64_t head);
 bool
 bias_lost(struct lane_entry *entry, uint64_t bias, uint64_t next);
 
+/* Its first half. False: ask bias_lost(). */
 static FAST bool
-bias_advance(struct lane_entry *entry, uint64_t bias, uint64_t next)
+bias_store(struct lane_entry *entry, uint64_t bias, uint64_t next)
 {
 	/* BIAS-R1 release: the copy before the head. Pairs with BIAS-A1. */
 	word64_store_release(&entry->bias, next);
@@ -78,9 +79,13 @@ bias_advance(struct lane_entry *entry, uint64_t bias, uint64_t next)
 	   BIAS-M1. */
 	order_compiler();
 	/* relaxed: ordered after the store by the revoker's membarrier */
-	if (likely(word64_load_relaxed(&entry->head) == bias))
-		return true;
-	return !bias_lost(entry, bias, next);
+	return likely(word64_load_relaxed(&entry->head) == bias);
+}
+
+static inline bool
+bias_advance(struct lane_entry *entry, uint64_t bias, uint64_t next)
+{
+	return bias_store(entry, bias, next) || !bias_lost(entry, bias, next);
 }
 
 /* The owner gives the bias up after all of its stores. */

@@ -109,22 +109,27 @@ doorbell_ring(struct view *view);
 void
 doorbell_ring_after(struct view *view, uint32_t slot);
 
-/* After a publish. Usually a load and a branch. */
-static FAST void
-doorbell_published(struct view *view)
+/* After a publish: may somebody sleep? Usually a few loads of one line. */
+static FAST bool
+doorbell_is_wanted(const struct view *view)
 {
 	const word64 *attention = view->receivers->attention;
 	uint64_t any = 0;
 	int i;
 
-	_Static_assert(RECEIVERS_MAX / 64 == 4, "the loop is unrolled");
 	/* BELL-O1 compiler: the publish before the look. Pairs with BELL-M1. */
 	order_compiler();
 	for (i = 0; i < RECEIVERS_MAX / 64; i++)
 		/* relaxed: ordered after the publish by the sleeper's
 		   membarrier, or by doorbell_ring's fence */
 		any |= word64_load_relaxed(&attention[i]);
-	if (unlikely(any) || unlikely(view->fences))
+	return any || view->fences;
+}
+
+static inline void
+doorbell_published(struct view *view)
+{
+	if (unlikely(doorbell_is_wanted(view)))
 		doorbell_ring(view);
 }
 
@@ -143,17 +148,24 @@ void
 doorbell_ring_sender(const struct lane_file *lane, struct lane_entry *entry,
 		     uint64_t position);
 
-/* After a head has been moved to position. */
-static FAST void
-doorbell_advanced(struct view *view, const struct lane_file *lane,
-		  struct lane_entry *entry, uint64_t position)
+/* After a head has been moved: may the sender sleep? */
+static FAST bool
+doorbell_sender_is_waiting(const struct view *view,
+			   const struct lane_file *lane)
 {
 	/* BELL-O2 compiler: the head before the look. Pairs with BELL-M1. */
 	order_compiler();
 	/* relaxed: ordered after the head by the sleeper's membarrier, or by
 	   doorbell_ring_sender's fence */
-	if (unlikely((uint32_t)word64_load_relaxed(&lane->sleep)) ||
-	    unlikely(view->fences))
+	return (uint32_t)word64_load_relaxed(&lane->sleep) || view->fences;
+}
+
+/* After a head has been moved to position. */
+static inline void
+doorbell_advanced(const struct view *view, const struct lane_file *lane,
+		  struct lane_entry *entry, uint64_t position)
+{
+	if (unlikely(doorbell_sender_is_waiting(view, lane)))
 		doorbell_ring_sender(lane, entry, position);
 }
 

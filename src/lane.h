@@ -156,12 +156,15 @@ lane_next_cell(const struct lane_writer *writer)
 		 << writer->cell_shift));
 }
 
+/* Somebody may want to be told of what was published: the doorbell's bit, and
+   who sleeps. */
+void
+lane_tell(struct lane_writer *writer);
+
 /* Publishes what has been put into the next cell, and wakes who sleeps. */
 static FAST void
 lane_publish(struct lane_writer *writer, struct cell *cell)
 {
-	const struct lane_entry *entry = writer->entry;
-
 	/* LANE-R1 release: the message before its sequence. Pairs with
 	   LANE-A1, LANE-A2. */
 	word64_store_release(&cell->sequence, ++writer->position);
@@ -171,9 +174,9 @@ lane_publish(struct lane_writer *writer, struct cell *cell)
 	/* relaxed: ordered after the publish by the cooler's membarrier; see
 	   doorbell.h */
 	if (unlikely(!writer->entry_known) ||
-	    unlikely(!word32_load_relaxed(&entry->hot)))
-		doorbell_mark(writer->view, writer->lane);
-	doorbell_published(writer->view);
+	    unlikely(!word32_load_relaxed(&writer->entry->hot)) ||
+	    unlikely(doorbell_is_wanted(writer->view)))
+		lane_tell(writer);
 }
 
 /* Sends a message that fits into a cell. There is room. */
@@ -268,13 +271,14 @@ lane_take(struct lane_reader *reader, const struct sight *sight,
 	  uint32_t claim_plus_1);
 
 /*
- * The whole of it, the plain way: the lane is biased towards us, and its next
- * message lies in its cell and fits into the buffer. False: nothing was taken,
- * go the general way, lane_look() and lane_take(). *ret_size is its size.
+ * The same in three steps that cost no call, for the plain case: the lane is
+ * biased towards us, and its next message lies in its cell and fits into the
+ * buffer. First: copy it. False: it is not so; go the general way, lane_look()
+ * and lane_take().
  */
 static FAST bool
-lane_take_plain(struct lane_reader *reader, void *buffer, uint64_t room,
-		size_t *ret_size)
+lane_copy_plain(const struct lane_reader *reader, void *buffer, uint64_t room,
+		uint64_t *ret_size)
 {
 	uint64_t position = reader->position, size_type, size;
 	const struct cell *cell = (const struct cell *)(reader->ring +
@@ -293,16 +297,33 @@ lane_take_plain(struct lane_reader *reader, void *buffer, uint64_t room,
 		return false;
 	/* relaxed: the cell does not change before BIAS-R1 */
 	copy_out_relaxed(buffer, cell->bytes, size);
-	if (unlikely(shm_is_broken(&reader->mapping)) ||
-	    unlikely(!bias_advance(reader->entry, reader->bias,
-				   head_make(position + 1, 0))))
-		return false;
-	reader->position = position + 1;
-	doorbell_advanced(reader->view, reader->file, reader->entry,
-			  position + 1);
 	*ret_size = size;
-	return true;
+	return likely(!shm_is_broken(&reader->mapping));
 }
+
+/* Second: move the head. False: the bias has been taken away; ask
+   lane_keep_plain() whether the message is ours all the same. */
+static FAST bool
+lane_pass_plain(struct lane_reader *reader)
+{
+	return bias_store(reader->entry, reader->bias,
+			  head_make(reader->position + 1, 0));
+}
+
+bool
+lane_keep_plain(struct lane_reader *reader);
+
+/* Third: it is taken. True: its sender may want to be told, by
+   lane_tell_sender(). */
+static FAST bool
+lane_taken_plain(struct lane_reader *reader)
+{
+	reader->position++;
+	return doorbell_sender_is_waiting(reader->view, reader->file);
+}
+
+void
+lane_tell_sender(struct lane_reader *reader);
 
 /* Is the message seen still the next one (so that a copy of it is good)? */
 bool

@@ -349,6 +349,22 @@ lane_take(struct lane_reader *reader, const struct sight *sight,
 	return true;
 }
 
+COLD bool
+lane_keep_plain(struct lane_reader *reader)
+{
+	if (!bias_lost(reader->entry, reader->bias,
+		       head_make(reader->position + 1, 0)))
+		return true;
+	lane_drop_bias(reader);
+	return false;
+}
+
+COLD void
+lane_tell_sender(struct lane_reader *reader)
+{
+	doorbell_ring_sender(reader->file, reader->entry, reader->position);
+}
+
 void
 lane_consider_bias(struct lane_reader *reader, uint32_t slot)
 {

@@ -541,6 +541,15 @@ lane_make_room(struct lane_writer *w)
 	return 0;
 }
 
+COLD void
+lane_tell(struct lane_writer *w)
+{
+	/* relaxed: as in lane_publish() */
+	if (!w->entry_known || !word32_load_relaxed(&w->entry->hot))
+		doorbell_mark(w->view, w->lane);
+	doorbell_published(w->view);
+}
+
 /* Blocks ----------------------------------------------------------------------- */
 
 static int

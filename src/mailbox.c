@@ -219,6 +219,9 @@ open_existing(const struct request *request, const struct place *place,
 	mailbox->view.fences = !barrier_register();
 	mailbox->fixed = mailbox->view.attributes.sizing == CUBBY_FIXED;
 	mailbox->message_max = mailbox->view.attributes.message_max;
+	mailbox->plain_max = min_u64(mailbox->message_max,
+				     mailbox->view.geometry.inline_max);
+	mailbox->plain_min = mailbox->fixed ? mailbox->message_max : 0;
 	r = take_part(request, mailbox);
 	if (r == 0 && mailbox->view.attributes.lifetime == CUBBY_TEMPORARY &&
 	    !come_in(&mailbox->view, request->flags & CUBBY_RECEIVE))

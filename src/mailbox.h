@@ -24,6 +24,7 @@ struct cubby_mailbox {
 	uint32_t roles;		/* CUBBY_SEND, CUBBY_RECEIVE */
 	bool fixed;		/* messages of message_max bytes exactly */
 	uint64_t message_max;
+	uint64_t plain_min, plain_max;	/* sizes that go into a cell */
 	char entry[NAME_MAX + 1];	/* in the directory it lies in */
 	struct view view;
 	struct liveness presence;	/* of a handle without a role */

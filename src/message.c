@@ -25,7 +25,7 @@ cubby_deadline_after(int64_t nanoseconds)
 
 /* Sending ---------------------------------------------------------------------- */
 
-static FAST int
+static inline int
 check_size(const struct cubby_mailbox *mailbox, size_t size)
 {
 	if (unlikely(size > mailbox->message_max))
@@ -36,7 +36,7 @@ check_size(const struct cubby_mailbox *mailbox, size_t size)
 }
 
 /* Waits for room and sends; *ret_position is the message's. */
-static FAST int
+static int
 send_one(struct cubby_mailbox *mailbox, const void *data,
 	 const struct parcel *parcel, int64_t deadline, uint64_t *ret_position)
 {
@@ -44,30 +44,46 @@ send_one(struct cubby_mailbox *mailbox, const void *data,
 	int r;
 
 	sender_enter(sender);
-	r = 0;
-	if (unlikely(!sender_send_plain(sender, parcel, data))) {
-		r = sender_wait_room(sender, deadline);
-		if (r == 0)
-			r = sender_send(sender, parcel, data);
-	}
+	r = sender_wait_room(sender, deadline);
+	if (likely(r == 0))
+		r = sender_send(sender, parcel, data);
 	*ret_position = sender->writer.position - 1;
 	sender_leave(sender);
 	return r;
 }
 
-int
-cubby_send(cubby_mailbox *mailbox, const void *data, size_t size)
+static COLD int
+send_general(struct cubby_mailbox *mailbox, const void *data, size_t size)
 {
 	const struct parcel parcel = { .size = size };
 	uint64_t position;
 	int r;
 
 	r = mailbox_check(mailbox, CUBBY_SEND);
-	if (likely(r == 0))
+	if (r == 0)
 		r = check_size(mailbox, size);
-	if (unlikely(r < 0))
+	if (r < 0)
 		return r;
 	return send_one(mailbox, data, &parcel, CUBBY_FOREVER, &position);
+}
+
+/*
+ * The plain case makes no call, so that it saves no registers: each store to
+ * the stack waits in the store queue behind those to the receiver's lines.
+ */
+int
+cubby_send(cubby_mailbox *mailbox, const void *data, size_t size)
+{
+	const struct parcel parcel = { .size = size };
+
+	if (unlikely(mailbox_check(mailbox, CUBBY_SEND) < 0) ||
+	    unlikely(size > mailbox->plain_max) ||
+	    unlikely(size < mailbox->plain_min) ||
+	    unlikely(exclusion_is_needed()) ||
+	    unlikely(!sender_is_plain(&mailbox->sender)))
+		return send_general(mailbox, data, size);
+	lane_send(&mailbox->sender.writer, &parcel, data);
+	return 0;
 }
 
 /* The message is queued, and stays so. */
@@ -190,36 +206,71 @@ describe(const struct taken *taken, uid_t uid, uint32_t deliveries,
 }
 
 /* Waits for a message and copies it. */
-static int
-receive_one(struct receiver *receiver, void *buffer, size_t size,
-	    size_t *ret_size)
+static COLD int
+receive_general(struct cubby_mailbox *mailbox, void *buffer, size_t size,
+		size_t *ret_size)
 {
 	struct wish wish = { .kind = WISH_COPY, .buffer = buffer,
 			     .size = size };
-	int r = receiver_grant(receiver, &wish, CUBBY_FOREVER);
+	struct receiver *receiver = &mailbox->receiver;
+	int r;
 
-	*ret_size = wish.taken.size;
+	r = mailbox_check(mailbox, CUBBY_RECEIVE);
+	if (r < 0)
+		return r;
+	receiver_enter(receiver);
+	r = receiver_grant(receiver, &wish, CUBBY_FOREVER);
+	receiver_leave(receiver);
+	if (ret_size && (r == 0 || r == -EMSGSIZE))
+		*ret_size = wish.taken.size;
 	return r;
 }
 
+/* The bias was taken away just now: is the message that was copied ours? */
+static COLD int
+receive_contested(struct cubby_mailbox *mailbox, void *buffer, size_t size,
+		  size_t *ret_size, uint64_t taken)
+{
+	struct lane_reader *reader = mailbox->receiver.turn;
+
+	if (!lane_keep_plain(reader))
+		return receive_general(mailbox, buffer, size, ret_size);
+	if (lane_taken_plain(reader))
+		lane_tell_sender(reader);
+	if (ret_size)
+		*ret_size = taken;
+	return 0;
+}
+
+static COLD int
+tell_sender(struct lane_reader *reader)
+{
+	lane_tell_sender(reader);
+	return 0;
+}
+
+/* Of the plain case, see cubby_send(). */
 int
 cubby_receive(cubby_mailbox *mailbox, void *buffer, size_t size,
 	      size_t *ret_size)
 {
-	struct receiver *receiver = &mailbox->receiver;
-	size_t taken;
-	int r;
+	struct lane_reader *reader = NULL;
+	uint64_t taken;
 
-	r = mailbox_check(mailbox, CUBBY_RECEIVE);
-	if (unlikely(r < 0))
-		return r;
-	receiver_enter(receiver);
-	if (unlikely(!receiver_take_plain(receiver, buffer, size, &taken)))
-		r = receive_one(receiver, buffer, size, &taken);
-	receiver_leave(receiver);
-	if (ret_size && (likely(r == 0) || r == -EMSGSIZE))
+	if (likely(mailbox_check(mailbox, CUBBY_RECEIVE) == 0) &&
+	    likely(!exclusion_is_needed()))
+		reader = receiver_turn(&mailbox->receiver);
+	if (unlikely(!reader) ||
+	    unlikely(!lane_copy_plain(reader, buffer, size, &taken)))
+		return receive_general(mailbox, buffer, size, ret_size);
+	if (unlikely(!lane_pass_plain(reader)))
+		return receive_contested(mailbox, buffer, size, ret_size,
+					 taken);
+	if (ret_size)
 		*ret_size = taken;
-	return r;
+	if (unlikely(lane_taken_plain(reader)))
+		return tell_sender(reader);
+	return 0;
 }
 
 int

@@ -42,19 +42,15 @@ receiver_leave(struct receiver *receiver)
 int
 receiver_grant(struct receiver *receiver, struct wish *wish, int64_t deadline);
 
-/*
- * The plain way, for the lane whose turn it is. False: nothing was taken, grant
- * the wish in the general way.
- */
-static FAST bool
-receiver_take_plain(struct receiver *receiver, void *buffer, uint64_t room,
-		    size_t *ret_size)
+/* The lane whose turn it is, if nothing comes before it; or NULL. */
+static FAST struct lane_reader *
+receiver_turn(struct receiver *receiver)
 {
 	if (unlikely(claims_returned(receiver->view) != receiver->returned) ||
 	    unlikely(!receiver->burst))
-		return false;
+		return NULL;
 	receiver->burst--;
-	return lane_take_plain(receiver->turn, buffer, room, ret_size);
+	return receiver->turn;
 }
 
 /* A look of one's own: at all lanes, new ones too, and at holders' lives.

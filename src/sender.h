@@ -64,22 +64,14 @@ sender_wait_room(struct sender *sender, int64_t deadline);
 int
 sender_wait_passed(struct sender *sender, uint64_t position, int64_t deadline);
 
-/*
- * The plain way: there is room, and the message fits into a cell. False:
- * nothing was sent, wait for room and send in the general way.
- */
+/* Is there room, and nothing else to see to? */
 static FAST bool
-sender_send_plain(struct sender *sender, const struct parcel *parcel,
-		  const void *data)
+sender_is_plain(const struct sender *sender)
 {
-	struct lane_writer *w = &sender->writer;
+	const struct lane_writer *w = &sender->writer;
 
-	if (unlikely(!lane_has_room(w)) || unlikely(!lane_fits(w, parcel)) ||
-	    unlikely(lane_is_broken(w)) ||
-	    unlikely(sender->sleeper.often))
-		return false;
-	lane_send(w, parcel, data);
-	return true;
+	return lane_has_room(w) && !lane_is_broken(w) &&
+	       likely(!sender->sleeper.often);
 }
 
 /* Sends; there is room. Errors: -ENOSPC -ENOMEM: nothing was sent. */
