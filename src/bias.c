@@ -67,6 +67,8 @@ decide(struct lane_entry *entry, uint32_t epoch, uint64_t position)
 	seen = word64_load_acquire(&entry->decision);
 	if (decided(seen, epoch))
 		return (uint32_t)seen;
+	if (!decided(seen, epoch - 1))
+		return (uint32_t)position;	/* that bias is long over */
 	/* BIAS-C1 acq_rel: the first one decides. Pairs with BIAS-A3. */
 	if (word64_cas_acq_rel(&entry->decision, &seen, mine))
 		return (uint32_t)mine;
@@ -91,24 +93,21 @@ finish(struct lane_entry *entry, uint64_t head, uint32_t final)
 	word64_cas_acq_rel(&entry->head, &head, next);
 }
 
-/* barrier: false if the owner is dead, so that its stores are all visible. */
+/*
+ * From the head word that was read: {biased, E}, or revoking already. barrier:
+ * false if the owner of that epoch is dead, so that its stores are all visible.
+ */
 static bool
-revoke(struct lane_entry *entry, bool barrier)
+revoke(struct lane_entry *entry, uint64_t head, bool barrier)
 {
-	uint64_t head, bias;
+	uint64_t revoking = head | HEAD_REVOKING, bias;
 
-	/* BIAS-A5 acquire: the epoch and its bias. Pairs with BIAS-C4. */
-	head = word64_load_acquire(&entry->head);
-	if (!bias_is_set(head))
-		return true;
-	if (!(head & HEAD_REVOKING)) {
-		/* BIAS-C2 acq_rel: the owner's next look at the head meets it.
-		   Pairs with BIAS-A6. */
-		if (!word64_cas_acq_rel(&entry->head, &head,
-					head | HEAD_REVOKING))
-			return true;
-		head |= HEAD_REVOKING;
-	}
+	/* BIAS-C2 acq_rel: the owner's next look at the head meets it. Pairs
+	   with BIAS-A6. */
+	if (head != revoking &&
+	    !word64_cas_acq_rel(&entry->head, &head, revoking) &&
+	    head != revoking)
+		return true;	/* it has ended; or an other one has begun */
 	/* BIAS-M1 membarrier: revoking, before the bias is read. Pairs with
 	   BIAS-O1. */
 	if (barrier && !barrier_all())
@@ -116,14 +115,24 @@ revoke(struct lane_entry *entry, bool barrier)
 	/* BIAS-A7 acquire: after the barrier: at least what the owner could
 	   confirm. Pairs with BIAS-R1. */
 	bias = word64_load_acquire(&entry->bias);
-	finish(entry, head, decide(entry, epoch_of(head), head_position(bias)));
+	finish(entry, revoking, decide(entry, epoch_of(revoking),
+				       head_position(bias)));
 	return true;
 }
 
 bool
 bias_revoke(struct lane_entry *entry)
 {
-	return revoke(entry, true);
+	/* BIAS-A5 acquire: the epoch and its bias. Pairs with BIAS-C4. */
+	uint64_t head = word64_load_acquire(&entry->head);
+
+	return !bias_is_set(head) || revoke(entry, head, true);
+}
+
+void
+bias_revoke_dead(struct lane_entry *entry, uint64_t head)
+{
+	revoke(entry, head, false);
 }
 
 uint64_t
@@ -186,25 +195,27 @@ bias_leave(struct lane_entry *entry, uint64_t bias)
 	word32_store_release(&entry->bias_owner, 0);
 }
 
-bool
-bias_is_towards(const struct lane_entry *entry, uint32_t slot)
+uint64_t
+bias_towards(const struct lane_entry *entry, uint32_t slot)
 {
-	/* relaxed: a revoker looks again */
-	uint64_t head = word64_load_relaxed(&entry->head);
+	/* BIAS-A9 acquire: the epoch and its bias. Pairs with BIAS-C4. */
+	uint64_t head = word64_load_acquire(&entry->head);
 
-	return bias_is_set(head) && (head >> 48 & 0x3fff) == slot;
+	return bias_is_set(head) && (head >> 48 & 0x3fff) == slot ? head : 0;
 }
 
 void
 bias_bury(struct lane_entry *entry, uint32_t slot)
 {
 	uint32_t owner = slot + 1;
+	uint64_t head;
 
 	/* relaxed: it does not change: its owner is dead */
 	if (word32_load_relaxed(&entry->bias_owner) != owner)
 		return;
-	if (bias_is_towards(entry, slot))
-		revoke(entry, false);
+	head = bias_towards(entry, slot);
+	if (head)
+		revoke(entry, head, false);
 	/* BIAS-C6 acq_rel: by any of those who repair. Pairs with BIAS-C5. */
 	word32_cas_acq_rel(&entry->bias_owner, &owner, 0);
 }

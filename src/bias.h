@@ -99,9 +99,14 @@ bias_leave(struct lane_entry *entry, uint64_t bias);
 bool
 bias_revoke(struct lane_entry *entry);
 
-/* Is it biased towards that slot, as it seems? */
-bool
-bias_is_towards(const struct lane_entry *entry, uint32_t slot);
+/* The head word if it is biased towards that slot; else 0. */
+uint64_t
+bias_towards(const struct lane_entry *entry, uint32_t slot);
+
+/* The same, from that very head word, whose owner has been found dead since it
+   was read: without a barrier. */
+void
+bias_revoke_dead(struct lane_entry *entry, uint64_t head);
 
 /* The slot's owner is dead, and nobody else can get the slot: as bias_revoke(), without the
    barrier, and nobody owns the word. */

@@ -265,6 +265,14 @@ doorbell_ring_sender(const struct lane_file *lane, struct lane_entry *entry,
 }
 
 void
+doorbell_stir_sender(struct lane_entry *entry)
+{
+	/* BELL-C5 acq_rel: the head before the event. Pairs with BELL-A4. */
+	word32_add_acq_rel(&entry->room, 1);
+	futex_wake(&entry->room, INT32_MAX);
+}
+
+void
 doorbell_mark(struct view *view, uint32_t lane)
 {
 	word64 *word = &view->doorbell->ringing[lane / 64];

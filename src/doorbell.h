@@ -169,6 +169,11 @@ doorbell_advanced(const struct view *view, const struct lane_file *lane,
 		doorbell_ring_sender(lane, entry, position);
 }
 
+/* A head may have moved, and nobody knows for whom to ring: the lane's sender
+   looks. */
+void
+doorbell_stir_sender(struct lane_entry *entry);
+
 /* Which lanes have something ------------------------------------------------ */
 
 /*

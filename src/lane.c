@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics layout participants claims bias lane. */
+/* Layer 8. May include: base atomics layout participants claims doorbell bias lane. */
 /*
  * What both ends of a lane know: its name, the memory of its entry, and how to
  * put in order what a dead receiver has left on it.
@@ -50,6 +50,10 @@ settle_dead(struct view *view, uint32_t claim, uint64_t intent,
 		claims_reset(view, claim, intent);
 		return false;
 	}
+	/* Not decided yet, for us: the claim stays, for a later look. */
+	if (bias_towards(&view->receivers->lanes[taken->lane],
+			 claim_slot(intent)))
+		return false;
 	head = bias_head(&view->receivers->lanes[taken->lane], 0);
 	if (head != won) {
 		claims_reset(view, claim, intent);
@@ -89,20 +93,34 @@ repair_claim(struct view *view, uint32_t claim, uint32_t slot, bool ours)
 	return claims_return(view, claim, word);
 }
 
+/*
+ * A lane biased towards the slot. Its head word is read before it is asked
+ * whether the owner lives; so whoever began that bias is dead, whoever has the
+ * slot by now.
+ */
+static void
+repair_bias(struct view *view, struct lane_entry *entry, uint32_t slot,
+	    bool ours)
+{
+	uint64_t head = bias_towards(entry, slot);
+
+	if (ours)
+		bias_bury(entry, slot);
+	else if (head && participants_alive(view, slot) == 0)
+		bias_revoke_dead(entry, head);
+	if (head)
+		/* Its sender may have seen one message less. */
+		doorbell_stir_sender(entry);
+}
+
 uint32_t
 lane_repair_slot(struct view *view, uint32_t slot, bool ours)
 {
 	uint32_t lanes = lane_entries(view), lane, claim, returned = 0;
-	struct lane_entry *entry;
 
 	/* First the heads: they tell which claims have won. */
-	for (lane = 0; lane < lanes; lane++) {
-		entry = &view->receivers->lanes[lane];
-		if (ours)
-			bias_bury(entry, slot);
-		else if (bias_is_towards(entry, slot))
-			bias_revoke(entry);
-	}
+	for (lane = 0; lane < lanes; lane++)
+		repair_bias(view, &view->receivers->lanes[lane], slot, ours);
 	for (claim = 0; claim < claims_count(view); claim++)
 		returned += repair_claim(view, claim, slot, ours);
 	return returned;

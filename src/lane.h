@@ -255,8 +255,9 @@ void
 lane_forget_reader(struct lane_reader *reader);
 
 /*
- * Is there a message? 1: *ret is the next. 0: no. -EBADMSG: what stands there
- * makes no sense, and the lane has been cut off.
+ * Is there a message? 1: *ret is the next. 0: no. -EAGAIN: another receiver was
+ * faster, look again. -EBADMSG: what stands there makes no sense, and the lane
+ * has been cut off, for all or, if it can be mapped anew, for us.
  */
 int
 lane_look(struct lane_reader *reader, struct sight *ret);
@@ -345,6 +346,14 @@ void
 lane_consider_bias(struct lane_reader *reader, uint32_t slot);
 void
 lane_drop_bias(struct lane_reader *reader);
+
+/* Is it cut off for all? */
+static inline bool
+lane_is_cut_off(const struct lane_reader *reader)
+{
+	/* relaxed: set once, for good */
+	return word32_load_relaxed(&reader->entry->broken);
+}
 
 /* Cuts the lane off. */
 void

@@ -156,12 +156,36 @@ cell_at(const struct lane_reader *reader, uint64_t position)
 		((position & reader->mask_cells) << reader->cell_shift));
 }
 
+/* For us alone: nothing is taken from it any more. */
+static void
+stop_reading(struct lane_reader *reader)
+{
+	reader->broken = true;
+	reader->plain_min = 1;
+	reader->plain_max = 0;
+}
+
 void
 lane_break(struct lane_reader *reader)
 {
-	reader->broken = true;
+	stop_reading(reader);
 	/* relaxed: a flag, for good; fellows that miss it find out themselves */
 	word32_store_relaxed(&reader->entry->broken, 1);
+}
+
+/*
+ * Our mapping had no memory. If the head has gone on, that was a page that had
+ * been given back while we stood still, and only our mapping is spoilt; another
+ * one is made when we sweep. Else the lane is cut short.
+ */
+static int
+read_nothing(struct lane_reader *reader, const struct sight *sight)
+{
+	if (lane_is_next(reader, sight))
+		lane_break(reader);
+	else
+		stop_reading(reader);
+	return -EBADMSG;
 }
 
 bool
@@ -218,15 +242,13 @@ check_empty(struct lane_reader *reader, const struct sight *sight,
 {
 	uint64_t before = position + 1 - reader->view->geometry.ring_cells;
 
-	if (unlikely(shm_is_broken(&reader->mapping))) {
-		lane_break(reader);
-		return -EBADMSG;
-	}
+	if (unlikely(shm_is_broken(&reader->mapping)))
+		return read_nothing(reader, sight);
 	if (likely(sequence == 0 ||
 		   ((sequence ^ before) & HEAD_POSITION) == 0))
 		return 0;
 	if (!lane_is_next(reader, sight))
-		return 0;	/* overtaken: look again */
+		return -EAGAIN;	/* overtaken */
 	lane_break(reader);
 	return -EBADMSG;
 }
@@ -246,8 +268,10 @@ look_at(struct lane_reader *reader, struct sight *sight, uint64_t position)
 	if (likely(read_cell(reader, sight)) &&
 	    likely(!shm_is_broken(&reader->mapping)))
 		return 1;
-	if (!lane_is_next(reader, sight) && !shm_is_broken(&reader->mapping))
-		return 0;
+	if (shm_is_broken(&reader->mapping))
+		return read_nothing(reader, sight);
+	if (!lane_is_next(reader, sight))
+		return -EAGAIN;	/* overtaken */
 	lane_break(reader);
 	return -EBADMSG;
 }
@@ -271,7 +295,7 @@ look_beyond_bias(struct lane_reader *reader, struct sight *sight)
 	/* LANE-A4 acquire: as LANE-A5. Pairs with LANE-C1. */
 	sight->head = word64_load_acquire(&reader->entry->head);
 	if (bias_is_set(sight->head))
-		return 0;
+		return -EAGAIN;
 	position = position_near(position, head_position(sight->head));
 	r = look_at(reader, sight, position);
 	reader->position = r > 0 ? sight->taken.position : position;

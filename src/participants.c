@@ -141,9 +141,12 @@ participants_leave(struct view *view, uint32_t slot, struct liveness *life)
 	liveness_drop(life);
 }
 
-/* Unless it has a new owner, or is getting one, or somebody else does it. */
+/* Unless it has a new owner, or is getting one, or somebody else does it. What
+   has happened in the slot since it was found dead is repaired as well: nobody
+   looks for what it holds afterwards. */
 static void
-clear_slot(struct view *view, uint32_t slot)
+clear_slot(struct view *view, uint32_t slot,
+	   void (*dead)(void *context, uint32_t slot, bool ours), void *context)
 {
 	struct liveness joining;
 
@@ -151,6 +154,7 @@ clear_slot(struct view *view, uint32_t slot)
 			     &joining) < 0)
 		return;
 	if (participants_alive(view, slot) == 0) {
+		dead(context, slot, true);
 		end_sleep(view, slot);
 		/* relaxed: for people, and for who looks for the dead */
 		word32_store_relaxed(&view->receivers->slots[slot].pid, 0);
@@ -160,7 +164,7 @@ clear_slot(struct view *view, uint32_t slot)
 
 void
 participants_find_dead(struct view *view, uint32_t self,
-		       void (*dead)(void *context, uint32_t slot),
+		       void (*dead)(void *context, uint32_t slot, bool ours),
 		       void *context)
 {
 	uint32_t slot, count = participants_slots(view);
@@ -171,8 +175,8 @@ participants_find_dead(struct view *view, uint32_t self,
 		    !word32_load_relaxed(&view->receivers->slots[slot].pid) ||
 		    participants_alive(view, slot) != 0)
 			continue;
-		dead(context, slot);
-		clear_slot(view, slot);
+		dead(context, slot, false);
+		clear_slot(view, slot, dead, context);
 	}
 }
 

@@ -63,13 +63,14 @@ uint32_t
 participants_slots(const struct view *view);
 
 /*
- * Slots whose owner has died without leaving: calls dead(context, slot) for
- * each but `self`, and then, if nobody else is at it, clears what of the slot
- * would cost others time (it is still asked to be looked at, and counted).
+ * Slots whose owner has died without leaving: calls dead(context, slot, false)
+ * for each but `self`. Then, if nobody else can have the slot meanwhile, once
+ * more with `true`, and clears what of the slot would cost others time (it is
+ * still asked to be looked at, and counted).
  */
 void
 participants_find_dead(struct view *view, uint32_t self,
-		       void (*dead)(void *context, uint32_t slot),
+		       void (*dead)(void *context, uint32_t slot, bool ours),
 		       void *context);
 
 /*

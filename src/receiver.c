@@ -22,9 +22,10 @@
 #include <stdlib.h>
 
 #define BURST		64	/* messages of one lane, then another's turn */
-#define CALM_AFTER	2	/* bursts without a sleep */
-#define POLLS_PER_CLOCK	256
-#define CLOCK_EVERY	32	/* turns, then a look at the clock */
+#define CALM_AFTER	4	/* turns without a sleep */
+#define POLLS		256	/* looks in vain, then a look at the clock */
+#define CLOCK_EVERY	(1 * NSEC_PER_MSEC)	/* at least, while called */
+#define GAPS_EVERY	16	/* sweeps */
 #define COOL_EVERY	4096	/* rounds */
 #define COOL_MIN	8	/* lanes: fewer are looked at as quickly */
 #define DEADLINE_NOW	0	/* CUBBY_NOW */
@@ -36,25 +37,45 @@ static int
 try_lane(struct receiver *receiver, uint32_t lane, struct wish *wish)
 {
 	struct lane_reader *reader;
+	int r;
 
 	if (unlikely(wish->sender) && wish->sender != lane + 1)
 		return -EAGAIN;
-	reader = taking_lane(receiver, lane);
-	if (unlikely(!reader)) {
-		if (lane >= receiver->known)
-			doorbell_clear(receiver->view, lane);
-		return -EAGAIN;
-	}
-	return taking_try(receiver, reader, wish);
+	reader = taking_lane(receiver, lane, &r);
+	if (likely(reader))
+		return taking_try(receiver, reader, wish);
+	/* A bit of no lane's. One that we have not got the means to open stays
+	   for the others. */
+	if (r == -ENOENT || r == -EACCES || r == -EBADMSG)
+		doorbell_clear(receiver->view, lane);
+	return -EAGAIN;
 }
 
+/*
+ * How many times to do a thing until the next look at the clock: as many as fit
+ * into CLOCK_EVERY, by how long the last `count` took; at most twice as many.
+ */
+static uint32_t
+pace(uint32_t count, int64_t took, uint32_t most)
+{
+	uint64_t n = 2 * (uint64_t)count;
+
+	if (took > CLOCK_EVERY / 2)
+		n = (uint64_t)count * (uint64_t)CLOCK_EVERY / (uint64_t)took;
+	return n < 1 ? 1 : n > most ? most : (uint32_t)n;
+}
+
+/* The lane gets its turn, of BURST messages, or fewer if they come slowly. */
 static void
 begin_turn(struct receiver *receiver, uint32_t lane)
 {
+	int64_t now = clock_now();
+
+	receiver->length = pace(receiver->length, now - receiver->began, BURST);
+	receiver->burst = receiver->length - 1;
+	receiver->began = now;
 	receiver->current = lane;
-	receiver->turn = receiver->lanes[lane];
-	receiver->burst = BURST;
-	receiver->until_clock--;
+	receiver->turn = lane < receiver->known ? receiver->lanes[lane] : NULL;
 	if (receiver->calm < CALM_AFTER && ++receiver->calm == CALM_AFTER)
 		doorbell_calm(receiver->view, receiver->slot,
 			      &receiver->sleeper);
@@ -188,16 +209,18 @@ try_once(struct receiver *receiver, struct wish *wish, bool thorough)
 			return r;
 	}
 	if (likely(receiver->burst)) {
-		receiver->burst--;
 		r = try_lane(receiver, receiver->current, wish);
-		if (likely(r != -EAGAIN))
+		if (likely(r != -EAGAIN)) {
+			receiver->burst--;
 			return r;
+		}
 	}
 	r = try_others(receiver, wish, thorough);
-	if (likely(r != -EAGAIN || !receiver->bad))
+	if (likely(r != -EAGAIN || !receiver->trouble))
 		return r;
-	receiver->bad = false;
-	return -EBADMSG;
+	r = receiver->trouble;
+	receiver->trouble = 0;
+	return r;
 }
 
 /* A look of one's own ----------------------------------------------------------- */
@@ -208,43 +231,49 @@ struct repair {
 };
 
 static void
-repair(void *context, uint32_t slot)
+repair(void *context, uint32_t slot, bool ours)
 {
 	struct repair *repair = context;
 
 	repair->returned += lane_repair_slot(repair->receiver->view, slot,
-					     false);
+					     ours);
+}
+
+/* Lane by lane: new ones, those that only we could not read, and those whose
+   bit is missing. */
+static void
+sweep_lanes(struct receiver *receiver)
+{
+	uint32_t lane, entries = lane_entries(receiver->view);
+	struct lane_reader *reader;
+	struct sight sight;
+	int r;
+
+	while (taking_open_next(receiver))
+		;
+	/* A lane above a gap is found by its bit, or now and then here. */
+	if (receiver->sweeps++ % GAPS_EVERY)
+		entries = 0;
+	for (lane = 0; lane < receiver->known || lane < entries; lane++) {
+		if (lane < receiver->known)
+			taking_reopen(receiver, lane);
+		reader = taking_lane(receiver, lane, &r);
+		if (reader && lane_look(reader, &sight) != 0)
+			doorbell_mark(receiver->view, lane);
+	}
 }
 
 uint32_t
 receiver_sweep(struct receiver *receiver)
 {
 	struct repair dead = { .receiver = receiver };
-	struct lane_reader *reader;
-	struct sight sight;
-	uint32_t lane;
 
-	while (taking_open_next(receiver))
-		;
-	for (lane = 0; lane < receiver->known; lane++) {
-		reader = receiver->lanes[lane];
-		if (reader && lane_look(reader, &sight) > 0)
-			doorbell_mark(receiver->view, lane);
-	}
+	sweep_lanes(receiver);
 	participants_find_dead(receiver->view, receiver->slot, repair, &dead);
 	/* Whoever returned a message may have died before saying so. */
 	receiver->returned = claims_returned(receiver->view) - 1;
 	receiver->next_sweep = clock_now() + SLEEP_SLICE_FIRST;
 	return dead.returned;
-}
-
-/* Busy: is it time for one? */
-static void
-consider_sweep(struct receiver *receiver)
-{
-	receiver->until_clock = CLOCK_EVERY;
-	if (clock_now() >= receiver->next_sweep)
-		receiver_sweep(receiver);
 }
 
 /* Waiting ------------------------------------------------------------------------ */
@@ -285,9 +314,16 @@ static int
 poll_once(struct receiver *receiver, struct wish *wish)
 {
 	int r = try_once(receiver, wish, true);
+	int64_t now;
 
-	if (r != -EAGAIN || receiver->polls++ % POLLS_PER_CLOCK ||
-	    clock_now() < receiver->next_sweep)
+	if (r != -EAGAIN || receiver->polls--)
+		return r;
+	now = clock_now();
+	receiver->poll_length = pace(receiver->poll_length,
+				     now - receiver->polled, POLLS);
+	receiver->polls = receiver->poll_length - 1;
+	receiver->polled = now;
+	if (now < receiver->next_sweep)
 		return r;
 	receiver_sweep(receiver);
 	return try_once(receiver, wish, true);
@@ -311,19 +347,30 @@ wait_for(struct receiver *receiver, struct wish *wish, int64_t deadline)
 	return r;
 }
 
+/* Does a message lie there that we have been rung for, it may be, and leave? */
+static bool
+leaves_it(const struct wish *wish, int r)
+{
+	if (r == 0)
+		return wish->kind == WISH_PEEK;
+	return r != -EAGAIN && r != -ETIMEDOUT && r != -EINTR;
+}
+
 int
 receiver_grant(struct receiver *receiver, struct wish *wish, int64_t deadline)
 {
 	int r;
 
+	/* At the turn of a lane the clock has been looked at. */
+	if (unlikely(!receiver->burst) &&
+	    unlikely(receiver->began >= receiver->next_sweep) &&
+	    receiver->began)
+		receiver_sweep(receiver);
 	r = try_once(receiver, wish, false);
 	if (unlikely(r == -EAGAIN))
 		r = wait_for(receiver, wish, deadline);
-	if (unlikely(r == -EMSGSIZE || (r == 0 && wish->kind == WISH_PEEK)))
-		/* It stays: whoever sleeps may want it. */
+	if (unlikely(leaves_it(wish, r)))
 		doorbell_published(receiver->view);
-	if (unlikely(receiver->until_clock == 0))
-		consider_sweep(receiver);
 	return r;
 }
 
@@ -353,7 +400,8 @@ receiver_open(struct view *view, bool trusts, struct receiver *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->view = view;
 	ret->trusts = trusts;
-	ret->until_clock = CLOCK_EVERY;
+	ret->length = 1;
+	ret->poll_length = 1;
 	ret->lanes = calloc(LANES_MAX, sizeof(*ret->lanes));
 	if (!ret->lanes)
 		return -ENOMEM;

@@ -21,11 +21,11 @@ struct sweep {
 };
 
 static void
-repair(void *context, uint32_t slot)
+repair(void *context, uint32_t slot, bool ours)
 {
 	struct sweep *sweep = context;
 
-	sweep->swept.messages += lane_repair_slot(sweep->view, slot, false);
+	sweep->swept.messages += lane_repair_slot(sweep->view, slot, ours);
 }
 
 static void

@@ -22,38 +22,79 @@
 
 /* Lanes ----------------------------------------------------------------------- */
 
+/*
+ * Opens lane `lane`. What is not there, or was planted in its place, stays NULL;
+ * what we have not got the means for is remembered, and told to the caller.
+ */
+static int
+open_lane(struct receiver *receiver, uint32_t lane)
+{
+	struct lane_reader *reader = malloc(sizeof(*reader));
+	int r;
+
+	if (!reader)
+		return receiver->trouble = -ENOMEM;
+	r = lane_open_reader(receiver->view, lane, reader);
+	if (r == 0) {
+		receiver->lanes[lane] = reader;
+		return 0;
+	}
+	free(reader);
+	if (r != -ENOENT && r != -EACCES)
+		receiver->trouble = r;
+	return r;
+}
+
 bool
 taking_open_next(struct receiver *receiver)
 {
-	struct lane_reader *reader;
 	int r;
 
 	if (receiver->known == LANES_MAX)
 		return false;
-	reader = malloc(sizeof(*reader));
-	if (!reader)
+	r = open_lane(receiver, receiver->known);
+	if (r < 0 && r != -EBADMSG && r != -EACCES)
 		return false;
-	r = lane_open_reader(receiver->view, receiver->known, reader);
-	if (r < 0) {
-		free(reader);
-		if (r != -EBADMSG && r != -EACCES)
-			return false;
-		receiver->bad |= r == -EBADMSG;
-		reader = NULL;
-	}
-	receiver->lanes[receiver->known++] = reader;
+	receiver->known++;
 	return true;
 }
 
+/*
+ * Numbers are given without a gap; but who made a lane may remove it, and then
+ * the lanes above it are there all the same.
+ */
 struct lane_reader *
-taking_lane(struct receiver *receiver, uint32_t lane)
+taking_lane(struct receiver *receiver, uint32_t lane, int *ret_error)
 {
+	*ret_error = 0;
 	if (lane >= LANES_MAX)
 		return NULL;
-	while (unlikely(lane >= receiver->known))
-		if (!taking_open_next(receiver))
-			return NULL;
-	return receiver->lanes[lane];
+	while (lane > receiver->known && taking_open_next(receiver))
+		;
+	if (likely(lane < receiver->known && receiver->lanes[lane]))
+		return receiver->lanes[lane];
+	*ret_error = open_lane(receiver, lane);
+	if (*ret_error == 0 && receiver->known <= lane)
+		receiver->known = lane + 1;
+	return *ret_error == 0 ? receiver->lanes[lane] : NULL;
+}
+
+void
+taking_reopen(struct receiver *receiver, uint32_t lane)
+{
+	struct lane_reader *reader = receiver->lanes[lane];
+
+	if (!reader || !reader->broken || receiver->held ||
+	    lane_is_cut_off(reader))
+		return;
+	lane_close_reader(reader);
+	free(reader);
+	receiver->lanes[lane] = NULL;
+	if (receiver->turn == reader) {
+		receiver->turn = NULL;
+		receiver->burst = 0;
+	}
+	open_lane(receiver, lane);
 }
 
 /* Claims ------------------------------------------------------------------------ */
@@ -336,6 +377,8 @@ taking_try(struct receiver *receiver, struct lane_reader *reader,
 	   has taken a message. */
 	do {
 		r = lane_look(reader, &sight);
+		if (r == -EAGAIN)
+			continue;
 		if (r <= 0)
 			break;
 		r = take(receiver, reader, &sight, wish);
@@ -365,11 +408,12 @@ read_returned(struct receiver *receiver, uint32_t number, uint64_t *word,
 {
 	const struct view *view = receiver->view;
 	struct lane_reader *reader;
+	int r;
 
 	if (!claims_read(view, number, word, taken) ||
 	    claim_state(*word) != CLAIM_RETURNED || taken->lane >= LANES_MAX)
 		return NULL;
-	reader = taking_lane(receiver, (uint32_t)taken->lane);
+	reader = taking_lane(receiver, (uint32_t)taken->lane, &r);
 	if (!reader || taken->size > view->attributes.message_max)
 		return NULL;
 	if (taken->block)

@@ -31,16 +31,20 @@ struct receiver {
 	bool trusts;			/* hold other users' messages in place */
 	struct lane_reader **lanes;	/* of LANES_MAX; NULL: not a lane */
 	uint32_t known;			/* lanes below it have been opened */
-	bool bad;			/* one was none, and that is to be told */
+	int trouble;			/* of opening one, to be told; or 0 */
 	struct lane_reader *turn;	/* the lane whose turn it is; or NULL */
 	uint32_t current;		/* its number */
 	uint32_t burst;			/* messages left of its turn */
+	uint32_t length;		/* of its turn, messages */
+	int64_t began;			/* ns: its turn */
 	uint32_t returned;		/* claims_returned() when last looked */
 	uint32_t calm;			/* bursts since the last sleep */
 	uint32_t rounds;		/* looks at all lanes, for cooling */
-	uint32_t polls;			/* looks without waiting, in vain */
-	uint32_t until_clock;		/* bursts until the next look at it */
+	uint32_t polls;			/* looks in vain until the clock */
+	uint32_t poll_length;
+	int64_t polled;			/* ns: when last at the clock */
 	int64_t next_sweep;		/* ns: a look of one's own */
+	uint32_t sweeps;
 	struct sleeper sleeper;
 	struct spin spin;
 	struct exclusion exclusion;
@@ -64,9 +68,14 @@ struct wish {
 };
 
 /* The reader of a lane, opened if it has to be; NULL: no such lane, or something
-   that somebody has planted in its place. */
+   that somebody has planted in its place, or (*ret_error) no means to open it. */
 struct lane_reader *
-taking_lane(struct receiver *receiver, uint32_t lane);
+taking_lane(struct receiver *receiver, uint32_t lane, int *ret_error);
+
+/* A lane that could not be read by us alone is mapped anew, if nothing of it is
+   held. */
+void
+taking_reopen(struct receiver *receiver, uint32_t lane);
 
 /* Opens the lane after those that are known. False: there is none. */
 bool
