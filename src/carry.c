@@ -128,13 +128,12 @@ compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* Lists what is in hands. False: not to be known now; take it that all is. */
+/* Notes each; false: one keeps changing. */
 static bool
-look_at_hands(struct carry *carry)
+list_hands(struct carry *carry)
 {
 	uint32_t claim, count = claims_count(carry->view);
 	struct taken taken;
-	uint64_t *bigger;
 	int found;
 
 	carry->hands_count = 0;
@@ -145,14 +144,33 @@ look_at_hands(struct carry *carry)
 		if (found)
 			note_hand(carry, taken.position);
 	}
-	if (carry->hands_count > carry->hands_room) {
-		bigger = realloc(carry->hands, count * sizeof(*bigger));
-		if (bigger) {
-			carry->hands = bigger;
-			carry->hands_room = count;
-		}
-		return false;	/* next time */
-	}
+	return true;
+}
+
+static bool
+grow_hands(struct carry *carry)
+{
+	uint64_t n = max_u64(claims_count(carry->view), carry->hands_count);
+	uint64_t *bigger = realloc(carry->hands, n * sizeof(*bigger));
+
+	if (!bigger)
+		return false;
+	carry->hands = bigger;
+	carry->hands_room = n;
+	return true;
+}
+
+/* Lists what is in hands. False: not to be known now; take it that all is. */
+static bool
+look_at_hands(struct carry *carry)
+{
+	bool known = list_hands(carry);
+
+	/* Not next time: there may be none, and memory is wanted now. */
+	while (known && carry->hands_count > carry->hands_room)
+		known = grow_hands(carry) && list_hands(carry);
+	if (!known)
+		return false;
 	if (carry->hands_count > 1)
 		qsort(carry->hands, carry->hands_count, sizeof(*carry->hands),
 		      compare);
@@ -167,15 +185,24 @@ in_hands(const struct carry *carry, uint64_t position)
 		       sizeof(*carry->hands), compare);
 }
 
+/* Is there a place in the second list? */
+static bool
+has_passed_room(struct carry *carry)
+{
+	return carry->passed_count < carry->passed_room ||
+	       grow_passed(carry) == 0;
+}
+
 void
 carry_reclaim(struct carry *carry, uint64_t head)
 {
 	uint64_t i, kept = 0;
 	bool known = look_at_hands(carry);
 
-	while (sent_count(carry) && carry->passed_count < carry->passed_room &&
+	/* All of it, for the memory may be wanted in one piece. */
+	while (sent_count(carry) &&
 	       (int64_t)(head - sent_at(carry, carry->sent_first)->position)
-	       > 0)
+	       > 0 && has_passed_room(carry))
 		carry->passed[carry->passed_count++] =
 			*sent_at(carry, carry->sent_first++);
 	for (i = 0; i < carry->passed_count; i++) {
@@ -258,31 +285,85 @@ carry_inherit(struct carry *carry, uint64_t position, const struct cell *cell)
 	return 0;
 }
 
-int
-carry_inherit_hands(struct carry *carry)
+/* A message in a hand, as its claim says. */
+struct hand {
+	int64_t after;		/* the first of these that was found */
+	struct carried carried;
+	uint64_t size;
+};
+
+static int
+latest_first(const void *a, const void *b)
 {
-	uint32_t claim, count = claims_count(carry->view);
-	struct carried *c;
+	const struct hand *x = a, *y = b;
+
+	return x->after > y->after ? -1 : x->after < y->after;
+}
+
+/* Returns how many of the first `count` claims are hands, or -EBADMSG. */
+static int
+collect_hands(const struct carry *carry, uint32_t count, struct hand *hands)
+{
 	struct taken taken;
-	int r;
+	uint32_t claim;
+	int found, n = 0;
 
 	for (claim = 0; claim < count; claim++) {
-		r = read_hand(carry, claim, &taken);
-		if (r < 0)
+		found = read_hand(carry, claim, &taken);
+		if (found < 0)
 			return -EBADMSG;
-		if (r == 0)
+		if (!found)
 			continue;
+		hands[n].carried.position = taken.position;
+		hands[n].after = (int64_t)(taken.position -
+					   hands[0].carried.position);
+		hands[n].carried.block = taken.block;
+		hands[n++].size = max_u64(1, taken.size);
+	}
+	return n;
+}
+
+/*
+ * Of those that claim the same memory the latest is in it. An earlier one was
+ * seen by a receiver that stood still until its block had been freed and used
+ * again, and made its INTENT then; it loses the race for the head. Or the
+ * message was unread as well, when we looked.
+ */
+static int
+occupy_hands(struct carry *carry, struct hand *hands, int count)
+{
+	int i, r;
+
+	qsort(hands, (size_t)count, sizeof(*hands), latest_first);
+	for (i = 0; i < count; i++) {
 		r = prepare(carry, 0);
 		if (r < 0)
 			return r;
-		if (blocks_occupy(carry->blocks, taken.block,
-				  max_u64(1, taken.size)) < 0)
-			continue;	/* unread as well, when we looked */
-		c = &carry->passed[carry->passed_count++];
-		c->position = taken.position;
-		c->block = taken.block;
+		if (blocks_occupy(carry->blocks, hands[i].carried.block,
+				  hands[i].size) == 0)
+			carry->passed[carry->passed_count++] =
+				hands[i].carried;
 	}
 	return 0;
+}
+
+int
+carry_inherit_hands(struct carry *carry)
+{
+	uint32_t count = claims_count(carry->view);
+	struct hand *hands;
+	int r;
+
+	if (!count)
+		return 0;
+	hands = malloc(count * sizeof(*hands));
+	if (!hands)
+		return -ENOMEM;
+	r = collect_hands(carry, count, hands);
+	if (r > 0)
+		r = occupy_hands(carry, hands, r);
+	free(hands);
+	return r;
 }
 
 void

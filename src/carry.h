@@ -10,7 +10,10 @@
  * its record, so the two looks, in this order, miss nobody.
  *
  * All of it is the sender's private memory. A later owner of the lane makes it
- * anew from the unread cells and the claims.
+ * anew from the unread cells and the claims. A claim may name a block that has
+ * been freed and carries a later message: INTENT by a receiver that stood still
+ * before, and will lose the race for the head. So the latest message of those
+ * that name the same memory is the one that is in it.
  */
 #ifndef CUBBY_CARRY_H
 #define CUBBY_CARRY_H

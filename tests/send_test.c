@@ -230,6 +230,28 @@ memory_is_used_again(void)
 	cubby_close(mailbox);
 }
 
+/* Also by one message that is as large as all of the others. */
+static void
+memory_of_many_messages_serves_a_large_one(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	enum { COUNT = 256, SIZE = 4096 };
+	static char data[COUNT * SIZE];
+	cubby_mailbox *mailbox;
+
+	options.memory_limit = sizeof(data);
+	options.message_max = sizeof(data);
+	options.capacity = COUNT;
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+	for (int i = 0; i < COUNT; i++)
+		expect_ok(send_now(mailbox, data, SIZE));
+	for (int i = 0; i < COUNT; i++)
+		expect_ok(cubby_receive(mailbox, data, sizeof(data), NULL));
+	expect_ok(send_now(mailbox, data, sizeof(data)));
+	expect_ok(cubby_receive(mailbox, data, sizeof(data), NULL));
+	cubby_close(mailbox);
+}
+
 static void
 the_memory_limit_ends_before_the_capacity(void)
 {
@@ -549,6 +571,7 @@ static const struct test tests[] = {
 	TEST(one_byte_more_than_the_maximum_is_refused),
 	TEST(a_fixed_size_mailbox_refuses_every_other_size),
 	TEST(memory_is_used_again),
+	TEST(memory_of_many_messages_serves_a_large_one),
 	TEST(the_memory_limit_ends_before_the_capacity),
 	TEST(the_envelope_crosses),
 	TEST(sequences_count_up_by_one),

@@ -2,6 +2,10 @@
 /* Test: timeout 180. */
 /* A lane left by its sender is taken over by the next one, backlog and all. */
 #include "support/support.h"
+#include "layout.h"
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/mman.h>
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 
@@ -189,6 +193,124 @@ a_backlog_of_large_messages_survives(void)
 	cubby_close(receiver);
 }
 
+/* The receivers' file, as who has stood still in the middle of a call would
+   still write it. */
+static struct receivers_file *
+map_receivers(struct geometry *ret)
+{
+	struct receivers_file *file;
+	char path[PATH_MAX];
+	int fd;
+
+	find_file("/receivers", path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	expect_system(fd);
+	file = mmap(NULL, sizeof(*file), PROT_READ, MAP_SHARED, fd, 0);
+	expect(file != MAP_FAILED);
+	expect_ok(layout_geometry(&file->attributes, ret));
+	munmap(file, sizeof(*file));
+	file = mmap(NULL, ret->receivers_length, PROT_READ | PROT_WRITE,
+		    MAP_SHARED, fd, 0);
+	expect(file != MAP_FAILED);
+	close(fd);
+	return file;
+}
+
+static struct claim *
+find_claim(struct receivers_file *file, const struct geometry *g,
+	   enum claim_state state)
+{
+	uint32_t n = 2 * CLAIMS_PER_CHUNK;
+	struct claim *claim = NULL;
+
+	while (n--) {
+		claim = layout_claim(file, g, n);
+		if (claim_state(word64_load_acquire(&claim->word)) == state)
+			return claim;
+	}
+	fail_at(__FILE__, __LINE__, "no claim in state %d", (int)state);
+}
+
+/* Writes the claim of a receiver that saw the message before the one that is
+   held, when that lay in the same block, and has stood still since. */
+static struct claim *
+intend_late(struct receivers_file *file, const struct geometry *g)
+{
+	const struct claim *held = find_claim(file, g, CLAIM_HELD);
+	struct claim *late = layout_claim(file, g, 0);
+	uint64_t word = word64_load_acquire(&late->word);
+
+	expect_int(claim_state(word), CLAIM_FREE);
+	expect(held != late);
+	/* relaxed: nobody looks yet */
+	word64_store_relaxed(&late->position,
+			     word64_load_relaxed(&held->position) - 1);
+	word64_store_relaxed(&late->lane, word64_load_relaxed(&held->lane));
+	word64_store_relaxed(&late->size, word64_load_relaxed(&held->size));
+	word64_store_relaxed(&late->block, word64_load_relaxed(&held->block));
+	word64_store_release(&late->word, claim_with(word, claim_slot(word),
+						     CLAIM_INTENT));
+	return late;
+}
+
+#define LARGE 100000
+
+/* `backlog` of them at a time. */
+static void
+exchange_large(cubby_mailbox *sender, cubby_mailbox *receiver, char *data,
+	       uint64_t backlog)
+{
+	for (uint64_t n = 0; n < 40; n++) {
+		for (uint64_t i = 0; n % backlog == 0 && i < backlog; i++) {
+			pattern_fill(data, LARGE, 100 + n + i);
+			expect_ok(cubby_send(sender, data, LARGE));
+		}
+		expect_ok(cubby_receive_full(receiver, NULL, 0, soon(), data,
+					     LARGE, NULL, NULL));
+		expect(pattern_holds(data, LARGE, 100 + n));
+	}
+}
+
+static void
+a_late_claim_does_not_hide_what_is_held(void)
+{
+	static char data[LARGE];
+	cubby_mailbox *slow = create_with(0), *holder, *sender;
+	struct receivers_file *file;
+	struct geometry geometry;
+	cubby_message *held;
+	struct claim *late;
+
+	sender = open_mailbox("m", CUBBY_SEND, NULL);
+	/* The first claims are the slow one's. */
+	exchange_large(sender, slow, data, 1);
+	expect_ok(cubby_send(sender, data, LARGE));
+	expect_ok(cubby_hold(slow, NULL, soon(), &held));
+	expect_ok(cubby_release(held));
+	holder = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	pattern_fill(data, LARGE, 7);
+	expect_ok(cubby_send(sender, data, LARGE));
+	expect_ok(cubby_hold(holder, NULL, soon(), &held));
+	file = map_receivers(&geometry);
+	late = intend_late(file, &geometry);
+	cubby_close(sender);
+	sender = open_mailbox("m", CUBBY_SEND, NULL);
+	exchange_large(sender, slow, data, 1);
+	/* It loses the race. */
+	word64_store_release(&late->word,
+			     claim_with(word64_load_acquire(&late->word), 0,
+					CLAIM_FREE));
+	exchange_large(sender, slow, data, 1);
+	/* So many that all memory that is free gets used. */
+	exchange_large(sender, slow, data, 40);
+	expect(pattern_holds(cubby_message_data(held), LARGE, 7));
+	expect_ok(cubby_release(held));
+	munmap(file, geometry.receivers_length);
+	cubby_close(sender);
+	cubby_close(holder);
+	cubby_close(slow);
+}
+
 static void
 sequences_go_on_where_they_stood(void)
 {
@@ -255,6 +377,7 @@ static const struct test tests[] = {
 	TEST(a_living_senders_lane_is_its_own),
 	TEST(lanes_are_as_many_as_senders_at_once),
 	TEST(a_backlog_of_large_messages_survives),
+	TEST(a_late_claim_does_not_hide_what_is_held),
 	TEST(sequences_go_on_where_they_stood),
 	TEST(crowds_leave_no_more_lanes_than_they_were),
 };
