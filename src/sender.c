@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define DEADLINE_NOW	0	/* CUBBY_NOW */
+#define GROW_PAUSES	16
 #define CALM_AFTER	64	/* sends without a sleep */
 
 int
@@ -49,11 +50,25 @@ sender_close(struct sender *sender)
 	lane_close_writer(&sender->writer);
 }
 
+/*
+ * A fork() while another thread was in a call has copied what that thread was
+ * changing, half changed perhaps: a pointer to what it had freed just then. So
+ * that is left to leak, once in the life of a child.
+ */
 void
 sender_forget(struct sender *sender)
 {
-	while (sender->drafts)
-		unlink_draft(sender, sender->drafts);
+	struct cubby_draft *draft, *next;
+
+	if (sender->exclusion.taken) {
+		sender->drafts = NULL;
+		memset(&sender->writer.carry, 0, sizeof(sender->writer.carry));
+	}
+	for (draft = sender->drafts; draft; draft = next) {
+		next = draft->next;
+		free(draft);
+	}
+	sender->drafts = NULL;
 	lane_forget_writer(&sender->writer);
 }
 
@@ -75,7 +90,9 @@ look(struct sender *sender, const struct awaited *awaited)
 		return lane_make_room(w);
 	if (unlikely(shm_is_broken(&w->view->receivers_mapping)))
 		return -EBADMSG;
-	return (int64_t)(lane_passed(w) - awaited->position) > 0 ? 0 : -EAGAIN;
+	if ((int64_t)(lane_passed(w) - awaited->position) > 0)
+		return 0;
+	return unlikely(lane_is_broken(w)) ? -EBADMSG : -EAGAIN;
 }
 
 /* Where the head has to be for it to be worth waking us. */
@@ -108,6 +125,18 @@ sleep_for_entry(struct sender *sender, const struct awaited *awaited,
 	return r < 0 ? r : -EAGAIN;
 }
 
+/* With drafts open a place may come from a fellow thread, whose wake-up can be
+   missed: see wake_fellows(). */
+static int64_t
+slice_of(const struct sender *sender)
+{
+	int64_t slice = doorbell_slice(&sender->sleeper);
+
+	if (sender->writer.drafts && slice > SLEEP_SLICE_FIRST)
+		slice = SLEEP_SLICE_FIRST;
+	return slice;
+}
+
 static int
 sleep_once(struct sender *sender, const struct awaited *awaited,
 	   int64_t deadline)
@@ -125,7 +154,7 @@ sleep_once(struct sender *sender, const struct awaited *awaited,
 					  &sender->sleeper);
 	r = look(sender, awaited);
 	if (r == -EAGAIN) {
-		slice = doorbell_slice(&sender->sleeper);
+		slice = slice_of(sender);
 		sender_leave(sender);
 		slept = doorbell_sleep(&w->entry->room, ticket, slice,
 				       deadline);
@@ -139,17 +168,38 @@ sleep_once(struct sender *sender, const struct awaited *awaited,
 	return r;
 }
 
+/*
+ * There is room for a few. To fill it at once, and look again, would take the
+ * line of the head from the receiver at every message; a moment later there is
+ * room for many, and the head is looked at once for all of them.
+ */
+static void
+let_room_grow(struct sender *sender)
+{
+	struct lane_writer *w = &sender->writer;
+	uint64_t few = sender->view->attributes.capacity / 8;
+	int i;
+
+	if (w->limit - w->position >= few)
+		return;
+	for (i = 0; i < GROW_PAUSES; i++)
+		cpu_relax();
+	lane_make_room(w);
+}
+
 static int
 wait_for(struct sender *sender, const struct awaited *awaited,
 	 int64_t deadline)
 {
 	int r = look(sender, awaited);
 
-	if (r != -EAGAIN || deadline == DEADLINE_NOW)
+	if (deadline == DEADLINE_NOW)
 		return r;
 	spin_begin(&sender->spin);
 	while (r == -EAGAIN && spin_again(&sender->spin))
 		r = look(sender, awaited);
+	if (r == 0 && awaited->room)
+		let_room_grow(sender);
 	spin_end(&sender->spin, r == -EAGAIN);
 	while (r == -EAGAIN)
 		r = sleep_once(sender, awaited, deadline);
@@ -254,11 +304,34 @@ sender_commit(struct sender *sender, struct cubby_draft *draft,
 	unlink_draft(sender, draft);
 }
 
+/*
+ * A place is free that no receiver tells of: wakes the threads of this process
+ * that wait for one. The words on which they sleep are the receivers', and we
+ * may not change them; so a thread that has left the lock and does not sleep
+ * yet misses this. It looks by itself when its slice ends, SLEEP_SLICE_FIRST
+ * at the most.
+ */
+static COLD void
+wake_fellows(struct sender *sender)
+{
+	struct lane_writer *w = &sender->writer;
+
+	if (sender->sleeper.threads)
+		futex_wake(&w->entry->room, INT32_MAX);
+	else if (!w->entry_known)
+		futex_wake(&sender->view->receivers->lanes_committed,
+			   INT32_MAX);
+}
+
 void
 sender_abort(struct sender *sender, struct cubby_draft *draft)
 {
-	lane_return_place(&sender->writer);
+	struct lane_writer *w = &sender->writer;
+
+	lane_return_place(w);
 	if (draft->block)
-		lane_unallocate(&sender->writer, draft->block);
+		lane_unallocate(w, draft->block);
 	unlink_draft(sender, draft);
+	if (unlikely(sender->sleeper.threads) || unlikely(!w->entry_known))
+		wake_fellows(sender);
 }

@@ -70,6 +70,33 @@ a_lane_cut_short_is_cut_off_and_others_go_on(void)
 	cubby_close(receiver);
 }
 
+/* Nobody will receive what is on it. */
+static void
+waiting_on_a_lane_that_is_cut_off_ends(void)
+{
+	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
+	cubby_mailbox *receiver, *bad;
+	char path[PATH_MAX];
+	int errors;
+
+	receiver = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	bad = open_mailbox("m", CUBBY_SEND, NULL);
+	expect_ok(cubby_send_full(bad, "b", 1, &envelope, 0, soon()));
+	expect_int(receive_all(receiver, 'b', &errors), 1);
+	expect_ok(cubby_wait_received(bad, envelope.sequence, soon()));
+	expect_ok(cubby_send_full(bad, "b", 1, &envelope, 0, soon()));
+	find_file("/lane.0", path);
+	expect_system(truncate(path, 0));
+	receive_all(receiver, 'b', &errors);
+	expect_int(inspect("m").broken, 1);
+	expect_result(cubby_wait_received(bad, envelope.sequence, INT64_MAX),
+		      -EBADMSG);
+	/* What was received before was received. */
+	expect_ok(cubby_wait_received(bad, envelope.sequence - 1, soon()));
+	cubby_close(bad);
+	cubby_close(receiver);
+}
+
 static void
 a_lane_of_nonsense_is_cut_off_and_others_go_on(void)
 {
@@ -223,6 +250,7 @@ strange_files_among_the_lanes_are_survived(void)
 
 static const struct test tests[] = {
 	TEST(a_lane_cut_short_is_cut_off_and_others_go_on),
+	TEST(waiting_on_a_lane_that_is_cut_off_ends),
 	TEST(a_lane_of_nonsense_is_cut_off_and_others_go_on),
 	TEST(a_held_message_cut_short_is_told_at_release),
 	TEST(a_receivers_file_cut_short_is_told_to_all),
