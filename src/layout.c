@@ -9,9 +9,10 @@
 
 _Static_assert(sizeof(struct receiver_slot) == 64, "a cache line");
 _Static_assert(sizeof(struct lane_entry) == 256, "two pairs of lines");
-_Static_assert(offsetof(struct lane_entry, hot) == 128, "its own pair");
+_Static_assert(offsetof(struct lane_entry, head) == 64, "second of its pair");
+_Static_assert(offsetof(struct lane_entry, hot) == 192, "second of its pair");
 _Static_assert(offsetof(struct receivers_file, lanes_committed) == 256, "");
-_Static_assert(offsetof(struct receivers_file, attention) == 384, "");
+_Static_assert(offsetof(struct receivers_file, attention) == 448, "");
 _Static_assert(offsetof(struct receivers_file, slots) == PAGE, "one page");
 _Static_assert(sizeof(struct claim) == 64, "a cache line");
 _Static_assert(sizeof(struct cell) == CELL_HEADER, "");

@@ -106,6 +106,10 @@ struct receiver_slot {
  * What receivers keep of one lane. 256 bytes: two pairs of cache lines, so
  * that the head, which changes with every message, and `hot`, which hardly
  * ever changes, and which the sender loads with every message, do not meet.
+ * They lie in the second line of each pair, as `attention` does: a processor
+ * that compares the low 12 bits of addresses makes a load wait for a store that
+ * only looks like its own, and a sender's stores of short messages go to the
+ * first line of each pair.
  *
  * field	written by		read by		why that is safe
  * head		receivers, by CAS	receivers, the	one word: {position:48,
@@ -123,15 +127,16 @@ struct receiver_slot {
  * broken	receivers, once		receivers	the lane is cut off
  */
 struct lane_entry {
+	uint8_t unused0[64];
 	word64 head;
 	word64 bias;
 	word64 decision;
 	word32 bias_owner;
 	word32 room;
-	uint8_t unused0[96];
+	uint8_t unused1[96];
 	word32 hot;
 	word32 broken;
-	uint8_t unused1[120];
+	uint8_t unused2[56];
 };
 
 /*
@@ -278,9 +283,9 @@ struct receivers_file {
 	word32 returned;
 	word32 slots_committed;
 	word32 state;
-	uint8_t unused1[128 - 20];
+	uint8_t unused1[192 - 20];
 	word64 attention[RECEIVERS_MAX / 64];
-	uint8_t unused2[128 - 8 * RECEIVERS_MAX / 64];
+	uint8_t unused2[64 - 8 * RECEIVERS_MAX / 64];
 	word32 chunk_owner[CLAIM_CHUNKS];
 	uint8_t unused3[PAGE - 512 - 4 * CLAIM_CHUNKS];
 	struct receiver_slot slots[RECEIVERS_MAX];

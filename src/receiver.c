@@ -25,6 +25,8 @@
 #define CALM_AFTER	4	/* turns without a sleep */
 #define POLLS		256	/* looks in vain, then a look at the clock */
 #define CLOCK_EVERY	(1 * NSEC_PER_MSEC)	/* at least, while called */
+#define STREAM		8	/* messages in a row without a wait */
+#define FALL_BACK	16	/* pauses */
 #define GAPS_EVERY	16	/* sweeps */
 #define COOL_EVERY	4096	/* rounds */
 #define COOL_MIN	8	/* lanes: fewer are looked at as quickly */
@@ -329,6 +331,23 @@ poll_once(struct receiver *receiver, struct wish *wish)
 	return try_once(receiver, wish, true);
 }
 
+/*
+ * We have caught up with a sender that is sending many. To look at once would
+ * take each line from it while it writes there, and every message would cost
+ * two whole transfers; a moment later there are several, and they overlap.
+ */
+static void
+fall_back(struct receiver *receiver)
+{
+	uint64_t position = receiver->turn ? receiver->turn->position : 0;
+	int i;
+
+	if (position - receiver->caught_up >= STREAM)
+		for (i = 0; i < FALL_BACK; i++)
+			cpu_relax();
+	receiver->caught_up = position;
+}
+
 static int
 wait_for(struct receiver *receiver, struct wish *wish, int64_t deadline)
 {
@@ -338,6 +357,7 @@ wait_for(struct receiver *receiver, struct wish *wish, int64_t deadline)
 		return -EBADMSG;
 	if (deadline == DEADLINE_NOW)
 		return poll_once(receiver, wish);
+	fall_back(receiver);
 	spin_begin(&receiver->spin);
 	while (r == -EAGAIN && spin_again(&receiver->spin))
 		r = try_once(receiver, wish, false);

@@ -43,6 +43,7 @@ struct receiver {
 	uint32_t polls;			/* looks in vain until the clock */
 	uint32_t poll_length;
 	int64_t polled;			/* ns: when last at the clock */
+	uint64_t caught_up;		/* position of the last wait */
 	int64_t next_sweep;		/* ns: a look of one's own */
 	uint32_t sweeps;
 	struct sleeper sleeper;
