@@ -6,8 +6,9 @@
  *
  * It is made under a temporary name, under an flock(2) that tells a sweeper that
  * its maker lives, and renamed into place, replacing nothing; so nobody sees
- * half of a mailbox. It is removed by renaming it away first; those who are in
- * go on, and whoever finds it unused later removes it.
+ * half of a mailbox. Unlinking renames it away; those who are in go on, and
+ * whoever finds it unused later removes it. directory.c says how a mailbox ends
+ * while others may come.
  */
 #ifndef CUBBY_DIRECTORY_H
 #define CUBBY_DIRECTORY_H
@@ -30,12 +31,18 @@ int
 directory_make(const struct place *place, struct attributes *attributes,
 	       gid_t group, struct liveness *ret_maker);
 
-enum directory_access { DIRECTORY_LOOK, DIRECTORY_SEND, DIRECTORY_RECEIVE };
+enum directory_access {
+	DIRECTORY_LOOK,
+	DIRECTORY_SEND,
+	DIRECTORY_RECEIVE,
+	DIRECTORY_END
+};
 
 /*
  * Opens and maps a mailbox's files. LOOK: nothing is mapped writable, and there
- * is no doorbell. Errors: -ENOENT -ENOTDIR -EACCES -EBADMSG -EPROTO and the
- * kernel's.
+ * is no doorbell. END: the receivers' file alone, for whatever else has gone
+ * already. Errors: -ENOENT (also: it is dead) -ENOTDIR -EACCES -EBADMSG -EPROTO
+ * and the kernel's.
  */
 int
 directory_open(const struct place *place, enum directory_access access,
@@ -47,10 +54,29 @@ directory_close(struct view *view);
 void
 directory_forget(struct view *view);
 
-/* Is anybody alive in it? directory: a descriptor. What cannot be known counts
-   as yes. */
+/*
+ * For one who has taken his lock in it: 0: he is in. -ENOENT: it has ended;
+ * -EAGAIN: somebody looks whether it has, and he may not stop that; he leaves.
+ */
+int
+directory_come_in(const struct view *view);
+
+/* Ends it if nobody is alive in it; what cannot be known counts as alive. view:
+   for END. Has it ended? */
 bool
-directory_is_used(int directory);
+directory_end(struct view *view);
+
+/* Removes one that has ended, and its name, if that is place. False: place is
+   still its name; another may carry on. */
+bool
+directory_carry_out(const struct place *place, int directory);
+
+bool
+directory_is_empty(int directory);
+
+/* Is that what lies there? */
+bool
+directory_is_at(const struct place *place, int directory);
 
 /* Takes the name away, for a mailbox of that uuid. Errors: -ENOENT and the
    kernel's. */

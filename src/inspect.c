@@ -50,12 +50,16 @@ bears(const struct lane_file *file, const struct geometry *g, uint64_t position)
 }
 
 /* From the head on the cells are published without a gap; by halving, the first
-   that is not. */
+   that is not. Of a ring with holes everything has been received, and to look
+   into them would take memory. */
 static uint64_t
 find_tail(const struct lane_file *file, const struct geometry *g, uint64_t head)
 {
 	uint64_t low = head, high = head + g->ring_cells, middle;
 
+	/* relaxed: a sweeper sets it, of a lane that nobody owns */
+	if (word32_load_relaxed(&file->ring_hollow))
+		return head;
 	while (low != high) {
 		middle = low + (high - low) / 2;
 		if (bears(file, g, middle))
@@ -280,7 +284,7 @@ open_view(const char *name, struct view *ret)
 	if (r < 0)
 		return r;
 	r = directory_open(&place, DIRECTORY_LOOK, ret);
-	if (r == -ENOENT && mailbox_exists(&place))
+	if (r == -ENOENT && mailbox_is_foreign(&place))
 		r = -ENOTDIR;
 	close(place.parent);
 	return r;

@@ -3,21 +3,10 @@
 /*
  * Opening, closing and unlinking.
  *
- * A temporary mailbox lives until its last user has gone. Whoever leaves, or
- * comes and finds it empty, removes it; one who comes at the same moment must
- * not be left inside of what is being removed:
- *
- *	one who leaves				one who comes
- *	state: OPEN -> CLOSING, CAS		takes his lock
- *	is anybody alive in it?			loads state
- *	nobody: CLOSING -> DEAD, CAS		CLOSING: -> OPEN, CAS: he is in
- *	somebody: CLOSING -> OPEN, CAS		DEAD: he leaves, and removes it
- *	DEAD: renames it away, removes it
- *
- * His lock comes before his look, and CLOSING before the question; so either
- * the one who leaves sees him, or he sees CLOSING or DEAD. Stopped or killed
- * between any two steps, the one who leaves holds nobody up: CLOSING is taken
- * back, DEAD is carried out, by whoever comes.
+ * Who opens takes his locks and then asks whether he is in (directory.c says
+ * how); if not, he leaves, clears the place and begins again by its name. Each
+ * time, somebody has come or gone, so there is an end to it, and what is still
+ * in the way then is told.
  */
 #include "base.h"
 #include "directory.h"
@@ -39,74 +28,60 @@
 
 /* Temporary mailboxes ----------------------------------------------------------- */
 
+/* Only they can take its name away. */
 static bool
-change_state(struct view *view, uint32_t from, uint32_t to)
+may_remove(const struct view *view)
 {
-	/* MAIL-C1 acq_rel: one step of the table above, by one of all. Pairs
-	   with MAIL-A1. */
-	return word32_cas_acq_rel(&view->receivers->state, &from, to);
+	return geteuid() == 0 || geteuid() == view->attributes.uid;
 }
 
-/* The state as somebody who comes finds it. False: the mailbox is dead. */
 static bool
-come_in(struct view *view, bool writes)
-{
-	uint32_t state;
-
-	/* MAIL-F1 seq_cst: the lock before the look. Pairs with MAIL-F2. */
-	atomics_fence_seq_cst();
-	/* MAIL-A1 acquire: has somebody found it unused? Pairs with MAIL-C1. */
-	state = word32_load_acquire(&view->receivers->state);
-	if (state == STATE_CLOSING && writes) {
-		if (change_state(view, STATE_CLOSING, STATE_OPEN))
-			return true;
-		/* MAIL-A2 acquire: taken back by another, or dead. Pairs with
-		   MAIL-C1. */
-		state = word32_load_acquire(&view->receivers->state);
-	}
-	return state != STATE_DEAD;
-}
-
-static int
-carry_out(const struct place *place, struct view *view)
-{
-	directory_rename_away(place, view->uuid);
-	directory_sweep_gone(view->directory, view->uuid);
-	return 1;
-}
-
-static int
 bury(const struct place *place, struct view *view)
 {
-	/* It may be CLOSING, or DEAD, already: somebody was killed halfway. */
-	change_state(view, STATE_OPEN, STATE_CLOSING);
-	/* MAIL-F2 seq_cst: CLOSING before the question. Pairs with MAIL-F1. */
-	atomics_fence_seq_cst();
-	/* MAIL-A3 acquire: what has been found out. Pairs with MAIL-C1. */
-	if (word32_load_acquire(&view->receivers->state) == STATE_DEAD)
-		return carry_out(place, view);
-	if (directory_is_used(view->directory)) {
-		change_state(view, STATE_CLOSING, STATE_OPEN);
-		return 0;
-	}
-	if (!change_state(view, STATE_CLOSING, STATE_DEAD))
-		return 0;	/* somebody has come */
-	return carry_out(place, view);
+	bool buried;
+
+	if (view->attributes.lifetime != CUBBY_TEMPORARY ||
+	    shm_is_broken(&view->receivers_mapping) || !may_remove(view) ||
+	    !directory_end(view))
+		return false;
+	buried = directory_carry_out(place, view->directory);
+	/* Had it been unlinked, it lies there. */
+	directory_sweep_gone(view->directory, view->uuid);
+	return buried;
 }
 
 int
 mailbox_bury_temporary(const struct place *place)
 {
 	struct view view;
-	int buried = 0;
+	int buried, r;
 
-	if (directory_open(place, DIRECTORY_RECEIVE, &view) < 0)
+	r = directory_open(place, DIRECTORY_END, &view);
+	/* No mailbox is empty, unless its removal has come so far. */
+	if (r == -ENOENT)
+		return unlinkat(place->parent, place->entry, AT_REMOVEDIR) == 0;
+	if (r < 0)
 		return 0;
-	if (view.attributes.lifetime == CUBBY_TEMPORARY &&
-	    !shm_is_broken(&view.receivers_mapping))
-		buried = bury(place, &view);
+	buried = bury(place, &view);
 	directory_close(&view);
 	return buried;
+}
+
+bool
+mailbox_is_foreign(const struct place *place)
+{
+	struct stat st;
+	bool foreign;
+	int fd;
+
+	fd = openat(place->parent, place->entry,
+		    O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOTDIR || errno == ELOOP;
+	foreign = fstatat(fd, RECEIVERS, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+		  errno == ENOENT && !directory_is_empty(fd);
+	close(fd);
+	return foreign;
 }
 
 /* Opening -------------------------------------------------------------------------- */
@@ -194,7 +169,40 @@ access_for(int flags)
 	       flags & CUBBY_SEND ? DIRECTORY_SEND : DIRECTORY_LOOK;
 }
 
-/* Opens what exists. -EAGAIN: it is being removed. */
+/* Joins what has been opened. -EAGAIN: he may not stop one who looks whether it
+   has ended; -ENOENT: it has. */
+static int
+enter(const struct request *request, const struct place *place,
+      struct cubby_mailbox *mailbox)
+{
+	int r;
+
+	r = take_part(request, mailbox);
+	if (r == 0)
+		r = directory_come_in(&mailbox->view);
+	/* It ends after it has lost its name. */
+	if (r == -ENOENT && directory_is_at(place, mailbox->view.directory) &&
+	    mailbox->view.attributes.lifetime != CUBBY_TEMPORARY)
+		r = -EBADMSG;
+	if (r < 0)
+		leave_and_sweep(mailbox);
+	return r;
+}
+
+static void
+prepare(const struct place *place, struct cubby_mailbox *mailbox)
+{
+	mailbox->process = liveness_process();
+	strcpy(mailbox->entry, place->entry);
+	mailbox->view.fences = !barrier_register();
+	mailbox->fixed = mailbox->view.attributes.sizing == CUBBY_FIXED;
+	mailbox->message_max = mailbox->view.attributes.message_max;
+	mailbox->plain_max = min_u64(mailbox->message_max,
+				     mailbox->view.geometry.inline_max);
+	mailbox->plain_min = mailbox->fixed ? mailbox->message_max : 0;
+}
+
+/* Opens what exists. Errors: also those of enter(). */
 static int
 open_existing(const struct request *request, const struct place *place,
 	      struct cubby_mailbox *mailbox)
@@ -205,30 +213,19 @@ open_existing(const struct request *request, const struct place *place,
 	r = directory_open(place, access_for(request->flags), &mailbox->view);
 	if (r < 0)
 		return r;
-	r = options_agree(&request->options, &mailbox->view.attributes);
 	/* One whose users have all gone does not exist any more. */
-	if (r == 0 && mailbox->view.attributes.lifetime == CUBBY_TEMPORARY &&
+	if (mailbox->view.attributes.lifetime == CUBBY_TEMPORARY &&
 	    mailbox_bury_temporary(place))
 		r = -ENOENT;
+	if (r == 0)
+		r = options_agree(&request->options,
+				  &mailbox->view.attributes);
 	if (r < 0) {
 		directory_close(&mailbox->view);
 		return r;
 	}
-	mailbox->process = liveness_process();
-	strcpy(mailbox->entry, place->entry);
-	mailbox->view.fences = !barrier_register();
-	mailbox->fixed = mailbox->view.attributes.sizing == CUBBY_FIXED;
-	mailbox->message_max = mailbox->view.attributes.message_max;
-	mailbox->plain_max = min_u64(mailbox->message_max,
-				     mailbox->view.geometry.inline_max);
-	mailbox->plain_min = mailbox->fixed ? mailbox->message_max : 0;
-	r = take_part(request, mailbox);
-	if (r == 0 && mailbox->view.attributes.lifetime == CUBBY_TEMPORARY &&
-	    !come_in(&mailbox->view, request->flags & CUBBY_RECEIVE))
-		r = -ENOENT;
-	if (r < 0)
-		leave_and_sweep(mailbox);
-	return r;
+	prepare(place, mailbox);
+	return enter(request, place, mailbox);
 }
 
 /* Makes it; then it is opened as any other. -EEXIST: another did. */
@@ -269,8 +266,8 @@ open_once(const struct request *request, const struct place *place,
 	return r == -EEXIST && !(flags & CUBBY_EXCLUSIVE) ? -EAGAIN : r;
 }
 
-bool
-mailbox_exists(const struct place *place)
+static bool
+exists(const struct place *place)
 {
 	struct stat st;
 
@@ -278,10 +275,19 @@ mailbox_exists(const struct place *place)
 	       == 0;
 }
 
-/*
- * Met by somebody who removes, it is tried again: each time, a mailbox has come
- * or gone.
- */
+/* Clears the place, if an end is what was met there. */
+static bool
+is_worth_another_try(const struct request *request, const struct place *place,
+		     int r)
+{
+	if (r == -EEXIST && !(request->flags & CUBBY_EXCLUSIVE))
+		return false;	/* with other attributes */
+	if (r != -EAGAIN && r != -ENOENT && r != -EEXIST)
+		return false;
+	return mailbox_bury_temporary(place) || r == -EAGAIN ||
+	       (r == -ENOENT && exists(place));
+}
+
 static int
 open_mailbox(const struct request *request, const struct place *place,
 	     struct cubby_mailbox *mailbox)
@@ -290,11 +296,13 @@ open_mailbox(const struct request *request, const struct place *place,
 
 	for (i = 0; i < TRIES; i++) {
 		r = open_once(request, place, mailbox);
-		if (r != -EAGAIN && (r != -ENOENT || !mailbox_exists(place)))
+		if (!is_worth_another_try(request, place, r))
 			return r;
 	}
-	/* There is something, and it never was a mailbox. */
-	return -ENOTDIR;
+	if (mailbox_is_foreign(place))
+		return -ENOTDIR;
+	/* It has ended, or was about to, and only its owner may remove it. */
+	return r == -EAGAIN ? -EACCES : r;
 }
 
 static int
@@ -366,7 +374,28 @@ cubby_close(cubby_mailbox *mailbox)
 
 /* Unlinking ------------------------------------------------------------------------- */
 
-/* By its uuid, so that its users find it; or, damaged, by another. */
+/*
+ * What lies there, without a name, bears the uuid of what was opened. If another
+ * had taken the place meanwhile, it is that one which has been unlinked, and its
+ * users look for it under its own.
+ */
+static void
+settle(int parent, const uint8_t uuid[16])
+{
+	struct place gone = { .parent = parent };
+	struct view view;
+
+	names_gone(uuid, gone.entry);
+	if (directory_open(&gone, DIRECTORY_LOOK, &view) < 0)
+		return;
+	if (memcmp(view.uuid, uuid, sizeof(view.uuid)) != 0)
+		directory_rename_away(&gone, view.uuid);
+	directory_sweep_gone(view.directory, view.uuid);
+	directory_close(&view);
+}
+
+/* By its uuid, so that its users find it; or by another, if it is damaged, or
+   something of that name is there. */
 static int
 unlink_place(const struct place *place)
 {
@@ -375,18 +404,20 @@ unlink_place(const struct place *place)
 	int r;
 
 	r = directory_open(place, DIRECTORY_LOOK, &view);
-	if (r == -EBADMSG || r == -EPROTO) {
+	if (r < 0 && r != -EBADMSG && r != -EPROTO)
+		return r;
+	if (r == 0) {
+		memcpy(uuid, view.uuid, sizeof(uuid));
+		directory_close(&view);
+		r = directory_rename_away(place, uuid);
+	}
+	if (r == -EBADMSG || r == -EPROTO || r == -EEXIST) {
 		r = shm_random(uuid);
 		if (r == 0)
 			r = directory_rename_away(place, uuid);
-		return r;
 	}
-	if (r < 0)
-		return r;
-	r = directory_rename_away(place, view.uuid);
 	if (r == 0)
-		directory_sweep_gone(view.directory, view.uuid);
-	directory_close(&view);
+		settle(place->parent, uuid);
 	return r == -EPERM ? -EACCES : r;
 }
 
@@ -400,8 +431,10 @@ cubby_unlink(const char *name)
 	if (r < 0)
 		return r;
 	r = unlink_place(&place);
-	if (r == -ENOENT && mailbox_exists(&place))
+	if (r == -ENOENT && mailbox_is_foreign(&place))
 		r = -ENOTDIR;
+	else if (r == -ENOENT)
+		mailbox_bury_temporary(&place);
 	mailbox_sweep_directory(place.parent);
 	close(place.parent);
 	return r;

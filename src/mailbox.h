@@ -48,11 +48,14 @@ mailbox_check(const struct cubby_mailbox *mailbox, uint32_t role)
 uint64_t
 mailbox_sweep_directory(int directory);
 
-/* Is there anything in that place? */
+/* Is there something that is no mailbox, nor what is left of one? */
 bool
-mailbox_exists(const struct place *place);
+mailbox_is_foreign(const struct place *place);
 
-/* A temporary mailbox whose users have all gone. 1: it has been removed. */
+/*
+ * Clears the place of a temporary mailbox whose users have all gone, if its
+ * owner (or root) asks, and of one whose removal was broken off. 1: it has.
+ */
 int
 mailbox_bury_temporary(const struct place *place);
 

@@ -77,7 +77,7 @@ sweep_mailbox(const char *name, struct sweep *sweep)
 		sweep->swept.mailboxes++;
 	} else {
 		r = sweep_view(&place, sweep);
-		if (r == -ENOENT && mailbox_exists(&place))
+		if (r == -ENOENT && mailbox_is_foreign(&place))
 			r = -ENOTDIR;
 	}
 	close(place.parent);

@@ -185,6 +185,28 @@ inspecting_changes_nothing(void)
 	cubby_close(mailbox);
 }
 
+/* What a sweep has given back is not taken again by looking. */
+static void
+inspecting_takes_no_memory(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_mailbox *mailbox;
+	struct cubby_info first;
+
+	options.capacity = 4096;
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+	for (uint64_t n = 0; n < 4000; n++)
+		send_number(mailbox, n);
+	for (uint64_t n = 0; n < 4000; n++)
+		expect_number(mailbox, n);
+	cubby_close(mailbox);
+	expect_ok(cubby_sweep("m", NULL));
+	first = inspect("m");
+	expect_int(first.waiting, 0);
+	expect_int(first.sent, 4000);
+	expect(first.memory == inspect("m").memory);
+}
+
 /* And while others are busy, it is neither refused nor absurd. */
 static void
 a_busy_mailbox_is_inspected(void)
@@ -339,6 +361,7 @@ static const struct test tests[] = {
 	TEST(the_dead_are_not_counted),
 	TEST(memory_is_that_of_the_backlog),
 	TEST(inspecting_changes_nothing),
+	TEST(inspecting_takes_no_memory),
 	TEST(a_busy_mailbox_is_inspected),
 	TEST(errors_are_told),
 	TEST(a_shorter_info_is_filled_as_far_as_it_goes),

@@ -5,8 +5,10 @@
 #include "layout.h"
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 
@@ -346,7 +348,7 @@ the_umask_is_not_applied(void)
 static void
 a_file_in_its_place_is_no_mailbox(void)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], inside[PATH_MAX + 10];
 	struct cubby_info info = CUBBY_INFO_INIT;
 
 	expect_ok(try_open("m", CUBBY_CREATE, NULL));
@@ -366,8 +368,34 @@ a_file_in_its_place_is_no_mailbox(void)
 	expect_result(cubby_unlink("m"), -ENOTDIR);
 	expect_system(unlink(path));
 	expect_system(mkdir(path, 0700));
+	snprintf(inside, sizeof(inside), "%s/stranger", path);
+	close(open(inside, O_CREAT | O_WRONLY, 0600));
 	expect_result(try_open("m", BOTH, NULL), -ENOTDIR);
+	expect_result(try_open("m", CUBBY_CREATE | BOTH, NULL), -ENOTDIR);
+	expect_result(cubby_unlink("m"), -ENOTDIR);
+	expect_result(cubby_inspect("m", &info), -ENOTDIR);
+	expect_result(cubby_sweep("m", NULL), -ENOTDIR);
+	expect_system(unlink(inside));
 	expect_system(rmdir(path));
+}
+
+/* Nothing but a removal that was broken off leaves one. */
+static void
+an_empty_directory_is_in_nobodys_way(void)
+{
+	char path[PATH_MAX];
+	struct cubby_info info = CUBBY_INFO_INIT;
+
+	expect_ok(try_open("m", CUBBY_CREATE, NULL));
+	find_file("/receivers", path);
+	*strrchr(path, '/') = '\0';
+	expect_ok(cubby_unlink("m"));
+	expect_system(mkdir(path, 0700));
+	expect_result(cubby_inspect("m", &info), -ENOENT);
+	expect_result(try_open("m", BOTH, NULL), -ENOENT);
+	expect(access(path, F_OK) != 0);
+	expect_system(mkdir(path, 0700));
+	expect_ok(try_open("m", CUBBY_CREATE | CUBBY_EXCLUSIVE, NULL));
 }
 
 static void
@@ -680,6 +708,117 @@ a_temporary_mailbox_ends_with_its_killed_last_user(void)
 	}
 }
 
+/* Its users are dead, and who comes makes another. */
+static void
+what_has_ended_does_not_exist(void)
+{
+	struct cubby_options options = temporary();
+	struct child child;
+
+	options.capacity = 10;
+	for (int round = 0; round < 2; round++) {
+		in_child(&child) {
+			open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+			raise(SIGKILL);
+		}
+		expect_int(waitpid(child.pid, NULL, 0), child.pid);
+		close(child.pidfd);
+		expect_ok(try_open(
+			"m",
+			CUBBY_CREATE | BOTH | (round ? CUBBY_EXCLUSIVE : 0),
+			round ? &options : NULL));
+		/* Of the first round, a persistent one. */
+		expect_result(cubby_unlink("m"), round ? -ENOENT : 0);
+	}
+}
+
+static void
+set_state(const char *path, uint32_t state)
+{
+	overwrite(path, offsetof(struct receivers_file, state), &state,
+		  sizeof(state));
+}
+
+static uint32_t
+get_state(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint32_t state;
+
+	expect_system(fd);
+	expect_int(pread(fd, &state, sizeof(state),
+			 offsetof(struct receivers_file, state)),
+		   sizeof(state));
+	close(fd);
+	return state & 3;
+}
+
+/* Somebody was killed while he looked whether it has ended. */
+static void
+who_comes_takes_closing_back(void)
+{
+	struct cubby_options options = temporary();
+	cubby_mailbox *keeper = open_mailbox("m", CUBBY_CREATE, &options);
+	cubby_mailbox *user;
+	char path[PATH_MAX];
+
+	find_file("/receivers", path);
+	for (int role = 0; role <= BOTH; role++) {
+		set_state(path, 7 << 2 | STATE_CLOSING);
+		user = open_mailbox("m", role, NULL);
+		expect_int(get_state(path), STATE_OPEN);
+		cubby_close(user);
+	}
+	cubby_close(keeper);
+	expect_int(count_files(), 1);
+}
+
+static void
+who_may_not_take_closing_back_is_told(void)
+{
+	struct cubby_options options = temporary();
+	cubby_mailbox *keeper;
+	struct child child;
+	char path[PATH_MAX];
+
+	need_root();
+	share_root();
+	options.mode = 0622;
+	keeper = open_mailbox("/m", CUBBY_CREATE | BOTH, &options);
+	find_file("/receivers", path);
+	set_state(path, STATE_CLOSING);
+	in_child(&child) {
+		become(54321, 54321, 0);
+		expect_result(try_open("/m", CUBBY_SEND, NULL), -EACCES);
+		expect_result(try_open("/m", CUBBY_CREATE | CUBBY_SEND, NULL),
+			      -EACCES);
+	}
+	child_finish(&child);
+	set_state(path, STATE_DEAD);
+	in_child(&child) {
+		become(54321, 54321, 0);
+		expect_result(try_open("/m", CUBBY_SEND, NULL), -ENOENT);
+		expect_result(try_open("/m", CUBBY_CREATE | CUBBY_SEND, NULL),
+			      -EACCES);
+	}
+	child_finish(&child);
+	cubby_close(keeper);
+}
+
+static void
+a_persistent_one_that_says_it_is_dead_is_damaged(void)
+{
+	char path[PATH_MAX];
+
+	expect_ok(try_open("m", CUBBY_CREATE, NULL));
+	find_file("/receivers", path);
+	set_state(path, STATE_DEAD);
+	expect_result(try_open("m", CUBBY_CREATE | BOTH, NULL), -EBADMSG);
+	expect_result(try_open("m", CUBBY_SEND, NULL), -EBADMSG);
+	expect_ok(cubby_unlink("m"));
+	expect_ok(try_open("m", CUBBY_CREATE | CUBBY_EXCLUSIVE, NULL));
+}
+
 /* They race to be the last who leaves and the first who comes. */
 static void
 users_of_a_temporary_mailbox_come_and_go(void)
@@ -790,6 +929,7 @@ static const struct test tests[] = {
 	TEST(defaults_are_as_documented),
 	TEST(the_umask_is_not_applied),
 	TEST(a_file_in_its_place_is_no_mailbox),
+	TEST(an_empty_directory_is_in_nobodys_way),
 	TEST(a_root_that_others_may_write_is_refused),
 	TEST(a_root_of_somebody_else_is_refused),
 	TEST(a_users_directory_of_somebody_else_is_refused),
@@ -803,6 +943,10 @@ static const struct test tests[] = {
 	TEST(the_last_user_of_an_unlinked_mailbox_removes_it),
 	TEST(a_temporary_mailbox_ends_with_its_last_user),
 	TEST(a_temporary_mailbox_ends_with_its_killed_last_user),
+	TEST(what_has_ended_does_not_exist),
+	TEST(who_comes_takes_closing_back),
+	TEST(who_may_not_take_closing_back_is_told),
+	TEST(a_persistent_one_that_says_it_is_dead_is_damaged),
 	TEST(users_of_a_temporary_mailbox_come_and_go),
 	TEST(of_many_who_create_one_does),
 	TEST(all_who_create_or_open_at_once_get_it),

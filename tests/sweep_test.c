@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
+#define STEP 7 /* stops of one and of the other, where all pairs are many */
 
 static struct cubby_swept
 sweep(const char *name)
@@ -236,12 +237,23 @@ unlink_in_use(void)
 	cubby_close(mailbox);
 }
 
+static void
+let_it_end(pid_t pid)
+{
+	int status;
+
+	expect_system(ptrace(PTRACE_DETACH, pid, NULL, NULL));
+	expect_int(waitpid(pid, &status, 0), pid);
+	expect(WIFEXITED(status));
+	expect_int(WEXITSTATUS(status), 0);
+}
+
 /*
- * Runs it in a child that is killed when it enters its k-th system call.
- * Returns false if it ended before that.
+ * Runs it in a child that is stopped when it enters its k-th system call.
+ * Returns 0 if it ended before that, or stopped by itself.
  */
-static bool
-kill_at_call(void (*run)(void), int k)
+static pid_t
+stop_at_call(void (*run)(void), int k)
 {
 	pid_t pid = fork();
 	int status, left = k;
@@ -263,14 +275,28 @@ kill_at_call(void (*run)(void), int k)
 		expect_int(waitpid(pid, &status, 0), pid);
 		if (WIFEXITED(status)) {
 			expect_int(WEXITSTATUS(status), 0);
-			return false;
+			return 0;
 		}
 		expect(WIFSTOPPED(status));
+		if (WSTOPSIG(status) == SIGSTOP) {
+			let_it_end(pid);
+			return 0;
+		}
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
 			left--;
 	}
+	return pid;
+}
+
+static bool
+kill_at_call(void (*run)(void), int k)
+{
+	pid_t pid = stop_at_call(run, k);
+
+	if (!pid)
+		return false;
 	expect_system(kill(pid, SIGKILL));
-	expect_int(waitpid(pid, &status, 0), pid);
+	expect_int(waitpid(pid, NULL, 0), pid);
 	return true;
 }
 
@@ -319,6 +345,165 @@ unlinking_killed_at_each_call_is_swept(void)
 	expect_swept_after_each(unlink_in_use);
 }
 
+static void
+use_temporary(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_mailbox *mailbox;
+
+	options.lifetime = CUBBY_TEMPORARY;
+	/* It may have met another. */
+	if (cubby_open("m", CUBBY_CREATE | CUBBY_RECEIVE, &options,
+		       &mailbox) == 0)
+		cubby_close(mailbox);
+}
+
+static void
+the_end_of_a_temporary_one_killed_at_each_call_is_swept(void)
+{
+	use_temporary();
+	expect_swept_after_each(use_temporary);
+}
+
+/* Stopped at each call ------------------------------------------------------ */
+
+/* He who removes stands still, and goes on over another of that name. */
+static void
+the_end_of_one_is_not_that_of_another(void)
+{
+	pid_t pid;
+
+	use_temporary();
+	for (int k = 0; (pid = stop_at_call(use_temporary, k)); k++) {
+		cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH,
+						      NULL);
+
+		expect(k < 2000);
+		send_text(mailbox, "kept");
+		if (inspect("m").lifetime == CUBBY_PERSISTENT) {
+			cubby_close(mailbox);
+			let_it_end(pid);
+			mailbox = open_mailbox("m", CUBBY_RECEIVE, NULL);
+		} else {
+			let_it_end(pid);
+		}
+		expect_text(mailbox, "kept");
+		cubby_close(mailbox);
+		cubby_unlink("m");
+		sweep(NULL);
+		expect_int(count_files(), 1);
+	}
+}
+
+static void
+unlink_it(void)
+{
+	int result = cubby_unlink("m");
+
+	expect(result == 0 || result == -ENOENT);
+}
+
+/* Stops when he is in. */
+static void
+open_and_use(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+
+	raise(SIGSTOP);
+	send_text(mailbox, "arrives");
+	expect_text(mailbox, "arrives");
+	cubby_close(mailbox);
+}
+
+/* One comes while another unlinks, each stopped at a call: he is in all of it,
+   or in the next one. */
+static bool
+try_open_beside_unlink(int open_call, int unlink_call)
+{
+	pid_t opener, unlinker;
+	int status;
+
+	cubby_close(open_mailbox("m", CUBBY_CREATE, NULL));
+	opener = stop_at_call(open_and_use, open_call);
+	if (!opener)
+		return false;
+	unlinker = stop_at_call(unlink_it, unlink_call);
+	expect_system(ptrace(PTRACE_CONT, opener, NULL, NULL));
+	expect_int(waitpid(opener, &status, 0), opener);
+	expect(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+	if (unlinker)
+		let_it_end(unlinker);
+	let_it_end(opener);
+	cubby_unlink("m");
+	sweep(NULL);
+	expect_int(count_files(), 1);
+	return unlinker != 0;
+}
+
+static void
+nobody_is_left_inside_of_what_is_unlinked(void)
+{
+	int i, k = 0;
+
+	for (i = 0; k != 0 || i == 0; i += STEP)
+		for (k = 0; try_open_beside_unlink(i, k); k += STEP)
+			expect(i < 2000 && k < 2000);
+	expect_ok(cubby_unlink("m"));
+}
+
+/* Others' users ------------------------------------------------------------- */
+
+#define OWNER	 61001
+#define STRANGER 61004
+
+static void
+use_until(const char *name, struct gate *opened, struct gate *end)
+{
+	cubby_mailbox *mailbox = open_mailbox(name, BOTH, NULL);
+
+	gate_open(opened);
+	gate_wait(end);
+	cubby_close(mailbox);
+}
+
+static void
+a_temporary_mailbox_is_left_to_its_owner(void)
+{
+	struct gate made = gate_make(), opened = gate_make();
+	struct gate end = gate_make();
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct child owner, stranger;
+
+	share_root();
+	options.lifetime = CUBBY_TEMPORARY;
+	options.mode = 0666;
+	in_child(&owner) {
+		cubby_mailbox *mailbox;
+
+		become(OWNER, OWNER, 0);
+		mailbox = open_mailbox("/m", CUBBY_CREATE | BOTH, &options);
+		gate_open(&made);
+		gate_wait(&opened);
+		cubby_close(mailbox);
+	}
+	gate_wait(&made);
+	in_child(&stranger) {
+		become(STRANGER, STRANGER, 0);
+		use_until("/m", &opened, &end);
+		/* He was the last one, and it may still be used. */
+		cubby_close(open_mailbox("/m", BOTH, NULL));
+	}
+	child_finish(&owner);
+	gate_open(&end);
+	child_finish(&stranger);
+	in_child(&owner) {
+		become(OWNER, OWNER, 0);
+		expect_int(sweep("/m").mailboxes, 1);
+	}
+	child_finish(&owner);
+	expect_int(count_files(), 0);
+}
+
 static const struct test tests[] = {
 	TEST(there_is_nothing_to_sweep_at_first),
 	TEST(the_living_are_left_alone),
@@ -330,6 +515,10 @@ static const struct test tests[] = {
 	TEST(errors_are_told),
 	TEST(creation_killed_at_each_call_is_swept),
 	TEST(unlinking_killed_at_each_call_is_swept),
+	TEST(the_end_of_a_temporary_one_killed_at_each_call_is_swept),
+	TEST(the_end_of_one_is_not_that_of_another),
+	TEST(nobody_is_left_inside_of_what_is_unlinked),
+	TEST(a_temporary_mailbox_is_left_to_its_owner),
 };
 
 int
