@@ -25,7 +25,10 @@
 #define CALM_AFTER	4	/* turns without a sleep */
 #define POLLS		256	/* looks in vain, then a look at the clock */
 #define CLOCK_EVERY	(1 * NSEC_PER_MSEC)	/* at least, while called */
-#define STREAM		8	/* messages in a row without a wait */
+#define STREAM_RUN	4	/* messages in a row without a wait */
+#define STREAM_LOOKS	8	/* a short wait */
+#define STREAM_WAITS	8	/* of those in a row: it may be a stream */
+#define STREAM_RARELY	4096
 #define FALL_BACK	16	/* pauses */
 #define GAPS_EVERY	16	/* sweeps */
 #define COOL_EVERY	4096	/* rounds */
@@ -332,20 +335,32 @@ poll_once(struct receiver *receiver, struct wish *wish)
 }
 
 /*
- * We have caught up with a sender that is sending many. To look at once would
- * take each line from it while it writes there, and every message would cost
- * two whole transfers; a moment later there are several, and they overlap.
+ * A receiver that has caught up with a sender of many messages takes each line
+ * from it while it writes there: every message costs whole transfers, and the
+ * receiver never gets behind again. If it falls back for a moment, there are
+ * several messages, and their transfers overlap. Whether it is a stream shows
+ * only then: after many short waits a moment is tried, and it is one if that
+ * brings several in a row; if not, it is tried half as often.
  */
 static void
 fall_back(struct receiver *receiver)
 {
+	struct stream *stream = &receiver->stream;
 	uint64_t position = receiver->turn ? receiver->turn->position : 0;
+	bool run = position - stream->caught_up >= STREAM_RUN;
 	int i;
 
-	if (position - receiver->caught_up >= STREAM)
+	if (stream->tried && !run && stream->needed < STREAM_RARELY)
+		stream->needed *= 2;
+	if (run)
+		stream->needed = STREAM_WAITS;
+	stream->tried = !run && stream->quick >= stream->needed;
+	if (run || stream->tried) {
+		stream->quick = 0;
 		for (i = 0; i < FALL_BACK; i++)
 			cpu_relax();
-	receiver->caught_up = position;
+	}
+	stream->caught_up = position;
 }
 
 static int
@@ -361,6 +376,10 @@ wait_for(struct receiver *receiver, struct wish *wish, int64_t deadline)
 	spin_begin(&receiver->spin);
 	while (r == -EAGAIN && spin_again(&receiver->spin))
 		r = try_once(receiver, wish, false);
+	if (receiver->spin.looks <= STREAM_LOOKS)
+		receiver->stream.quick++;
+	else
+		receiver->stream.quick = 0;
 	spin_end(&receiver->spin, r == -EAGAIN);
 	while (r == -EAGAIN)
 		r = sleep_once(receiver, wish, deadline);
@@ -421,6 +440,7 @@ receiver_open(struct view *view, bool trusts, struct receiver *ret)
 	ret->view = view;
 	ret->trusts = trusts;
 	ret->length = 1;
+	ret->stream.needed = STREAM_WAITS;
 	ret->poll_length = 1;
 	ret->lanes = calloc(LANES_MAX, sizeof(*ret->lanes));
 	if (!ret->lanes)
