@@ -451,6 +451,31 @@ nobody_is_left_inside_of_what_is_unlinked(void)
 	expect_ok(cubby_unlink("m"));
 }
 
+/* He stands still, and unlinks another than he has looked at: its users find
+   it, too. */
+static void
+what_is_unlinked_late_is_removed_by_its_last_user(void)
+{
+	struct cubby_info info = CUBBY_INFO_INIT;
+	pid_t pid = 1;
+
+	for (int k = 0; pid; k++) {
+		cubby_mailbox *mailbox;
+
+		cubby_close(open_mailbox("m", CUBBY_CREATE, NULL));
+		pid = stop_at_call(unlink_it, k);
+		expect(k < 2000);
+		cubby_unlink("m");
+		mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+		if (pid)
+			let_it_end(pid);
+		cubby_close(mailbox);
+		if (cubby_inspect("m", &info) == 0)
+			expect_ok(cubby_unlink("m"));
+		expect_int(count_files(), 1);
+	}
+}
+
 /* Others' users ------------------------------------------------------------- */
 
 #define OWNER	 61001
@@ -518,6 +543,7 @@ static const struct test tests[] = {
 	TEST(the_end_of_a_temporary_one_killed_at_each_call_is_swept),
 	TEST(the_end_of_one_is_not_that_of_another),
 	TEST(nobody_is_left_inside_of_what_is_unlinked),
+	TEST(what_is_unlinked_late_is_removed_by_its_last_user),
 	TEST(a_temporary_mailbox_is_left_to_its_owner),
 };
 
