@@ -70,11 +70,17 @@ lane_open_writer(struct view *view, const char *name, struct lane_writer *ret);
 
 /*
  * Takes over lane N for a moment if this user's sender has left it, and gives
- * back the memory that nothing unread needs. 1: there was some; 0: none, or it
- * is in use. Errors: -ENOENT.
+ * back the memory that nothing unread needs. One with a name is left to that
+ * sender, who would be told -EBUSY meanwhile. 1: there was some; 0: none, or it
+ * is in use. Errors: -ENOENT (other numbers may have one all the same).
  */
 int
 lane_sweep(struct view *view, uint32_t lane, uint64_t *ret_bytes);
+
+/* Unlinks lanes of this user's whose makers died before they gave them a
+   number. Returns how many. */
+uint32_t
+lane_sweep_unfinished(struct view *view);
 
 /* Leaves the lane, with its backlog, to a successor. */
 void

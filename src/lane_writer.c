@@ -5,9 +5,13 @@
  *
  * A lane is made and locked under a temporary name and gets its number by a
  * rename that replaces nothing, so nobody ever sees one that is half made or
- * unlocked. It is never removed while the mailbox lives. One that its sender
- * has left is taken over: whoever gets the lock has it, finds by the sequence
- * words where it stands, and goes on.
+ * unlocked. The library never removes it while the mailbox lives; where a sender
+ * has unlinked its own, of which something was received, the number is not used
+ * for another lane. One that its sender has left is taken over: whoever gets
+ * the lock has it, finds by the sequence words where it stands, and goes on.
+ *
+ * A name has one lane: who makes one has seen that no lane bears the name, and
+ * gets the first number that was free then, or looks again.
  *
  * In its lane the sender trusts its own memory only (position, what its blocks
  * carry); what receivers write is used for one question, how far they are, and
@@ -17,6 +21,7 @@
 #include "access.h"
 #include "lane.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +30,7 @@
 #include <unistd.h>
 
 #define TEMPORARY ".new."
+#define MAKE_TRIES 8	/* while sweepers take it for what a dead one left */
 #define RING_AT_ONCE KIB(64)
 
 static int
@@ -52,7 +58,8 @@ map_writer(struct lane_writer *w, const char *name)
 		return w->fd;
 	r = shm_map(w->fd, w->view->geometry.lane_length,
 		    PROT_READ | PROT_WRITE, &w->mapping);
-	if (r == 0 && (uint64_t)st.st_size < sizeof(struct lane_file)) {
+	if (r == 0 && ((uint64_t)st.st_size < sizeof(struct lane_file) ||
+		       st.st_uid != geteuid())) {
 		shm_unmap(&w->mapping);
 		r = -EBADMSG;
 	}
@@ -62,6 +69,36 @@ map_writer(struct lane_writer *w, const char *name)
 	}
 	fill_in(w);
 	return 0;
+}
+
+/*
+ * Takes the lock of the file that we have open, whatever bears its name by now.
+ * Not through w->fd, which a child inherits, and the lock with it. Errors:
+ * -ENOENT (another bears its name, or none), and those of liveness_take_at().
+ */
+static int
+lock_writer(struct lane_writer *w, const char *name)
+{
+	struct stat ours, st;
+	int fd, r;
+
+	if (fstat(w->fd, &ours) < 0)
+		return -errno;
+	r = liveness_init();
+	if (r < 0)
+		return r;
+	liveness_fork_lock();
+	fd = shm_open_at(w->view->lanes_directory, name, O_RDWR, &st);
+	if (fd < 0)
+		r = fd;
+	else if (st.st_ino != ours.st_ino || st.st_dev != ours.st_dev)
+		r = -ENOENT;
+	else
+		r = liveness_take_fd(fd, 0, &w->life);
+	if (fd >= 0)
+		close(fd);
+	liveness_fork_unlock();
+	return r;
 }
 
 static void
@@ -138,12 +175,16 @@ make_file(struct lane_writer *w, const char *temporary, const char *name)
 	if (name)
 		strncpy(w->file->name, name, SENDER_NAME_MAX);
 	clear_ring(w);
-	return liveness_take_at(view->lanes_directory, temporary, 0, &w->life);
+	return lock_writer(w, temporary);
 }
 
-/* Gives the new lane the lowest free number from `lane` on. */
+/*
+ * Gives the new lane the lowest free number from `lane` on; one with a name,
+ * that number or none (-EEXIST): who was faster may bear the same name.
+ */
 static int
-give_number(struct lane_writer *w, const char *temporary, uint32_t lane)
+give_number(struct lane_writer *w, const char *temporary, uint32_t lane,
+	    bool named)
 {
 	int dir = w->view->lanes_directory;
 	char name[16];
@@ -155,14 +196,31 @@ give_number(struct lane_writer *w, const char *temporary, uint32_t lane)
 			w->lane = lane;
 			return 0;
 		}
-		if (errno != EEXIST)
+		if (errno != EEXIST || named)
 			return -errno;
 	}
 	return -EUSERS;
 }
 
+/*
+ * Has the number been in use before? Then its sender has unlinked its lane, and
+ * receivers would begin in the middle of ours.
+ */
+static bool
+is_worn(const struct view *view, uint32_t lane)
+{
+	const struct lane_entry *entry = &view->receivers->lanes[lane];
+
+	/* relaxed: the head moves only after something was published, and what
+	   cuts a lane off is there for good */
+	return lane < lane_entries(view) &&
+	       (word64_load_relaxed(&entry->head) !=
+		head_make(START_POSITION, 0) ||
+		word32_load_relaxed(&entry->broken));
+}
+
 static int
-make_lane(struct lane_writer *w, const char *name, uint32_t lane)
+make_numbered(struct lane_writer *w, const char *name, uint32_t lane)
 {
 	char temporary[NAME_MAX + 1];
 	int r;
@@ -173,7 +231,7 @@ make_lane(struct lane_writer *w, const char *name, uint32_t lane)
 		return r;
 	r = make_file(w, temporary, name);
 	if (r == 0)
-		r = give_number(w, temporary, lane);
+		r = give_number(w, temporary, lane, name);
 	if (r < 0) {
 		if (w->fd >= 0)
 			unlinkat(w->view->lanes_directory, temporary, 0);
@@ -183,6 +241,26 @@ make_lane(struct lane_writer *w, const char *name, uint32_t lane)
 	w->position = START_POSITION;
 	w->head = START_POSITION;
 	return 0;
+}
+
+/*
+ * -EEXIST: look at the lanes again. Either somebody was faster, or the number
+ * was worn: then the file stays there as a plug, so that the numbers have no
+ * gap, and nobody adopts it, for its head is where no message was.
+ */
+static int
+make_lane(struct lane_writer *w, const char *name, uint32_t lane)
+{
+	int tries, r = -ENOENT;
+
+	for (tries = 0; r == -ENOENT && tries < MAKE_TRIES; tries++)
+		r = make_numbered(w, name, lane);
+	if (r == 0 && is_worn(w->view, w->lane)) {
+		memset(w->file->name, 0, sizeof(w->file->name));
+		unmap_writer(w);
+		return -EEXIST;
+	}
+	return r;
 }
 
 /* Taking over ---------------------------------------------------------------- */
@@ -204,9 +282,10 @@ is_published(const struct lane_writer *w, uint64_t position)
 	       word64_load_relaxed(&cell->sequence) == position + 1;
 }
 
-/* The head's 64 bits: its cell, or the one before, tells the upper 16. */
-static uint64_t
-full_position(const struct lane_writer *w, uint64_t low48)
+/* The head's 64 bits: its cell, or the one before, tells the upper 16. Errors:
+   -EBADMSG (neither does, and it is not where a lane begins). */
+static int
+full_position(const struct lane_writer *w, uint64_t low48, uint64_t *ret)
 {
 	uint64_t i, sequence, position;
 
@@ -218,25 +297,32 @@ full_position(const struct lane_writer *w, uint64_t low48)
 		sequence = word64_load_relaxed(
 			&layout_cell(w->file, &w->view->geometry,
 				     position)->sequence);
-		if (((sequence ^ (position + 1)) & HEAD_POSITION) == 0)
-			return sequence - 1 + i;
+		if (((sequence ^ (position + 1)) & HEAD_POSITION) == 0) {
+			*ret = sequence - 1 + i;
+			return 0;
+		}
 	}
-	return START_POSITION;
+	*ret = START_POSITION;
+	return low48 == (START_POSITION & HEAD_POSITION) ? 0 : -EBADMSG;
 }
 
 /*
  * Where the lane stands: the messages from the head on are published without a
- * gap, so the first that is not is found by halving.
+ * gap, so the first that is not is found by halving. Errors: -EBADMSG (the head
+ * is not of this lane).
  */
-static void
+static int
 find_position(struct lane_writer *w)
 {
 	uint64_t head = START_POSITION, low, high, middle;
+	int r = 0;
 
 	w->entry_known = w->lane < lane_entries(w->view);
 	if (w->entry_known)
-		head = full_position(w, head_position(
-			bias_head(w->entry, head_make(head, 0))));
+		r = full_position(w, head_position(bias_head(w->entry,
+			head_make(head, 0))), &head);
+	if (r < 0)
+		return r;
 	low = head;
 	high = head + w->view->geometry.ring_cells;
 	while (low != high) {
@@ -248,6 +334,7 @@ find_position(struct lane_writer *w)
 	}
 	w->head = head;
 	w->position = low;
+	return 0;
 }
 
 /* Locked, and ours from now on. */
@@ -274,12 +361,11 @@ settle_in(struct lane_writer *w)
 		/* relaxed: as above */
 		word32_store_relaxed(&w->file->ring_hollow, 0);
 	}
-	find_position(w);
-	return 0;
+	return find_position(w);
 }
 
-/* Whatever it is called. */
-static const char ANY_NAME[] = "";
+/* For a sweep: a lane without a name, also one that is cut off. */
+static const char SWEPT[] = "";
 
 /* Whose owner lives, as a rule: without mapping it. */
 static bool
@@ -300,9 +386,6 @@ is_named(const struct lane_writer *w, const char *name)
 {
 	char found[SENDER_NAME_MAX + 1];
 
-	if (name == ANY_NAME)
-		return true;
-
 	memcpy(found, w->file->name, sizeof(found));
 	found[SENDER_NAME_MAX] = 0;
 	return !strcmp(found, name ? name : "");
@@ -317,7 +400,7 @@ adopt_lane(struct lane_writer *w, const char *name, uint32_t lane)
 
 	lane_name(lane, file);
 	/* relaxed: set once. Cut off: nobody reads it any more. */
-	if (name != ANY_NAME && lane < lane_entries(w->view) &&
+	if (name != SWEPT && lane < lane_entries(w->view) &&
 	    word32_load_relaxed(&w->view->receivers->lanes[lane].broken))
 		return -ENOENT;
 	if (!name && is_in_use(w, file))
@@ -333,7 +416,7 @@ adopt_lane(struct lane_writer *w, const char *name, uint32_t lane)
 		unmap_writer(w);
 		return -ENOENT;
 	}
-	r = liveness_take_at(w->view->lanes_directory, file, 0, &w->life);
+	r = lock_writer(w, file);
 	if (r == 0)
 		r = settle_in(w);
 	if (r < 0) {
@@ -378,7 +461,7 @@ lane_sweep(struct view *view, uint32_t lane, uint64_t *ret_bytes)
 		return -errno;
 	if (before.st_uid != geteuid() || !S_ISREG(before.st_mode))
 		return 0;
-	r = adopt_lane(&w, ANY_NAME, lane);
+	r = adopt_lane(&w, SWEPT, lane);
 	if (r < 0)
 		return 0;	/* in use, or not ours to sweep */
 	w.entry = &view->receivers->lanes[lane];
@@ -395,36 +478,101 @@ lane_sweep(struct view *view, uint32_t lane, uint64_t *ret_bytes)
 	return before.st_blocks > after.st_blocks;
 }
 
-/*
- * Looks at each lane in turn: one of this user's that can be adopted, or the
- * first number that is free.
- */
-static int
-find_lane(struct lane_writer *w, const char *name)
+/* Of this user's, and its maker is dead; or just about to lock it, and then he
+   starts over. */
+static bool
+is_unfinished(struct view *view, const char *name)
 {
-	uint32_t lane, own = 0;
-	uid_t uid = geteuid();
+	struct stat st;
+	int fd, r;
+
+	if (strncmp(name, TEMPORARY, strlen(TEMPORARY)))
+		return false;
+	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, &st);
+	if (fd < 0)
+		return false;
+	r = liveness_ask(fd, 0);
+	close(fd);
+	return r == 0 && st.st_uid == geteuid();
+}
+
+uint32_t
+lane_sweep_unfinished(struct view *view)
+{
+	int fd = openat(view->lanes_directory, ".",
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *found;
+	uint32_t removed = 0;
+	DIR *directory;
+
+	if (fd < 0)
+		return 0;
+	directory = fdopendir(fd);
+	if (!directory) {
+		close(fd);
+		return 0;
+	}
+	while ((found = readdir(directory)))
+		if (is_unfinished(view, found->d_name) &&
+		    unlinkat(view->lanes_directory, found->d_name, 0) == 0)
+			removed++;
+	closedir(directory);
+	return removed;
+}
+
+/* 0: adopted. -ENOENT: no lane has that number. -EEXIST: it is not for us. */
+static int
+try_lane(struct lane_writer *w, const char *name, uint32_t lane, uint32_t *own)
+{
 	struct stat st;
 	char file[16];
 	int r;
 
+	lane_name(lane, file);
+	if (fstatat(w->view->lanes_directory, file, &st,
+		    AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (st.st_uid != geteuid() || !S_ISREG(st.st_mode))
+		return -EEXIST;
+	++*own;
+	r = adopt_lane(w, name, lane);
+	return r == -ENOENT ? -EEXIST : r;
+}
+
+/*
+ * Looks at each lane in turn: one of this user's that can be adopted, or the
+ * first number that is free. A gap ends the numbers, as a rule; but a name may
+ * have its lane behind one, whose sender has unlinked his.
+ */
+static int
+look_for_lane(struct lane_writer *w, const char *name)
+{
+	uint32_t lane, own = 0, unused = LANES_MAX;
+	int r;
+
 	for (lane = 0; lane < LANES_MAX; lane++) {
-		lane_name(lane, file);
-		if (fstatat(w->view->lanes_directory, file, &st,
-			    AT_SYMLINK_NOFOLLOW) < 0) {
-			if (errno != ENOENT)
-				return -errno;
-			return own < LANES_PER_UID ?
-			       make_lane(w, name, lane) : -EUSERS;
-		}
-		if (st.st_uid != uid || !S_ISREG(st.st_mode))
-			continue;
-		own++;
-		r = adopt_lane(w, name, lane);
-		if (r != -ENOENT)
+		r = try_lane(w, name, lane, &own);
+		if (r != -ENOENT && r != -EEXIST)
 			return r;
+		if (r == -ENOENT && unused == LANES_MAX)
+			unused = lane;
+		if (r == -ENOENT && !name)
+			break;
 	}
-	return -EUSERS;
+	if (unused == LANES_MAX || own >= LANES_PER_UID)
+		return -EUSERS;
+	return make_lane(w, name, unused);
+}
+
+static int
+find_lane(struct lane_writer *w, const char *name)
+{
+	int r;
+
+	do
+		r = look_for_lane(w, name);
+	while (r == -EEXIST);
+	return r;
 }
 
 int

@@ -217,6 +217,35 @@ a_sleeper_is_found_without_a_doorbell(void)
 	cubby_close(sender);
 }
 
+/* In its place: receivers are beyond the beginning of whatever comes there. */
+static void
+the_number_of_a_lane_that_was_unlinked_is_left_alone(void)
+{
+	cubby_mailbox *receiver, *sender;
+	char path[PATH_MAX];
+
+	receiver = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	sender = open_mailbox("m", CUBBY_SEND, NULL);
+	for (uint64_t n = 0; n < 5; n++) {
+		send_number(sender, n);
+		expect_number(receiver, n);
+	}
+	cubby_close(sender);
+	find_file("/lane.0", path);
+	expect_system(unlink(path));
+	for (int round = 0; round < 3; round++) {
+		sender = open_mailbox("m", CUBBY_SEND, NULL);
+		for (uint64_t n = 0; n < 5; n++) {
+			send_number(sender, n);
+			expect_number(receiver, n);
+		}
+		cubby_close(sender);
+		expect_ok(cubby_sweep("m", NULL));
+	}
+	expect_int(inspect("m").lanes, 2);
+	cubby_close(receiver);
+}
+
 /* What is planted among the lanes is ignored. */
 static void
 strange_files_among_the_lanes_are_survived(void)
@@ -256,6 +285,7 @@ static const struct test tests[] = {
 	TEST(a_receivers_file_cut_short_is_told_to_all),
 	TEST(a_doorbell_cut_short_delays_at_most),
 	TEST(a_sleeper_is_found_without_a_doorbell),
+	TEST(the_number_of_a_lane_that_was_unlinked_is_left_alone),
 	TEST(strange_files_among_the_lanes_are_survived),
 };
 

@@ -3,6 +3,7 @@
 /* A sender with a name comes back to its own lane, and reads there what it
    published last. */
 #include "support/support.h"
+#include <limits.h>
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 
@@ -156,7 +157,86 @@ a_killed_sender_resumes_exactly_once(void)
 	cubby_close(receiver);
 }
 
+/* Of many that open one name at once, one gets it, and it has one lane. */
+static void
+one_of_many_at_once_gets_the_name(void)
+{
+	enum { CROWD = 4 };
+	_Atomic int *opened = shared_memory(sizeof(*opened));
+	struct gate start = gate_make(), tried = gate_make(),
+		    end = gate_make();
+	cubby_mailbox *receiver;
+
+	receiver = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	for (int round = 0; round < MANY(50); round++) {
+		struct child children[CROWD];
+
+		atomic_store(opened, 0);
+		for (int i = 0; i < CROWD; i++)
+			in_child(&children[i]) {
+				struct cubby_options options;
+				cubby_mailbox *own = NULL;
+				char name[16];
+				int result;
+
+				snprintf(name, sizeof(name), "x%d", round);
+				options = named(name);
+				gate_wait(&start);
+				result = cubby_open("m", CUBBY_SEND, &options,
+						    &own);
+				if (result == 0)
+					atomic_fetch_add(opened, 1);
+				else
+					expect_result(result, -EBUSY);
+				gate_open(&tried);
+				gate_wait(&end);
+				cubby_close(own);
+			}
+		for (int i = 0; i < CROWD; i++)
+			gate_open(&start);
+		for (int i = 0; i < CROWD; i++)
+			gate_wait(&tried);
+		expect_int(atomic_load(opened), 1);
+		for (int i = 0; i < CROWD; i++)
+			gate_open(&end);
+		for (int i = 0; i < CROWD; i++)
+			child_finish(&children[i]);
+		expect_int(inspect("m").lanes, round + 1);
+	}
+	cubby_close(receiver);
+}
+
+/* Whose sender has unlinked it: he may. */
+static void
+unlink_lane(const char *suffix)
+{
+	char path[PATH_MAX];
+
+	find_file(suffix, path);
+	expect_system(unlink(path));
+}
+
+static void
+a_name_is_found_behind_a_gap(void)
+{
+	cubby_mailbox *first, *mailbox;
+	uint64_t ada;
+
+	mailbox = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND, NULL);
+	first = mailbox;
+	mailbox = open_named("Ada");
+	ada = send_tagged(mailbox, 1).sender;
+	cubby_close(mailbox);
+	unlink_lane("/lane.0");
+	mailbox = open_named("Ada");
+	expect_int(send_tagged(mailbox, 2).sender, ada);
+	cubby_close(mailbox);
+	cubby_close(first);
+}
+
 static const struct test tests[] = {
+	TEST(one_of_many_at_once_gets_the_name),
+	TEST(a_name_is_found_behind_a_gap),
 	TEST(a_named_sender_reads_what_it_published),
 	TEST(names_have_lanes_of_their_own),
 	TEST(a_name_in_use_is_busy),
