@@ -234,7 +234,41 @@ a_name_is_found_behind_a_gap(void)
 	cubby_close(first);
 }
 
+/* Who sweeps has the lane for a moment, or longer if he is stopped; its sender
+   would be told -EBUSY. */
+static void
+a_sweep_leaves_a_named_lane_to_its_sender(void)
+{
+	static char data[100000];
+	struct cubby_swept swept = CUBBY_SWEPT_INIT;
+	struct gate sent = gate_make();
+	cubby_mailbox *receiver;
+	struct child child;
+
+	receiver = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	for (int has_name = 0; has_name < 2; has_name++) {
+		in_child(&child) {
+			cubby_mailbox *own;
+
+			own = has_name ? open_named("Ada") :
+				      open_mailbox("m", CUBBY_SEND, NULL);
+			expect_ok(cubby_send(own, data, sizeof(data)));
+			gate_open(&sent);
+			pause();
+		}
+		gate_wait(&sent);
+		child_kill(&child);
+		expect_ok(cubby_receive(receiver, data, sizeof(data), NULL));
+		expect_ok(cubby_sweep("m", &swept));
+		expect_int(swept.lanes, has_name ? 0 : 1);
+	}
+	expect_int(inspect("m").lanes, 2);
+	cubby_close(open_named("Ada"));
+	cubby_close(receiver);
+}
+
 static const struct test tests[] = {
+	TEST(a_sweep_leaves_a_named_lane_to_its_sender),
 	TEST(one_of_many_at_once_gets_the_name),
 	TEST(a_name_is_found_behind_a_gap),
 	TEST(a_named_sender_reads_what_it_published),
