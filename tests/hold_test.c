@@ -93,7 +93,7 @@ several_are_held_and_ended_in_any_order(void)
 	static const int order[] = { 3, 0, 7, 1, 9, 8, 2, 4, 6, 5 };
 	cubby_mailbox *mailbox = open_both();
 	cubby_message *messages[10];
-	char text[16];
+	char text[32];
 
 	for (int i = 0; i < 10; i++) {
 		snprintf(text, sizeof(text), "message %d", i);
@@ -479,7 +479,7 @@ too_many_holds_are_refused(void)
 	cubby_message **messages = calloc(MANY_MESSAGES, sizeof(*messages));
 	cubby_mailbox *mailbox;
 	uint64_t count = 0;
-	int result;
+	int result = 0;
 
 	expect(messages != NULL);
 	options.capacity = MANY_MESSAGES;
