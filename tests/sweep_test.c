@@ -2,6 +2,7 @@
 /* Test: timeout 240. */
 /* cubby_sweep(): cleans up behind the dead, never harms the living. */
 #include "support/support.h"
+#include "layout.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -248,15 +249,11 @@ let_it_end(pid_t pid)
 	expect_int(WEXITSTATUS(status), 0);
 }
 
-/*
- * Runs it in a child that is stopped when it enters its k-th system call.
- * Returns 0 if it ended before that, or stopped by itself.
- */
 static pid_t
-stop_at_call(void (*run)(void), int k)
+start_traced(void (*run)(void))
 {
 	pid_t pid = fork();
-	int status, left = k;
+	int status;
 
 	expect_system(pid);
 	if (pid == 0) {
@@ -269,23 +266,52 @@ stop_at_call(void (*run)(void), int k)
 	expect(WIFSTOPPED(status));
 	ptrace(PTRACE_SETOPTIONS, pid, NULL,
 	       (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
-	/* A call stops it twice: on its way in, and out. */
-	while (left >= 0) {
+	return pid;
+}
+
+/* Until it stops by itself. */
+static void
+go_to_stop(pid_t pid)
+{
+	int status;
+
+	expect_system(ptrace(PTRACE_CONT, pid, NULL, NULL));
+	expect_int(waitpid(pid, &status, 0), pid);
+	expect(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+}
+
+/* Until its k-th stop: a call stops it twice, on its way in, and out. False: it
+   has ended, or would stop by itself, before that. */
+static bool
+go_on(pid_t pid, int k)
+{
+	int status;
+
+	while (k >= 0) {
 		expect_system(ptrace(PTRACE_SYSCALL, pid, NULL, NULL));
 		expect_int(waitpid(pid, &status, 0), pid);
 		if (WIFEXITED(status)) {
 			expect_int(WEXITSTATUS(status), 0);
-			return 0;
+			return false;
 		}
 		expect(WIFSTOPPED(status));
 		if (WSTOPSIG(status) == SIGSTOP) {
 			let_it_end(pid);
-			return 0;
+			return false;
 		}
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
-			left--;
+			k--;
 	}
-	return pid;
+	return true;
+}
+
+/* Runs it in a child as far as that. 0: it has ended. */
+static pid_t
+stop_at_call(void (*run)(void), int k)
+{
+	pid_t pid = start_traced(run);
+
+	return go_on(pid, k) ? pid : 0;
 }
 
 static bool
@@ -421,16 +447,13 @@ static bool
 try_open_beside_unlink(int open_call, int unlink_call)
 {
 	pid_t opener, unlinker;
-	int status;
 
 	cubby_close(open_mailbox("m", CUBBY_CREATE, NULL));
 	opener = stop_at_call(open_and_use, open_call);
 	if (!opener)
 		return false;
 	unlinker = stop_at_call(unlink_it, unlink_call);
-	expect_system(ptrace(PTRACE_CONT, opener, NULL, NULL));
-	expect_int(waitpid(opener, &status, 0), opener);
-	expect(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+	go_to_stop(opener);
 	if (unlinker)
 		let_it_end(unlinker);
 	let_it_end(opener);
@@ -449,6 +472,76 @@ nobody_is_left_inside_of_what_is_unlinked(void)
 		for (k = 0; try_open_beside_unlink(i, k); k += STEP)
 			expect(i < 2000 && k < 2000);
 	expect_ok(cubby_unlink("m"));
+}
+
+/* As one does who looks whether it has ended, and is killed over it. */
+static void
+begin_to_close(void)
+{
+	char path[PATH_MAX];
+	uint32_t word;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/cubby-%d/m/receivers", test_root(),
+		 geteuid());
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	expect_system(fd);
+	expect_int(pread(fd, &word, sizeof(word),
+			 offsetof(struct receivers_file, state)),
+		   sizeof(word));
+	word = ((word >> 2) + 1) << 2 | STATE_CLOSING;
+	expect_int(pwrite(fd, &word, sizeof(word),
+			  offsetof(struct receivers_file, state)),
+		   sizeof(word));
+	close(fd);
+}
+
+static void
+hold_temporary(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_mailbox *mailbox;
+
+	options.lifetime = CUBBY_TEMPORARY;
+	mailbox = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, &options);
+	raise(SIGSTOP);
+	cubby_close(mailbox);
+}
+
+/* He has seen nobody, and stands still; then one comes who had seen him, and
+   another looks. */
+static bool
+try_old_answer(int open_call, int close_call)
+{
+	pid_t first = start_traced(hold_temporary), second;
+	bool more;
+
+	go_to_stop(first);
+	second = stop_at_call(open_and_use, open_call);
+	more = second && go_on(first, close_call);
+	if (second)
+		go_to_stop(second);
+	if (more && inspect("m").lifetime == CUBBY_TEMPORARY)
+		begin_to_close();
+	if (more || !second)
+		let_it_end(first);
+	if (second)
+		let_it_end(second);
+	cubby_unlink("m");
+	sweep(NULL);
+	expect_int(count_files(), 1);
+	return more;
+}
+
+static void
+an_old_answer_ends_nothing(void)
+{
+	int i, k = 0;
+
+	/* Between the answer and what follows from it are few calls. */
+	for (i = 0; k != 0 || i == 0; i += 2 * STEP)
+		for (k = 0; try_old_answer(i, k); k += 2)
+			expect(i < 2000 && k < 2000);
 }
 
 /* He stands still, and unlinks another than he has looked at: its users find
@@ -542,6 +635,7 @@ static const struct test tests[] = {
 	TEST(unlinking_killed_at_each_call_is_swept),
 	TEST(the_end_of_a_temporary_one_killed_at_each_call_is_swept),
 	TEST(the_end_of_one_is_not_that_of_another),
+	TEST(an_old_answer_ends_nothing),
 	TEST(nobody_is_left_inside_of_what_is_unlinked),
 	TEST(what_is_unlinked_late_is_removed_by_its_last_user),
 	TEST(a_temporary_mailbox_is_left_to_its_owner),
