@@ -255,7 +255,7 @@ cubby_receive(cubby_mailbox *mailbox, void *buffer, size_t size,
 	      size_t *ret_size)
 {
 	struct lane_reader *reader = NULL;
-	uint64_t taken;
+	uint64_t taken = 0;
 
 	if (likely(mailbox_check(mailbox, CUBBY_RECEIVE) == 0) &&
 	    likely(!exclusion_is_needed()))
