@@ -5,8 +5,8 @@
  *
  * A lane is made and locked under a temporary name and gets its number by a
  * rename that replaces nothing, so nobody ever sees one that is half made or
- * unlocked. The library never removes it while the mailbox lives; where a sender
- * has unlinked its own, of which something was received, the number is not used
+ * unlocked. The library never removes it while the mailbox lives; where one was
+ * unlinked by its sender after something was received, the number is not used
  * for another lane. One that its sender has left is taken over: whoever gets
  * the lock has it, finds by the sequence words where it stands, and goes on.
  *
