@@ -5,8 +5,14 @@
  * lost, none doubled, nobody else is held up. (At every instruction: see the
  * harness.)
  */
+#include "base.h"
+#include "mailbox.h"
+#include "support/forked.h"
 #include "support/support.h"
 #include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 
@@ -395,6 +401,275 @@ a_waiting_sender_outlives_its_receiver(void)
 	cubby_close(receiver);
 }
 
+/* A receiver who holds message 0, and is dead. Made before the others. */
+static void
+make_dead_holder(cubby_mailbox **ret_receiver, cubby_mailbox **ret_sender)
+{
+	struct gate held = gate_make();
+	struct child holder;
+
+	*ret_sender = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND, NULL);
+	send_number(*ret_sender, 0);
+	in_child(&holder) {
+		cubby_mailbox *own = open_mailbox("m", CUBBY_RECEIVE, NULL);
+		cubby_message *message;
+
+		expect_ok(cubby_hold(own, NULL, CUBBY_NOW, &message));
+		gate_open(&held);
+		pause();
+	}
+	gate_wait(&held);
+	*ret_receiver = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	child_kill(&holder);
+}
+
+static int64_t
+clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* What a receiver is busy with. */
+static void
+work_for(int64_t ns)
+{
+	int64_t end = clock_ns() + ns;
+
+	while (clock_ns() < end)
+		;
+}
+
+/* It never waits, and never looks in vain: each job takes 5 ms, there is always
+   another. In 400 of them it has looked for the dead. */
+static void
+a_busy_receiver_sees_a_holders_death(void)
+{
+	cubby_mailbox *receiver, *sender;
+	uint64_t number = 1;
+	int jobs = 0;
+
+	make_dead_holder(&receiver, &sender);
+	for (uint64_t n = 1; n <= 100; n++)
+		send_number(sender, n);
+	while (number != 0) {
+		cubby_message *message;
+
+		expect_ok(cubby_hold(receiver, NULL, soon(), &message));
+		memcpy(&number, cubby_message_data(message), sizeof(number));
+		work_for(5000000);
+		expect_ok(cubby_release(message));
+		send_number(sender, 1);
+		expect(++jobs < 400);
+	}
+	cubby_close(sender);
+	cubby_close(receiver);
+}
+
+/* Asks again and again, or waits for moments: in two seconds' worth it has. */
+static void
+poll_for_what_the_dead_held(int64_t wait, int64_t work)
+{
+	cubby_mailbox *receiver, *sender;
+	uint64_t number = 1;
+	int result, rounds = (int)(2000000000 / (wait + work));
+
+	make_dead_holder(&receiver, &sender);
+	do {
+		expect(rounds-- > 0);
+		result = cubby_receive_full(
+			receiver, NULL, 0,
+			wait ? cubby_deadline_after(wait) : CUBBY_NOW, &number,
+			sizeof(number), NULL, NULL);
+		work_for(work);
+	} while (result == (wait ? -ETIMEDOUT : -EAGAIN));
+	expect_ok(result);
+	expect_int(number, 0);
+	cubby_close(sender);
+	cubby_close(receiver);
+}
+
+static void
+a_polling_receiver_sees_a_holders_death(void)
+{
+	poll_for_what_the_dead_held(0, 1000000);
+}
+
+static void
+a_receiver_that_waits_for_moments_sees_a_holders_death(void)
+{
+	poll_for_what_the_dead_held(10000000, 0);
+}
+
+/* Through what others do, without a file of its own to open. */
+static void
+set_descriptors(rlim_t most, rlim_t *ret_before)
+{
+	struct rlimit limit;
+
+	expect_system(getrlimit(RLIMIT_NOFILE, &limit));
+	if (ret_before)
+		*ret_before = limit.rlim_cur;
+	limit.rlim_cur = most;
+	expect_system(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+static void
+a_receiver_without_descriptors_leaves_a_message_to_others(void)
+{
+	cubby_mailbox *poor, *other, *sender;
+	uint64_t number;
+	rlim_t before;
+
+	poor = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	other = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	sender = open_mailbox("m", CUBBY_SEND, NULL);
+	for (uint64_t n = 0; n < 3; n++) {
+		send_number(sender, n);
+		set_descriptors(0, &before);
+		expect_result(cubby_receive_full(poor, NULL, 0, CUBBY_NOW,
+						 &number, sizeof(number), NULL,
+						 NULL),
+			      -EMFILE);
+		set_descriptors(before, NULL);
+		/* It needs no look of its own for it. */
+		expect(doorbell_ringing(&other->view, 0) & 1);
+		expect_ok(cubby_receive_full(other, NULL, 0, CUBBY_NOW, &number,
+					     sizeof(number), NULL, NULL));
+		expect_int(number, n);
+	}
+	send_number(sender, 3);
+	expect_number(poor, 3);
+	cubby_close(poor);
+	cubby_close(other);
+	cubby_close(sender);
+}
+
+/* As a sender who is killed before it rings. */
+static void
+publish_silently(cubby_mailbox *sender, uint64_t number)
+{
+	struct lane_writer *writer = &sender->sender.writer;
+	struct cell *cell = lane_next_cell(writer);
+
+	expect_ok(lane_make_room(writer));
+	word64_store_relaxed(&cell->size_type, sizeof(number) << 1);
+	copy_in_relaxed(cell->bytes, &number, sizeof(number));
+	word64_store_release(&cell->sequence, ++writer->position);
+}
+
+static uint32_t
+event_of(const cubby_mailbox *mailbox, uint32_t slot)
+{
+	return word32_load_acquire(&mailbox->view.doorbell->events[slot]);
+}
+
+/* Who sees a message, and cannot take it, was perhaps the one who was rung. */
+static void
+a_receive_that_fails_passes_the_ring_on(void)
+{
+	cubby_mailbox *receiver, *sender;
+	struct child sleeper;
+	uint32_t event;
+	char byte;
+
+	receiver = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	sender = open_mailbox("m", CUBBY_SEND, NULL);
+	send_number(sender, 0);
+	expect_number(receiver, 0);
+	in_child(&sleeper)
+		expect_number(open_mailbox("m", CUBBY_RECEIVE, NULL), 1);
+	child_wait_asleep(&sleeper);
+	child_stop(&sleeper);
+	event = event_of(receiver, 1);
+	publish_silently(sender, 1);
+	expect_int(event_of(receiver, 1), event);
+	expect_result(cubby_receive_full(receiver, NULL, 0, CUBBY_NOW, &byte,
+					 sizeof(byte), NULL, NULL),
+		      -EMSGSIZE);
+	expect_int(event_of(receiver, 1), event + 1);
+	child_continue(&sleeper);
+	child_finish(&sleeper);
+	cubby_close(sender);
+	cubby_close(receiver);
+}
+
+static void
+a_hold_without_memory_passes_the_ring_on(void)
+{
+	cubby_mailbox *receiver, *sender;
+	struct child sleeper;
+	cubby_message *message;
+	uint64_t number = 0;
+	uint32_t event;
+	int result;
+
+	receiver = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	sender = open_mailbox("m", CUBBY_SEND, NULL);
+	do {
+		send_number(sender, number);
+		result = cubby_hold(receiver, NULL, CUBBY_NOW, &message);
+		number++;
+	} while (result == 0);
+	expect_result(result, -ENOSPC);
+	expect_number(receiver, number - 1);
+	in_child(&sleeper)
+		expect_number(open_mailbox("m", CUBBY_RECEIVE, NULL), number);
+	child_wait_asleep(&sleeper);
+	child_stop(&sleeper);
+	event = event_of(receiver, 1);
+	publish_silently(sender, number);
+	expect_int(event_of(receiver, 1), event);
+	expect_result(cubby_hold(receiver, NULL, CUBBY_NOW, &message), -ENOSPC);
+	expect_int(event_of(receiver, 1), event + 1);
+	child_continue(&sleeper);
+	child_finish(&sleeper);
+	cubby_close(sender);
+	cubby_close(receiver);
+}
+
+/* Its bias is buried, not revoked: for that there is no membarrier. */
+static void
+who_has_no_membarrier_gets_past_a_dead_ones_bias(void)
+{
+	struct gate biased = gate_make(), opened = gate_make();
+	struct gate killed = gate_make();
+	struct child owner, poor;
+	cubby_mailbox *sender;
+
+	sender = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND, NULL);
+	in_child(&owner) {
+		cubby_mailbox *own = open_mailbox("m", CUBBY_RECEIVE, NULL);
+
+		for (uint64_t n = 0; n < 60; n++)
+			expect_number(own, n);
+		gate_open(&biased);
+		pause();
+	}
+	for (uint64_t n = 0; n < 60; n++)
+		send_number(sender, n);
+	gate_wait(&biased);
+	expect(bias_is_set(
+		word64_load_acquire(&sender->sender.writer.entry->head)));
+	in_child(&poor) {
+		cubby_mailbox *own;
+
+		forked_deny(SYS_membarrier, ENOSYS);
+		own = open_mailbox("m", CUBBY_RECEIVE, NULL);
+		gate_open(&opened);
+		gate_wait(&killed);
+		expect_number(own, 60);
+	}
+	gate_wait(&opened);
+	child_kill(&owner);
+	send_number(sender, 60);
+	gate_open(&killed);
+	child_finish(&poor);
+	cubby_close(sender);
+}
+
 static const struct test tests[] = {
 	TEST(a_killed_sender_loses_nothing_accepted),
 	TEST(a_killed_receiver_takes_at_most_one),
@@ -405,6 +680,13 @@ static const struct test tests[] = {
 	TEST(a_stopped_receiver_holds_up_no_other),
 	TEST(a_stopped_holder_keeps_its_message_only),
 	TEST(a_waiting_sender_outlives_its_receiver),
+	TEST(a_busy_receiver_sees_a_holders_death),
+	TEST(a_polling_receiver_sees_a_holders_death),
+	TEST(a_receiver_that_waits_for_moments_sees_a_holders_death),
+	TEST(a_receiver_without_descriptors_leaves_a_message_to_others),
+	TEST(a_receive_that_fails_passes_the_ring_on),
+	TEST(a_hold_without_memory_passes_the_ring_on),
+	TEST(who_has_no_membarrier_gets_past_a_dead_ones_bias),
 };
 
 int
