@@ -3,6 +3,8 @@
 /* cubby_hold(), cubby_release(), cubby_reject(): messages read in place, and
    given back. */
 #include "support/support.h"
+#include <pthread.h>
+#include <sched.h>
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 #define MSEC INT64_C(1000000)
@@ -519,6 +521,59 @@ a_hold_makes_a_synchronous_sender_go_on(void)
 	cubby_close(mailbox);
 }
 
+struct fellow {
+	cubby_mailbox *mailbox;
+	_Atomic pid_t tid;
+};
+
+static void *
+send_when_there_is_room(void *context)
+{
+	struct fellow *fellow = context;
+
+	atomic_store(&fellow->tid, gettid());
+	send_text(fellow->mailbox, "sent");
+	return NULL;
+}
+
+/* A draft has the only place. Its end wakes who waits for one: he looks by
+   himself as well, but not before 50 ms of sleep are over. */
+static void
+an_abort_lets_a_fellow_thread_send(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct fellow fellow = { .mailbox = NULL };
+	int woken = 0;
+
+	options.capacity = 1;
+	fellow.mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+	send_text(fellow.mailbox, "first");
+	expect_text(fellow.mailbox, "first");
+	for (int round = 0; round < 20; round++) {
+		cubby_draft *draft;
+		pthread_t thread;
+		int64_t early;
+		pid_t tid;
+
+		atomic_store(&fellow.tid, 0);
+		expect_ok(cubby_reserve(fellow.mailbox, 1, CUBBY_NOW, &draft));
+		expect_int(pthread_create(&thread, NULL,
+					  send_when_there_is_room, &fellow),
+			   0);
+		while ((tid = atomic_load(&fellow.tid)) == 0)
+			sched_yield();
+		thread_wait_asleep(tid);
+		early = cubby_deadline_after(25 * MSEC);
+		cubby_abort(draft);
+		expect_int(pthread_join(thread, NULL), 0);
+		woken += cubby_deadline_after(1) < early;
+		expect_text(fellow.mailbox, "sent");
+	}
+	/* A machine under load may be late now and then. */
+	expect(woken >= 10);
+	cubby_close(fellow.mailbox);
+}
+
 static const struct test tests[] = {
 	TEST(a_held_message_is_nobody_elses),
 	TEST(messages_of_every_size_are_held),
@@ -539,6 +594,7 @@ static const struct test tests[] = {
 	TEST(a_returned_message_is_filtered_too),
 	TEST(too_many_holds_are_refused),
 	TEST(a_hold_makes_a_synchronous_sender_go_on),
+	TEST(an_abort_lets_a_fellow_thread_send),
 };
 
 int
