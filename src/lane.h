@@ -308,6 +308,19 @@ lane_copy_plain(const struct lane_reader *reader, void *buffer, uint64_t room,
 	return likely(!shm_is_broken(&reader->mapping));
 }
 
+/* Has it come? */
+static inline bool
+lane_has_plain(const struct lane_reader *reader)
+{
+	const struct cell *cell = (const struct cell *)(reader->ring +
+		((reader->position & reader->mask_cells)
+		 << reader->cell_shift));
+
+	/* LANE-A10 acquire: as LANE-A1. Pairs with LANE-R1. */
+	return reader->bias && word64_load_acquire(&cell->sequence) ==
+			       reader->position + 1;
+}
+
 /* Second: move the head. False: the bias has been taken away; ask
    lane_keep_plain() whether the message is ours all the same. */
 static FAST bool

@@ -314,9 +314,10 @@ lane_look(struct lane_reader *reader, struct sight *ret)
 		return 0;
 	if (reader->bias) {
 		r = look_at(reader, ret, reader->position);
-		/* relaxed: have we still got it? */
-		if (r || likely(word64_load_relaxed(&reader->entry->head) ==
-				reader->bias))
+		/* relaxed: have we still got it? Overtaken: we have not. */
+		if (r != -EAGAIN &&
+		    (r || likely(word64_load_relaxed(&reader->entry->head) ==
+				 reader->bias)))
 			return r;
 		lane_drop_bias(reader);
 	}

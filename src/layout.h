@@ -267,7 +267,7 @@ claim_with(uint64_t word, uint32_t slot, enum claim_state state)
  *			CAS, after the commit	committed memory
  * returned		receivers, an event	receivers: another value than
  *			count			last time: look for returned ones
- * state		receivers, by CAS	all: see mailbox.c (temporary)
+ * state		receivers, by CAS	all: see directory.c
  * chunk_owner		receivers, by CAS from	receivers: slot + 1, for good:
  *			0, once			a chunk goes with its slot
  * attention		receivers, each its own	senders: see doorbell.h

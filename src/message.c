@@ -249,6 +249,37 @@ tell_sender(struct lane_reader *reader)
 	return 0;
 }
 
+/* The message has been copied: takes it. */
+static FAST int
+take_plain(struct cubby_mailbox *mailbox, struct lane_reader *reader,
+	   void *buffer, size_t size, size_t *ret_size, uint64_t taken)
+{
+	if (unlikely(!lane_pass_plain(reader)))
+		return receive_contested(mailbox, buffer, size, ret_size,
+					 taken);
+	if (ret_size)
+		*ret_size = taken;
+	if (unlikely(lane_taken_plain(reader)))
+		return tell_sender(reader);
+	return 0;
+}
+
+/* There is none yet, or it is no plain one. */
+static int
+receive_waiting(struct cubby_mailbox *mailbox, void *buffer, size_t size,
+		size_t *ret_size)
+{
+	struct lane_reader *reader = NULL;
+	uint64_t taken = 0;
+
+	if (mailbox_check(mailbox, CUBBY_RECEIVE) == 0 &&
+	    !exclusion_is_needed())
+		reader = receiver_await_turn(&mailbox->receiver);
+	if (!reader || !lane_copy_plain(reader, buffer, size, &taken))
+		return receive_general(mailbox, buffer, size, ret_size);
+	return take_plain(mailbox, reader, buffer, size, ret_size, taken);
+}
+
 /* Of the plain case, see cubby_send(). */
 int
 cubby_receive(cubby_mailbox *mailbox, void *buffer, size_t size,
@@ -262,15 +293,8 @@ cubby_receive(cubby_mailbox *mailbox, void *buffer, size_t size,
 		reader = receiver_turn(&mailbox->receiver);
 	if (unlikely(!reader) ||
 	    unlikely(!lane_copy_plain(reader, buffer, size, &taken)))
-		return receive_general(mailbox, buffer, size, ret_size);
-	if (unlikely(!lane_pass_plain(reader)))
-		return receive_contested(mailbox, buffer, size, ret_size,
-					 taken);
-	if (ret_size)
-		*ret_size = taken;
-	if (unlikely(lane_taken_plain(reader)))
-		return tell_sender(reader);
-	return 0;
+		return receive_waiting(mailbox, buffer, size, ret_size);
+	return take_plain(mailbox, reader, buffer, size, ret_size, taken);
 }
 
 int

@@ -29,6 +29,7 @@
 #define STREAM_LOOKS	8	/* a short wait */
 #define STREAM_WAITS	8	/* of those in a row: it may be a stream */
 #define STREAM_RARELY	4096
+#define AWAIT_LOOKS	64
 #define FALL_BACK	16	/* pauses */
 #define GAPS_EVERY	16	/* sweeps */
 #define COOL_EVERY	4096	/* rounds */
@@ -393,6 +394,33 @@ leaves_it(const struct wish *wish, int r)
 	if (r == 0)
 		return wish->kind == WISH_PEEK;
 	return r != -EAGAIN && r != -ETIMEDOUT && r != -EINTR;
+}
+
+struct lane_reader *
+receiver_await_turn(struct receiver *receiver)
+{
+	struct lane_reader *reader = receiver->turn;
+	uint64_t alone;
+	int i;
+
+	if (!reader || !receiver->burst || receiver->current >= 64 ||
+	    receiver->known > 64 || !receiver->spin.budget)
+		return NULL;
+	alone = UINT64_C(1) << receiver->current;
+	fall_back(receiver);
+	for (i = 0; i < AWAIT_LOOKS; i++) {
+		if (doorbell_ringing(receiver->view, 0) != alone ||
+		    claims_returned(receiver->view) != receiver->returned)
+			return NULL;
+		if (lane_has_plain(reader)) {
+			receiver->stream.quick += i <= STREAM_LOOKS;
+			receiver->burst--;
+			return reader;
+		}
+		cpu_relax();
+	}
+	receiver->stream.quick = 0;
+	return NULL;
 }
 
 int

@@ -53,6 +53,13 @@ receiver_turn(struct receiver *receiver)
 	return receiver->turn;
 }
 
+/*
+ * Looks for a moment at the lane whose turn it is, if it is the only one that
+ * has had messages of late: quicker than at everything. NULL: there was none.
+ */
+struct lane_reader *
+receiver_await_turn(struct receiver *receiver);
+
 /* A look of one's own: at all lanes, new ones too, and at holders' lives.
    Returns how many messages of dead holders went back. */
 uint32_t

@@ -31,15 +31,18 @@ repair(void *context, uint32_t slot, bool ours)
 static void
 sweep_lanes(struct sweep *sweep)
 {
+	uint32_t lane, entries = lane_entries(sweep->view);
 	uint64_t bytes;
-	uint32_t lane;
 	int r;
 
+	lane_sweep_unfinished(sweep->view);
 	for (lane = 0; lane < LANES_MAX; lane++) {
 		bytes = 0;
 		r = lane_sweep(sweep->view, lane, &bytes);
-		if (r < 0)
+		if (r < 0 && lane >= entries)
 			return;
+		if (r < 0)
+			continue;	/* whoever made it has removed it */
 		sweep->swept.lanes += (uint64_t)r;
 		sweep->swept.bytes += bytes;
 	}
