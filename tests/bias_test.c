@@ -401,6 +401,21 @@ run_next_owner(void)
 		take_by_cas(messages);
 }
 
+/* Biases in slot 1 as soon as it can, whoever else has. */
+static void
+run_rival(void)
+{
+	uint64_t head = word64_load_acquire(&LANE->head), bias;
+
+	if (bias_is_set(head)) {
+		bias_revoke(LANE);
+		head = word64_load_acquire(&LANE->head);
+	}
+	bias = bias_is_set(head) ? 0 : bias_take(LANE, 1, head);
+	if (!bias || !take_as_owner(bias, head_position(head), messages))
+		take_by_cas(messages);
+}
+
 /* The same slot, as its next owner. */
 static void
 run_next_owner_of_the_slot(void)
@@ -761,6 +776,28 @@ owner_who_biases_again_taker_and_revoker(void **context)
 	go_through();
 }
 
+/* The old one's last store must not come into the new one's epoch. */
+static void
+owner_and_rival(void **context)
+{
+	(void)context;
+	begin(2, ANY_SWITCHES);
+	let_act(0, run_owner);
+	let_act(1, run_rival);
+	go_through();
+}
+
+static void
+owner_rival_and_taker(void **context)
+{
+	(void)context;
+	begin(2, 4);
+	let_act(0, run_owner);
+	let_act(1, run_rival);
+	let_act(2, run_taker);
+	go_through();
+}
+
 static void
 owner_who_dies_anywhere(void **context)
 {
@@ -1039,6 +1076,8 @@ main(void)
 		cmocka_unit_test(owner_taker_and_sender_who_looks),
 		cmocka_unit_test(sender_who_looks_over_two_epochs),
 		cmocka_unit_test(owner_who_biases_again_taker_and_revoker),
+		cmocka_unit_test(owner_and_rival),
+		cmocka_unit_test(owner_rival_and_taker),
 		cmocka_unit_test(owner_who_dies_anywhere),
 		cmocka_unit_test(owner_who_dies_and_two_who_repair),
 		cmocka_unit_test(revoker_who_dies_anywhere),
