@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-#define RECLAIM_AFTER	2	/* new blocks since the last one */
+#define RECLAIM_AFTER	8	/* new blocks since the last one */
 #define TRIM_EVERY	1024	/* blocks allocated */
 #define TRIM_KEEP	MIB(1)
 #define READ_TRIES	1000	/* of a claim that changes all the time */
