@@ -413,6 +413,15 @@ cubby_abort(cubby_draft *draft)
 
 /* Held messages ------------------------------------------------------------------ */
 
+/* None has come on the lane whose turn it is: look there for a moment first. */
+static void
+await_quickly(struct receiver *receiver)
+{
+	if (!exclusion_is_needed() && receiver->turn &&
+	    !lane_has_plain(receiver->turn))
+		receiver_await_turn(receiver);
+}
+
 int
 cubby_hold(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 	   int64_t deadline, cubby_message **ret)
@@ -428,6 +437,8 @@ cubby_hold(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 	r = read_filter(filter, &wish);
 	if (r < 0)
 		return r;
+	if (deadline == CUBBY_FOREVER)
+		await_quickly(&mailbox->receiver);
 	receiver_enter(&mailbox->receiver);
 	r = receiver_grant(&mailbox->receiver, &wish, deadline);
 	receiver_leave(&mailbox->receiver);
