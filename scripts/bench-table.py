@@ -15,7 +15,7 @@ CLASSES = ("near", "far")
 TESTS = {
     "round_trip": "There and back",
     "rate": "One way",
-    "fan_in": "One way, three senders",
+    "fan_in": "One way, up to three senders",
     "idle_rate": "One way, idle senders beside",
     "idle_round_trip": "There and back, idle senders beside",
     "in_place": "There and back, in place, untouched",
