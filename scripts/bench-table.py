@@ -143,6 +143,8 @@ def main():
     results = sys.argv[1] if len(sys.argv) > 1 else default
     readme = (sys.argv[2] if len(sys.argv) > 2
               else os.path.join(ROOT, "README.md"))
+    if not os.path.exists(results):
+        sys.exit("bench-table: no %s; run make bench" % results)
     with open(results, encoding="utf-8") as file:
         rows = json.load(file)
     with open(readme, encoding="utf-8") as file:
