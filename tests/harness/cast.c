@@ -431,10 +431,22 @@ cast_wake(struct run *run, bool send)
 		cast_count(run, -1);
 }
 
+/* Round its ring, so that the cell that the victim was at is another's. */
+static void
+overtake(struct run *run)
+{
+	for (int i = 0; i < 2 * CAPACITY + 3; i++) {
+		send_one(run, BYSTANDER, operation_of(run)->size);
+		cast_drain(run);
+	}
+}
+
 void
 cast_go_on(struct run *run)
 {
 	cast_drain(run);
+	if (operation_of(run)->scenery == SETTLED_VICTIM)
+		overtake(run);
 	for (int actor = BYSTANDER; actor <= SECOND; actor++) {
 		if (!run->senders[actor])
 			continue;
