@@ -33,7 +33,7 @@
 #define FALL_BACK	16	/* pauses */
 #define GAPS_EVERY	16	/* sweeps */
 #define COOL_EVERY	4096	/* rounds */
-#define COOL_MIN	8	/* lanes: fewer are looked at as quickly */
+#define COOL_MIN	1	/* lanes, for a membarrier */
 #define DEADLINE_NOW	0	/* CUBBY_NOW */
 
 /* Lanes ----------------------------------------------------------------------- */
