@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+#define READ_TRIES 1000	/* of a claim that changes all the time */
+
 void
 lane_name(uint32_t lane, char *ret)
 {
@@ -74,9 +76,14 @@ repair_claim(struct view *view, uint32_t claim, uint32_t slot, bool ours)
 {
 	struct taken taken;
 	uint64_t word;
+	int tries = 0;
 
-	if (!claims_read(view, claim, &word, &taken) ||
-	    claim_slot(word) != slot || claim_state(word) == CLAIM_FREE)
+	/* Changed meanwhile by another who repairs, and may stop there; he who
+	   gets the slot must not leave it so. */
+	while (!claims_read(view, claim, &word, &taken))
+		if (!ours || ++tries == READ_TRIES)
+			return 0;
+	if (claim_slot(word) != slot || claim_state(word) == CLAIM_FREE)
 		return 0;
 	if (claim_state(word) == CLAIM_RETURNED) {
 		/* By one who may have died before he could say so. */

@@ -350,10 +350,17 @@ run_taker(void)
 	take_by_cas(messages);
 }
 
+/* Afterwards that bias is over, whoever has ended it. */
 static void
 run_revoker(void)
 {
+	uint64_t before = word64_load_acquire(&LANE->head), after;
+
 	bias_revoke(LANE);
+	after = word64_load_acquire(&LANE->head);
+	if (bias_is_set(before) &&
+	    (before | HEAD_REVOKING) == (after | HEAD_REVOKING))
+		fail_msg("revoked, and biased as before");
 }
 
 /* In epoch 1, from message 0; leaves when it has lost it, or at the end. */

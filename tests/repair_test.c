@@ -158,7 +158,9 @@ repair_twice(enum death death, void (*outer)(void), void (*inner)(void),
 			arrange(inner, at, to_its_end ? NEVER : until);
 			outer();
 			happened = has_happened();
-			lane_repair_slot(view, DEAD, false);
+			/* Who joins has nobody who repairs after him. */
+			if (outer != bury_dead)
+				repair_dead();
 			expect_number(mailbox, number);
 			expect_empty(mailbox);
 			bury_dead();
@@ -210,6 +212,50 @@ static void
 who_joins_while_another_repairs_loses_nothing(void)
 {
 	two_repairs_lose_nothing(bury_dead, repair_dead, true);
+}
+
+static void
+who_joins_while_another_repairs_and_is_killed_loses_nothing(void)
+{
+	two_repairs_lose_nothing(bury_dead, repair_dead, false);
+}
+
+/* Another gets the slot, holds the next message and dies; and who takes his
+   bias away is stopped. */
+static void
+hold_die_and_repair(void)
+{
+	int until = inner_accesses;
+
+	inner_accesses = NEVER;
+	hold_and_die(AFTER_THE_STORE);
+	inner_accesses = until;
+	repair_dead();
+}
+
+static void
+who_dies_while_the_one_before_is_repaired_loses_nothing(void)
+{
+	bool happened = true;
+	uint64_t number = 1;
+
+	open_with_a_dead_slot();
+	for (int at = 0; happened; at++) {
+		for (int until = 0;; until++) {
+			arrange(hold_die_and_repair, at, until);
+			repair_dead();
+			happened = has_happened();
+			repair_dead();
+			if (happened)
+				expect_number(mailbox, number++);
+			expect_empty(mailbox);
+			bury_dead();
+			if (!happened || inner_accesses >= 0)
+				break;
+		}
+	}
+	cubby_close(other);
+	cubby_close(mailbox);
 }
 
 /* Slots ----------------------------------------------------------------------- */
@@ -376,6 +422,8 @@ static const struct test tests[] = {
 	TEST(who_joins_meanwhile_loses_nothing),
 	TEST(who_joins_meanwhile_and_is_killed_loses_nothing),
 	TEST(who_joins_while_another_repairs_loses_nothing),
+	TEST(who_joins_while_another_repairs_and_is_killed_loses_nothing),
+	TEST(who_dies_while_the_one_before_is_repaired_loses_nothing),
 	TEST(what_the_slots_next_owner_held_comes_back),
 	TEST(the_slots_next_owner_keeps_what_he_holds),
 	TEST(a_joiner_who_stands_still_keeps_nothing_back),
