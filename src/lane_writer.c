@@ -692,6 +692,10 @@ lane_make_room(struct lane_writer *w)
 COLD void
 lane_tell(struct lane_writer *w)
 {
+	if (w->view->fences)
+		/* LANE-F2 seq_cst: the publish before the look at `hot`. Pairs
+		   with BELL-F8. */
+		atomics_fence_seq_cst();
 	/* relaxed: as in lane_publish() */
 	if (!w->entry_known || !word32_load_relaxed(&w->entry->hot))
 		doorbell_mark(w->view, w->lane);
