@@ -32,7 +32,8 @@
  *
  * Results: 0 (or more) for success, a negative errno for failure; each errno
  * has one meaning throughout, told by cubby_strerror():
- *	-EACCES		the mailbox's mode does not let you
+ *	-EACCES		the mailbox's mode does not let you; or it has ended,
+ *			and is another user's to remove
  *	-EAGAIN		deadline CUBBY_NOW, and: nothing to receive, or full
  *	-EBADF		the handle was not opened for that role
  *	-EBADMSG	a lane (or the whole mailbox) makes no sense; it has
