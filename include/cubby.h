@@ -285,19 +285,31 @@ CUBBY_PUBLIC int
 cubby_receive(cubby_mailbox *mailbox, void *buffer, size_t size,
 	      size_t *ret_size);
 
-/* Which messages to receive. Zero: any. Set struct_size. */
+enum cubby_matching {
+	CUBBY_MATCH_ANY = 0,	/* any type, or none */
+	CUBBY_MATCH_TYPE,	/* this type exactly */
+	CUBBY_MATCH_NOT_TYPE,	/* any but this one; without a type, too */
+	CUBBY_MATCH_LOWEST	/* the lowest type there is, up to this one */
+};
+
+/* Which messages to receive. Zero: any. Set struct_size. By sender and by type
+   at the same time: -EOPNOTSUPP. */
 struct cubby_filter {
 	size_t struct_size;
 	uint64_t sender;	/* an envelope's sender; 0: anyone */
+	enum cubby_matching matching;	/* ORDER_ARRIVAL and _PRIORITY alone,
+					   else -EOPNOTSUPP */
+	int64_t type;		/* that matching is about: positive */
 };
-#define CUBBY_FILTER_INIT { sizeof(struct cubby_filter), 0 }
+#define CUBBY_FILTER_INIT { sizeof(struct cubby_filter), 0, \
+	CUBBY_MATCH_ANY, 0 }
 
 /*
  * As cubby_receive(), until a deadline; filter and ret_envelope may be NULL
  * (set ret_envelope->struct_size). CUBBY_PEEK copies the message and lets it
  * stay: it is not delivered.
  *
- * Errors: those of cubby_receive() and -EAGAIN -EINVAL -ETIMEDOUT.
+ * Errors: those of cubby_receive() and -EAGAIN -EINVAL -EOPNOTSUPP -ETIMEDOUT.
  */
 CUBBY_PUBLIC int
 cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
@@ -348,7 +360,7 @@ cubby_abort(cubby_draft *draft);
  * order. Blocks while there is none. filter may be NULL.
  *
  * Errors: -EAGAIN -EBADF -EBADMSG -ECHILD -EINTR -EINVAL -ENOMEM -ENOSPC (too
- * many are held already) -ETIMEDOUT.
+ * many are held already) -EOPNOTSUPP -ETIMEDOUT.
  */
 CUBBY_PUBLIC int
 cubby_hold(cubby_mailbox *mailbox, const struct cubby_filter *filter,

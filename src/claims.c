@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 5. May include: base atomics shm layout claims. */
+/* Layer 5. May include: base atomics shm layout parcel claims. */
 /*
  * The records of messages in hand; see claims.h for their life.
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 5. May include: base atomics shm layout. */
+/* Layer 5. May include: base atomics shm layout parcel. */
 /*
  * Claim records: which message is in whose hands.
  *
@@ -29,17 +29,7 @@
 
 #include "base.h"
 #include "layout.h"
-
-/* What a claim says of its message; also what a cell says of it. */
-struct taken {
-	uint64_t position;
-	uint64_t lane;
-	uint64_t size;
-	uint64_t tag;
-	uint64_t type;
-	uint64_t block;		/* offset in the lane's file; 0: the bytes are
-				   in the cell, and in the record */
-};
+#include "parcel.h"
 
 #define CLAIM_NONE UINT32_MAX
 

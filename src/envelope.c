@@ -12,14 +12,15 @@
 #define SMALLEST sizeof(struct cubby_envelope)
 
 int
-envelope_check(const struct cubby_envelope *envelope)
+envelope_check(const struct cubby_envelope *envelope, uint32_t order)
 {
 	if (!envelope)
 		return 0;
 	if (envelope->struct_size < SMALLEST || envelope->type < 0 ||
 	    envelope->priority < 0 || envelope->priority > PRIORITY_MAX)
 		return -EINVAL;
-	return envelope->priority ? -EOPNOTSUPP : 0;
+	return envelope->priority && order != CUBBY_ORDER_PRIORITY ?
+	       -EOPNOTSUPP : 0;
 }
 
 void

@@ -11,10 +11,10 @@
 
 #include <cubby.h>
 
-/* Is it one, and may a message of order SENDER bear it? NULL is allowed.
-   Errors: -EINVAL, -EOPNOTSUPP (a priority). */
+/* Is it one, and may a message of that order bear it? NULL is allowed.
+   Errors: -EINVAL, -EOPNOTSUPP (a priority, but for order priority). */
 int
-envelope_check(const struct cubby_envelope *envelope);
+envelope_check(const struct cubby_envelope *envelope, uint32_t order);
 
 /* Writes what the caller's struct has room for. */
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base atomics shm liveness layout names participants claims bias lane directory mailbox. */
+/* Layer 13. May include: base atomics shm liveness layout names participants claims bias lane directory handle mailbox. */
 /*
  * Looking at mailboxes from outside: everything is mapped read-only, nothing is
  * written, and nobody notices.

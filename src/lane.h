@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics clock shm liveness layout participants claims carry doorbell bias. */
+/* Layer 8. May include: base atomics clock shm liveness layout participants parcel claims carry doorbell bias. */
 /*
  * A lane: the messages of one sender on their way to the receivers.
  *
@@ -27,6 +27,7 @@
 #include "doorbell.h"
 #include "layout.h"
 #include "liveness.h"
+#include "parcel.h"
 
 /* The sender's end -------------------------------------------------------- */
 
@@ -50,13 +51,6 @@ struct lane_writer {
 	struct liveness life;
 	int fd;
 	struct carry carry;	/* begun when the first block is needed */
-};
-
-/* What is sent, apart from its bytes. */
-struct parcel {
-	uint64_t size;
-	uint64_t tag;
-	uint64_t type;
 };
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 11. May include: base atomics futex shm liveness layout options names participants directory sender taking receiver mailbox. */
+/* Layer 12. May include: base atomics futex shm liveness layout options names participants directory handle lanes mailbox. */
 /*
  * Opening, closing and unlinking.
  *
@@ -11,6 +11,7 @@
 #include "base.h"
 #include "directory.h"
 #include "futex.h"
+#include "lanes.h"
 #include "mailbox.h"
 #include "options.h"
 #include "participants.h"
@@ -96,37 +97,21 @@ struct request {
 static int
 take_part(const struct request *request, struct cubby_mailbox *mailbox)
 {
-	int flags = request->flags, r = 0;
+	int flags = request->flags, r;
 
-	if (flags & CUBBY_RECEIVE)
-		r = receiver_open(&mailbox->view,
-				  flags & CUBBY_TRUST_SENDERS,
-				  &mailbox->receiver);
-	if (r < 0)
+	r = mailbox->operations->open(mailbox, flags & ROLES, &request->options,
+				      flags & CUBBY_TRUST_SENDERS);
+	if (r < 0 || flags & ROLES)
 		return r;
-	mailbox->roles |= flags & CUBBY_RECEIVE;
-	if (flags & CUBBY_SEND)
-		r = sender_open(&mailbox->view, request->options.sender,
-				&mailbox->sender);
-	if (r < 0)
-		return r;
-	mailbox->roles |= flags & CUBBY_SEND;
-	if (!(flags & ROLES)) {
-		r = participants_stand_by(&mailbox->view, &mailbox->presence);
-		/* Who may not receive cannot: he only looks. */
-		if (r == -EACCES)
-			r = 0;
-	}
-	return r;
+	r = participants_stand_by(&mailbox->view, &mailbox->presence);
+	/* Who may not receive cannot: he only looks. */
+	return r == -EACCES ? 0 : r;
 }
 
 static void
 leave(struct cubby_mailbox *mailbox)
 {
-	if (mailbox->roles & CUBBY_SEND)
-		sender_close(&mailbox->sender);
-	if (mailbox->roles & CUBBY_RECEIVE)
-		receiver_close(&mailbox->receiver);
+	mailbox->operations->close(mailbox);
 	liveness_drop(&mailbox->presence);
 	directory_close(&mailbox->view);
 }
@@ -200,6 +185,7 @@ prepare(const struct place *place, struct cubby_mailbox *mailbox)
 	mailbox->plain_max = min_u64(mailbox->message_max,
 				     mailbox->view.geometry.inline_max);
 	mailbox->plain_min = mailbox->fixed ? mailbox->message_max : 0;
+	mailbox->operations = &lanes_operations;
 }
 
 /* Opens what exists. Errors: also those of enter(). */
@@ -353,10 +339,7 @@ cubby_open(const char *name, int flags, const struct cubby_options *options,
 static void
 forget(struct cubby_mailbox *mailbox)
 {
-	if (mailbox->roles & CUBBY_SEND)
-		sender_forget(&mailbox->sender);
-	if (mailbox->roles & CUBBY_RECEIVE)
-		receiver_forget(&mailbox->receiver);
+	mailbox->operations->forget(mailbox);
 	directory_forget(&mailbox->view);
 }
 

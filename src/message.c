@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base clock envelope sender taking receiver mailbox. */
+/* Layer 13. May include: base clock envelope parcel sender receiver handle. */
 /*
- * The public calls that move messages: they check what they are given, enter
- * one end of the handle, and leave it.
+ * The public calls that move messages: they check what they are given, and go
+ * through the handle's table of operations.
  */
 #include "base.h"
 #include "clock.h"
 #include "envelope.h"
-#include "mailbox.h"
+#include "handle.h"
 
 #define SEND_FLAGS CUBBY_SYNCHRONOUS
 #define RECEIVE_FLAGS CUBBY_PEEK
@@ -35,36 +35,20 @@ check_size(const struct cubby_mailbox *mailbox, size_t size)
 	return 0;
 }
 
-/* Waits for room and sends; *ret_position is the message's. */
-static int
-send_one(struct cubby_mailbox *mailbox, const void *data,
-	 const struct parcel *parcel, int64_t deadline, uint64_t *ret_position)
-{
-	struct sender *sender = &mailbox->sender;
-	int r;
-
-	sender_enter(sender);
-	r = sender_wait_room(sender, deadline);
-	if (likely(r == 0))
-		r = sender_send(sender, parcel, data);
-	*ret_position = sender->writer.position - 1;
-	sender_leave(sender);
-	return r;
-}
-
 static COLD int
 send_general(struct cubby_mailbox *mailbox, const void *data, size_t size)
 {
 	const struct parcel parcel = { .size = size };
-	uint64_t position;
+	struct sent sent;
 	int r;
 
-	r = mailbox_check(mailbox, CUBBY_SEND);
+	r = handle_check(mailbox, CUBBY_SEND);
 	if (r == 0)
 		r = check_size(mailbox, size);
 	if (r < 0)
 		return r;
-	return send_one(mailbox, data, &parcel, CUBBY_FOREVER, &position);
+	return mailbox->operations->send(mailbox, data, &parcel, false,
+					 CUBBY_FOREVER, &sent);
 }
 
 /*
@@ -76,7 +60,7 @@ cubby_send(cubby_mailbox *mailbox, const void *data, size_t size)
 {
 	const struct parcel parcel = { .size = size };
 
-	if (unlikely(mailbox_check(mailbox, CUBBY_SEND) < 0) ||
+	if (unlikely(handle_check(mailbox, CUBBY_SEND) < 0) ||
 	    unlikely(size > mailbox->plain_max) ||
 	    unlikely(size < mailbox->plain_min) ||
 	    unlikely(exclusion_is_needed()) ||
@@ -86,74 +70,64 @@ cubby_send(cubby_mailbox *mailbox, const void *data, size_t size)
 	return 0;
 }
 
-/* The message is queued, and stays so. */
-static int
-wait_synchronous(struct sender *sender, uint64_t position, int64_t deadline)
-{
-	int r;
-
-	sender_enter(sender);
-	r = sender_wait_passed(sender, position, deadline);
-	sender_leave(sender);
-	return r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR ? -EINPROGRESS :
-	       r;
-}
-
 static int
 check_send(const struct cubby_mailbox *mailbox, const void *data, size_t size,
 	   const struct cubby_envelope *envelope, int flags)
 {
 	int r;
 
-	r = mailbox_check(mailbox, CUBBY_SEND);
+	r = handle_check(mailbox, CUBBY_SEND);
 	if (r < 0)
 		return r;
 	if ((!data && size) || flags & ~SEND_FLAGS)
 		return -EINVAL;
-	r = envelope_check(envelope);
+	r = envelope_check(envelope, mailbox->view.attributes.order);
 	return r < 0 ? r : check_size(mailbox, size);
+}
+
+static struct parcel
+make_parcel(size_t size, const struct cubby_envelope *envelope)
+{
+	struct parcel parcel = { .size = size };
+
+	if (envelope) {
+		parcel.tag = envelope->tag;
+		parcel.type = (uint64_t)envelope->type;
+		parcel.priority = (uint32_t)envelope->priority;
+	}
+	return parcel;
 }
 
 int
 cubby_send_full(cubby_mailbox *mailbox, const void *data, size_t size,
 		struct cubby_envelope *envelope, int flags, int64_t deadline)
 {
-	struct parcel parcel = { .size = size };
-	uint64_t position;
+	struct parcel parcel;
+	struct sent sent;
 	int r;
 
 	r = check_send(mailbox, data, size, envelope, flags);
 	if (unlikely(r < 0))
 		return r;
-	if (envelope) {
-		parcel.tag = envelope->tag;
-		parcel.type = (uint64_t)envelope->type;
-	}
-	r = send_one(mailbox, data, &parcel, deadline, &position);
-	if (unlikely(r < 0))
-		return r;
-	envelope_sent(envelope, mailbox->sender.writer.lane + 1, position + 1);
-	if (flags & CUBBY_SYNCHRONOUS)
-		return wait_synchronous(&mailbox->sender, position, deadline);
-	return 0;
+	parcel = make_parcel(size, envelope);
+	r = mailbox->operations->send(mailbox, data, &parcel,
+				      flags & CUBBY_SYNCHRONOUS, deadline,
+				      &sent);
+	if (r == 0 || r == -EINPROGRESS)
+		envelope_sent(envelope, sent.sender, sent.sequence);
+	return r;
 }
 
 int
 cubby_wait_received(cubby_mailbox *mailbox, uint64_t sequence, int64_t deadline)
 {
-	struct sender *sender = &mailbox->sender;
-	int r;
+	int r = handle_check(mailbox, CUBBY_SEND);
 
-	r = mailbox_check(mailbox, CUBBY_SEND);
 	if (r < 0)
 		return r;
-	sender_enter(sender);
-	if (!sequence || (int64_t)(sender->writer.position - sequence) < 0)
-		r = -EINVAL;
-	else
-		r = sender_wait_passed(sender, sequence - 1, deadline);
-	sender_leave(sender);
-	return r;
+	if (!sequence)
+		return -EINVAL;
+	return mailbox->operations->wait_received(mailbox, sequence, deadline);
 }
 
 int
@@ -163,12 +137,10 @@ cubby_published(cubby_mailbox *mailbox, uint64_t *ret_sequence,
 	uint64_t sequence, tag;
 	int r;
 
-	r = mailbox_check(mailbox, CUBBY_SEND);
+	r = handle_check(mailbox, CUBBY_SEND);
 	if (r < 0)
 		return r;
-	sender_enter(&mailbox->sender);
-	lane_last_published(&mailbox->sender.writer, &sequence, &tag);
-	sender_leave(&mailbox->sender);
+	mailbox->operations->published(mailbox, &sequence, &tag);
 	if (ret_sequence)
 		*ret_sequence = sequence;
 	if (ret_tag)
@@ -178,25 +150,37 @@ cubby_published(cubby_mailbox *mailbox, uint64_t *ret_sequence,
 
 /* Receiving --------------------------------------------------------------------- */
 
+/* What the first version had; no caller knows less. */
+#define FILTER_SMALLEST offsetof(struct cubby_filter, matching)
+
 static int
 read_filter(const struct cubby_filter *filter, struct wish *wish)
 {
+	struct cubby_filter f = CUBBY_FILTER_INIT;
+
 	if (!filter)
 		return 0;
-	if (filter->struct_size < sizeof(*filter))
+	if (filter->struct_size < FILTER_SMALLEST)
 		return -EINVAL;
-	wish->sender = filter->sender;
+	memcpy(&f, filter, min_u64(filter->struct_size, sizeof(f)));
+	if (f.matching > CUBBY_MATCH_LOWEST ||
+	    (f.matching ? f.type <= 0 : f.type != 0))
+		return -EINVAL;
+	wish->sender = f.sender;
+	wish->matching = f.matching;
+	wish->type = (uint64_t)f.type;
 	return 0;
 }
 
 static void
 describe(const struct taken *taken, uid_t uid, uint32_t deliveries,
-	 struct cubby_envelope *ret)
+	 uint32_t priority, struct cubby_envelope *ret)
 {
 	struct cubby_envelope full = CUBBY_ENVELOPE_INIT;
 
 	full.tag = taken->tag;
 	full.type = (int64_t)taken->type;
+	full.priority = (int32_t)priority;
 	full.uid = uid;
 	full.sender = taken->lane + 1;
 	full.sequence = taken->position + 1;
@@ -212,15 +196,12 @@ receive_general(struct cubby_mailbox *mailbox, void *buffer, size_t size,
 {
 	struct wish wish = { .kind = WISH_COPY, .buffer = buffer,
 			     .size = size };
-	struct receiver *receiver = &mailbox->receiver;
 	int r;
 
-	r = mailbox_check(mailbox, CUBBY_RECEIVE);
+	r = handle_check(mailbox, CUBBY_RECEIVE);
 	if (r < 0)
 		return r;
-	receiver_enter(receiver);
-	r = receiver_grant(receiver, &wish, CUBBY_FOREVER);
-	receiver_leave(receiver);
+	r = mailbox->operations->receive(mailbox, &wish, CUBBY_FOREVER);
 	if (ret_size && (r == 0 || r == -EMSGSIZE))
 		*ret_size = wish.taken.size;
 	return r;
@@ -272,7 +253,7 @@ receive_waiting(struct cubby_mailbox *mailbox, void *buffer, size_t size,
 	struct lane_reader *reader = NULL;
 	uint64_t taken = 0;
 
-	if (mailbox_check(mailbox, CUBBY_RECEIVE) == 0 &&
+	if (handle_check(mailbox, CUBBY_RECEIVE) == 0 &&
 	    !exclusion_is_needed())
 		reader = receiver_await_turn(&mailbox->receiver);
 	if (!reader || !lane_copy_plain(reader, buffer, size, &taken))
@@ -288,7 +269,7 @@ cubby_receive(cubby_mailbox *mailbox, void *buffer, size_t size,
 	struct lane_reader *reader = NULL;
 	uint64_t taken = 0;
 
-	if (likely(mailbox_check(mailbox, CUBBY_RECEIVE) == 0) &&
+	if (likely(handle_check(mailbox, CUBBY_RECEIVE) == 0) &&
 	    likely(!exclusion_is_needed()))
 		reader = receiver_turn(&mailbox->receiver);
 	if (unlikely(!reader) ||
@@ -306,7 +287,7 @@ cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 			     .size = size };
 	int r;
 
-	r = mailbox_check(mailbox, CUBBY_RECEIVE);
+	r = handle_check(mailbox, CUBBY_RECEIVE);
 	if (unlikely(r < 0))
 		return r;
 	if ((!buffer && size) || flags & ~RECEIVE_FLAGS ||
@@ -317,13 +298,12 @@ cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 		return r;
 	if (flags & CUBBY_PEEK)
 		wish.kind = WISH_PEEK;
-	receiver_enter(&mailbox->receiver);
-	r = receiver_grant(&mailbox->receiver, &wish, deadline);
-	receiver_leave(&mailbox->receiver);
+	r = mailbox->operations->receive(mailbox, &wish, deadline);
 	if (ret_size && (r == 0 || r == -EMSGSIZE))
 		*ret_size = wish.taken.size;
 	if (r == 0 && ret_envelope)
-		describe(&wish.taken, wish.uid, wish.deliveries, ret_envelope);
+		describe(&wish.taken, wish.uid, wish.deliveries, wish.priority,
+			 ret_envelope);
 	return r;
 }
 
@@ -333,24 +313,18 @@ int
 cubby_reserve(cubby_mailbox *mailbox, size_t size, int64_t deadline,
 	      cubby_draft **ret)
 {
-	struct sender *sender = &mailbox->sender;
 	int r;
 
-	r = mailbox_check(mailbox, CUBBY_SEND);
+	r = handle_check(mailbox, CUBBY_SEND);
 	if (r < 0)
 		return r;
 	if (!ret)
 		return -EINVAL;
 	r = check_size(mailbox, size);
-	if (r < 0)
-		return r;
-	sender_enter(sender);
-	r = sender_wait_room(sender, deadline);
 	if (r == 0)
-		r = sender_reserve(sender, size, ret);
+		r = mailbox->operations->reserve(mailbox, size, deadline, ret);
 	if (r == 0)
 		(*ret)->owner = mailbox;
-	sender_leave(sender);
 	return r;
 }
 
@@ -370,9 +344,8 @@ int
 cubby_commit(cubby_draft *draft, size_t size, struct cubby_envelope *envelope)
 {
 	struct cubby_mailbox *mailbox = draft->owner;
-	struct sender *sender = &mailbox->sender;
-	struct parcel parcel = { .size = size };
-	uint64_t position;
+	struct parcel parcel;
+	struct sent sent;
 	int r;
 
 	r = check_send(mailbox, draft, size, envelope, 0);
@@ -380,19 +353,10 @@ cubby_commit(cubby_draft *draft, size_t size, struct cubby_envelope *envelope)
 		return r;
 	if (size > draft->size)
 		return -EMSGSIZE;
-	if (envelope) {
-		parcel.tag = envelope->tag;
-		parcel.type = (uint64_t)envelope->type;
-	}
-	sender_enter(sender);
-	position = sender->writer.position;
-	if (lane_is_broken(&sender->writer))
-		r = -EBADMSG;
-	else
-		sender_commit(sender, draft, &parcel);
-	sender_leave(sender);
+	parcel = make_parcel(size, envelope);
+	r = mailbox->operations->commit(mailbox, draft, &parcel, &sent);
 	if (r == 0)
-		envelope_sent(envelope, sender->writer.lane + 1, position + 1);
+		envelope_sent(envelope, sent.sender, sent.sequence);
 	return r;
 }
 
@@ -404,23 +368,12 @@ cubby_abort(cubby_draft *draft)
 	if (!draft)
 		return;
 	mailbox = draft->owner;
-	if (mailbox_check(mailbox, CUBBY_SEND) < 0)
+	if (handle_check(mailbox, CUBBY_SEND) < 0)
 		return;		/* a child's: freed with its handle */
-	sender_enter(&mailbox->sender);
-	sender_abort(&mailbox->sender, draft);
-	sender_leave(&mailbox->sender);
+	mailbox->operations->abort(mailbox, draft);
 }
 
 /* Held messages ------------------------------------------------------------------ */
-
-/* None has come on the lane whose turn it is: look there for a moment first. */
-static void
-await_quickly(struct receiver *receiver)
-{
-	if (!exclusion_is_needed() && receiver->turn &&
-	    !lane_has_plain(receiver->turn))
-		receiver_await_turn(receiver);
-}
 
 int
 cubby_hold(cubby_mailbox *mailbox, const struct cubby_filter *filter,
@@ -429,7 +382,7 @@ cubby_hold(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 	struct wish wish = { .kind = WISH_HOLD };
 	int r;
 
-	r = mailbox_check(mailbox, CUBBY_RECEIVE);
+	r = handle_check(mailbox, CUBBY_RECEIVE);
 	if (r < 0)
 		return r;
 	if (!ret)
@@ -437,11 +390,7 @@ cubby_hold(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 	r = read_filter(filter, &wish);
 	if (r < 0)
 		return r;
-	if (deadline == CUBBY_FOREVER)
-		await_quickly(&mailbox->receiver);
-	receiver_enter(&mailbox->receiver);
-	r = receiver_grant(&mailbox->receiver, &wish, deadline);
-	receiver_leave(&mailbox->receiver);
+	r = mailbox->operations->receive(mailbox, &wish, deadline);
 	if (r < 0)
 		return r;
 	wish.held->owner = mailbox;
@@ -466,8 +415,8 @@ cubby_message_envelope(const cubby_message *message, struct cubby_envelope *ret)
 {
 	if (!ret || ret->struct_size < sizeof(size_t))
 		return -EINVAL;
-	describe(&message->taken, message->reader->uid,
-		 claim_deliveries(message->word), ret);
+	describe(&message->taken, message->uid, message->deliveries,
+		 message->priority, ret);
 	return 0;
 }
 
@@ -477,13 +426,10 @@ cubby_release(cubby_message *message)
 	struct cubby_mailbox *mailbox = message->owner;
 	int r;
 
-	r = mailbox_check(mailbox, CUBBY_RECEIVE);
+	r = handle_check(mailbox, CUBBY_RECEIVE);
 	if (r < 0)
 		return r;	/* a child's: freed with its handle */
-	receiver_enter(&mailbox->receiver);
-	r = taking_release(&mailbox->receiver, message);
-	receiver_leave(&mailbox->receiver);
-	return r;
+	return mailbox->operations->release(mailbox, message);
 }
 
 int
@@ -492,11 +438,9 @@ cubby_reject(cubby_message *message)
 	struct cubby_mailbox *mailbox = message->owner;
 	int r;
 
-	r = mailbox_check(mailbox, CUBBY_RECEIVE);
+	r = handle_check(mailbox, CUBBY_RECEIVE);
 	if (r < 0)
 		return r;
-	receiver_enter(&mailbox->receiver);
-	taking_reject(&mailbox->receiver, message);
-	receiver_leave(&mailbox->receiver);
+	mailbox->operations->reject(mailbox, message);
 	return 0;
 }

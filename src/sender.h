@@ -11,15 +11,6 @@
 #include "lane.h"
 #include "spin.h"
 
-/* A message being written. */
-struct cubby_draft {
-	struct cubby_draft *next, *previous;	/* of the open ones */
-	uint64_t size;		/* reserved */
-	uint64_t block;		/* 0: in private memory, behind this */
-	void *data;
-	void *owner;		/* the handle */
-};
-
 struct sender {
 	struct view *view;
 	struct lane_writer writer;

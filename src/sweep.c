@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base shm liveness layout names participants lane directory mailbox. */
+/* Layer 13. May include: base shm liveness layout names participants lane directory handle mailbox. */
 /*
  * Cleaning up behind the dead. Each step is one that a participant takes by
  * itself sooner or later; a sweep takes them all now. It never touches what a

@@ -12,18 +12,6 @@
 #include "lane.h"
 #include "spin.h"
 
-/* A message being held. */
-struct cubby_message {
-	struct cubby_message *next, *previous;	/* of those held; `next` of the spare */
-	void *owner;			/* the handle */
-	const void *data;
-	void *copy;			/* ours, of another user's; or NULL */
-	const struct lane_reader *reader;
-	struct taken taken;
-	uint32_t claim;
-	uint64_t word;
-};
-
 /* Do messages come faster than they are waited for? See receiver.c. */
 struct stream {
 	uint64_t caught_up;	/* position at the last wait */
@@ -59,21 +47,6 @@ struct receiver {
 	struct exclusion exclusion;
 	struct cubby_message *held;
 	struct cubby_message *spare;
-};
-
-enum wish_kind { WISH_COPY, WISH_PEEK, WISH_HOLD };
-
-/* What a call asks for, and what it gets. */
-struct wish {
-	enum wish_kind kind;
-	uint64_t sender;	/* lane + 1, or 0: anyone's */
-	void *buffer;
-	uint64_t size;		/* of the buffer */
-	/* out */
-	struct taken taken;
-	uid_t uid;
-	uint32_t deliveries;
-	struct cubby_message *held;
 };
 
 /* The reader of a lane, opened if it has to be; NULL: no such lane, or something

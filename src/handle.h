@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 11. May include: base atomics futex shm liveness layout parcel participants directory sender taking receiver. */
+/*
+ * A handle: a mailbox that is open, and the table of what carries its messages.
+ *
+ * The public calls (message.c) check what they are given and go through the
+ * table: lanes.c for order sender, queue_calls.c for the others. Only the plain
+ * case of order sender is done by them at once, without a call.
+ */
+#ifndef CUBBY_HANDLE_H
+#define CUBBY_HANDLE_H
+
+#include "base.h"
+#include "layout.h"
+#include "liveness.h"
+#include "parcel.h"
+#include "receiver.h"
+#include "sender.h"
+
+#include <cubby.h>
+#include <limits.h>
+
+struct cubby_mailbox;
+
+/*
+ * What a mechanism does. The handle has been checked, and is open for the role;
+ * sizes fit the mailbox. Errors are those of the public calls.
+ *
+ * send		parcel->size bytes; sequence and sender of the message in *ret
+ * reserve	*ret_draft, but for its owner
+ * commit	size fits the draft
+ * receive	grants the wish
+ */
+struct sent {
+	uint64_t sender;
+	uint64_t sequence;
+};
+
+struct operations {
+	int (*open)(struct cubby_mailbox *mailbox, uint32_t roles,
+		    const struct cubby_options *options, bool trusts);
+	/* Leaves those roles of the handle that it has got. */
+	void (*close)(struct cubby_mailbox *mailbox);
+	/* In a child after fork(). */
+	void (*forget)(struct cubby_mailbox *mailbox);
+
+	int (*send)(struct cubby_mailbox *mailbox, const void *data,
+		    const struct parcel *parcel, bool synchronous,
+		    int64_t deadline, struct sent *ret);
+	int (*wait_received)(struct cubby_mailbox *mailbox, uint64_t sequence,
+			     int64_t deadline);
+	void (*published)(struct cubby_mailbox *mailbox, uint64_t *ret_sequence,
+			  uint64_t *ret_tag);
+	int (*reserve)(struct cubby_mailbox *mailbox, uint64_t size,
+		       int64_t deadline, struct cubby_draft **ret_draft);
+	int (*commit)(struct cubby_mailbox *mailbox, struct cubby_draft *draft,
+		      const struct parcel *parcel, struct sent *ret);
+	void (*abort)(struct cubby_mailbox *mailbox, struct cubby_draft *draft);
+
+	int (*receive)(struct cubby_mailbox *mailbox, struct wish *wish,
+		       int64_t deadline);
+	int (*release)(struct cubby_mailbox *mailbox,
+		       struct cubby_message *message);
+	void (*reject)(struct cubby_mailbox *mailbox,
+		       struct cubby_message *message);
+};
+
+struct cubby_mailbox {
+	uint64_t process;	/* liveness_process() of who opened it */
+	uint32_t roles;		/* CUBBY_SEND, CUBBY_RECEIVE */
+	bool fixed;		/* messages of message_max bytes exactly */
+	uint64_t message_max;
+	uint64_t plain_min, plain_max;	/* sizes that go into a cell of a lane */
+	const struct operations *operations;
+	char entry[NAME_MAX + 1];	/* in the directory it lies in */
+	struct view view;
+	struct liveness presence;	/* of a handle without a role */
+	struct sender sender;
+	struct receiver receiver;
+};
+
+/* -ECHILD: inherited through fork(); -EBADF: not opened for that role. */
+static inline int
+handle_check(const struct cubby_mailbox *mailbox, uint32_t role)
+{
+	if (unlikely(mailbox->process != liveness_process()))
+		return -ECHILD;
+	return likely(mailbox->roles & role) ? 0 : -EBADF;
+}
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 5. May include: base. */
+/*
+ * A message on its way between a public call and what carries it, lanes or a
+ * queue: what is sent, what is asked for, what is got, and the handles of those
+ * that are being written and being held. All private.
+ */
+#ifndef CUBBY_PARCEL_H
+#define CUBBY_PARCEL_H
+
+#include "base.h"
+
+#include <cubby.h>
+
+/* What is sent, apart from its bytes. */
+struct parcel {
+	uint64_t size;
+	uint64_t tag;
+	uint64_t type;
+	uint32_t priority;
+};
+
+/* What a cell, a claim or a slot says of its message. */
+struct taken {
+	uint64_t position;
+	uint64_t lane;		/* or participant */
+	uint64_t size;
+	uint64_t tag;
+	uint64_t type;
+	uint64_t block;		/* offset in the lane's file; 0: the bytes are
+				   in the cell, and in the record */
+};
+
+enum wish_kind { WISH_COPY, WISH_PEEK, WISH_HOLD };
+
+/* What a call asks for, and what it gets. */
+struct wish {
+	enum wish_kind kind;
+	uint64_t sender;	/* an envelope's, or 0: anyone's */
+	enum cubby_matching matching;	/* of types */
+	uint64_t type;
+	void *buffer;
+	uint64_t size;		/* of the buffer */
+	/* out */
+	struct taken taken;
+	uid_t uid;
+	uint32_t deliveries;
+	uint32_t priority;
+	struct cubby_message *held;
+};
+
+/* A message being written. */
+struct cubby_draft {
+	struct cubby_draft *next, *previous;	/* of the open ones */
+	uint64_t size;		/* reserved */
+	uint64_t block;		/* lane: 0: in private memory, behind this;
+				   queue: the slot */
+	void *data;
+	void *owner;		/* the handle */
+};
+
+/* A message being held. */
+struct cubby_message {
+	struct cubby_message *next, *previous;	/* of those held; `next` of the spare */
+	void *owner;			/* the handle */
+	const void *data;
+	void *copy;			/* ours, of another user's; or NULL */
+	const struct lane_reader *reader;
+	struct taken taken;
+	uid_t uid;
+	uint32_t deliveries;
+	uint32_t priority;
+	uint32_t claim;			/* queue: the slot */
+	uint64_t word;
+};
+
+#endif
