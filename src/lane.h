@@ -126,6 +126,11 @@ lane_return_place(struct lane_writer *writer)
 	writer->limit++;
 }
 
+/* Begins the account of the lane's blocks, with those that a predecessor has
+   left in use. lane_allocate() does so by itself. Errors: -ENOMEM -EBADMSG. */
+int
+lane_start_carry(struct lane_writer *writer);
+
 /* Memory for a message that does not fit into a cell. Errors: -ENOSPC ... */
 int
 lane_allocate(struct lane_writer *writer, uint64_t size, int64_t deadline,
