@@ -36,8 +36,8 @@
  *			and is another user's to remove
  *	-EAGAIN		deadline CUBBY_NOW, and: nothing to receive, or full
  *	-EBADF		the handle was not opened for that role
- *	-EBADMSG	a lane (or the whole mailbox) makes no sense; it has
- *			been cut off, the others go on
+ *	-EBADMSG	a lane (or the whole mailbox, or a region) makes no
+ *			sense; it has been cut off, the others go on
  *	-ECHILD		the handle was opened before fork(); open your own
  *	-EEXIST		the mailbox exists (CUBBY_EXCLUSIVE), or exists with
  *			other attributes
@@ -88,6 +88,9 @@ typedef struct cubby_mailbox cubby_mailbox;
 typedef struct cubby_draft cubby_draft;
 typedef struct cubby_message cubby_message;
 
+/* Shared memory that is open. */
+typedef struct cubby_region cubby_region;
+
 #define CUBBY_NAME_MAX 200
 
 /* Deadlines ------------------------------------------------------------- */
@@ -115,7 +118,9 @@ enum cubby_flags {
 	/* cubby_send_full */
 	CUBBY_SYNCHRONOUS = 1 << 5,	/* return when a receiver has it */
 	/* cubby_receive_full */
-	CUBBY_PEEK = 1 << 6		/* copy it, and let it stay */
+	CUBBY_PEEK = 1 << 6,		/* copy it, and let it stay */
+	/* cubby_region_open */
+	CUBBY_WRITE = 1 << 7		/* for reading and writing */
 };
 
 enum cubby_order {
@@ -397,6 +402,127 @@ cubby_release(cubby_message *message);
  */
 CUBBY_PUBLIC int
 cubby_reject(cubby_message *message);
+
+/* Shared memory --------------------------------------------------------- */
+
+/*
+ * A region is memory that processes share: each sees at once what the others
+ * write, and nothing of it is copied. Who uses it keeps them out of each
+ * other's way (see cubby_sync.h). It has a name (the names of regions and of
+ * mailboxes do not clash), lives until it is unlinked and nobody has it open
+ * any more, and may grow; nothing that anybody has mapped is moved by that.
+ */
+
+/* What to make, and what to expect of what exists. Set struct_size; zero
+   elsewhere means the default, or "whatever it is". */
+struct cubby_region_options {
+	size_t struct_size;
+	uint64_t size;		/* bytes, to begin with; default 4096. One that
+				   exists must be as large: else -EEXIST */
+	uint64_t size_max;	/* bytes that it may grow to: address space, no
+				   memory. Rounded up to 4096; default: size or
+				   1 GiB, whichever is more (64 MiB in a 32-bit
+				   process). One that exists must have the
+				   same */
+	mode_t mode;		/* r: may read, w: may write, and so read;
+				   default 0600; the umask is not applied */
+	const char *group;	/* name or number; default: the process's */
+};
+#define CUBBY_REGION_OPTIONS_INIT \
+	{ sizeof(struct cubby_region_options), 0, 0, 0, NULL }
+
+/*
+ * Attaches the region called name. flags: CUBBY_WRITE (without it, it is mapped
+ * for reading, and a store there is SIGSEGV), CUBBY_CREATE, CUBBY_EXCLUSIVE.
+ * options may be NULL. Does not wait for other processes. *ret is yours to
+ * cubby_region_close().
+ *
+ * name NULL, with CUBBY_CREATE: a region without a name, of this handle alone,
+ * attached for writing; it ends with the handle.
+ *
+ * Errors: -EACCES -EBADMSG -EEXIST -EFBIG -EINVAL -ENAMETOOLONG -ENOENT
+ * -ENOMEM -ENOSPC -ENOTDIR -EOPNOTSUPP (the file system cannot make files
+ * without a name) -EPERM -EPROTO -EUSERS (1024 have it attached for writing),
+ * and the kernel's.
+ */
+CUBBY_PUBLIC int
+cubby_region_open(const char *name, int flags,
+		  const struct cubby_region_options *options,
+		  cubby_region **ret);
+
+/*
+ * Where the region lies in this process, on a page boundary; all zeros at
+ * first. Stays the same as long as the handle is open, however it grows. NULL
+ * in a child after fork().
+ */
+CUBBY_PUBLIC void *
+cubby_region_data(const cubby_region *region);
+
+/*
+ * How many bytes may be touched now: what others have added counts at once.
+ * Never becomes less. What lies beyond reads as zeros or not at all, and to
+ * touch it ends the handle's calls with -EBADMSG. 0 in a child after fork().
+ */
+CUBBY_PUBLIC uint64_t
+cubby_region_size(const cubby_region *region);
+
+/*
+ * Makes it size bytes at least, for all who have it attached; a smaller size
+ * than it has changes nothing. What is new is zeros. Does not block. On failure
+ * it has the size that it had.
+ *
+ * Errors: -EACCES (attached for reading) -EBADMSG (the region's file makes no
+ * sense) -ECHILD -EFBIG (beyond size_max, or RLIMIT_FSIZE) -ENOSPC.
+ */
+CUBBY_PUBLIC int
+cubby_region_grow(cubby_region *region, uint64_t size);
+
+/*
+ * Detaches; NULL is allowed. A region with a name stays, one without a name
+ * ends. No other thread may be using the handle. In a child after fork() it
+ * only frees the handle.
+ */
+CUBBY_PUBLIC void
+cubby_region_close(cubby_region *region);
+
+/*
+ * Takes the name away. Those who have it attached keep it until they close; the
+ * name can be used for a new region at once.
+ *
+ * Errors: -EACCES -EINVAL -ENAMETOOLONG -ENOENT -ENOTDIR -EPERM.
+ */
+CUBBY_PUBLIC int
+cubby_region_unlink(const char *name);
+
+/* Calls visit as cubby_list() does, with the names of regions. Errors: those of
+   cubby_list() and -EINVAL. */
+CUBBY_PUBLIC int
+cubby_region_list(int (*visit)(const char *name, void *context),
+		  void *context);
+
+/* What cubby_region_inspect() tells. Set struct_size. */
+struct cubby_region_info {
+	size_t struct_size;
+	uint64_t size;
+	uint64_t size_max;
+	uint64_t memory;	/* bytes of memory in use */
+	mode_t mode;		/* without what was granted besides */
+	uid_t uid;		/* the owner */
+	gid_t gid;
+	uint64_t attached;	/* for writing, now; CUBBY_UNKNOWN to those who
+				   may not write it */
+};
+#define CUBBY_REGION_INFO_INIT \
+	{ sizeof(struct cubby_region_info), 0, 0, 0, 0, 0, 0, 0 }
+
+/*
+ * Looks at a region without attaching it; needs the right to read it.
+ *
+ * Errors: -EACCES -EBADMSG -EINVAL -ENAMETOOLONG -ENOENT -ENOTDIR -EPERM
+ * -EPROTO, and the kernel's.
+ */
+CUBBY_PUBLIC int
+cubby_region_inspect(const char *name, struct cubby_region_info *ret);
 
 /* Looking --------------------------------------------------------------- */
 

@@ -17,6 +17,7 @@
 #define ACL_USER_OBJ	0x01
 #define ACL_USER	0x02
 #define ACL_GROUP_OBJ	0x04
+#define ACL_GROUP	0x08
 #define ACL_MASK	0x10
 #define ACL_OTHER	0x20
 #define ACL_NOBODY	UINT32_MAX
@@ -32,6 +33,18 @@ struct acl {
 	struct acl_entry entries[5];
 };
 
+/* From this machine's byte order to theirs, or back. */
+static struct acl_entry
+swap(struct acl_entry entry)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	entry.tag = __builtin_bswap16(entry.tag);
+	entry.permissions = __builtin_bswap16(entry.permissions);
+	entry.id = __builtin_bswap32(entry.id);
+#endif
+	return entry;
+}
+
 static struct acl_entry
 acl_entry(uint16_t tag, mode_t permissions, uint32_t id)
 {
@@ -40,12 +53,7 @@ acl_entry(uint16_t tag, mode_t permissions, uint32_t id)
 		.permissions = (uint16_t)permissions, .id = id,
 	};
 
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	entry.tag = __builtin_bswap16(entry.tag);
-	entry.permissions = __builtin_bswap16(entry.permissions);
-	entry.id = __builtin_bswap32(entry.id);
-#endif
-	return entry;
+	return swap(entry);
 }
 
 /* The bits of one class (r: 4, w: 2) to the bits of one file. */
@@ -67,6 +75,12 @@ class_bits(enum access_kind kind, mode_t class)
 		return receives ? 6 : 0;
 	case ACCESS_LANE:
 		return receives ? 4 : 0;
+	case ACCESS_REGION_DIRECTORY:
+		return receives || sends ? 5 : 0;
+	case ACCESS_REGION_MEMORY:
+		return sends ? 6 : receives ? 4 : 0;
+	case ACCESS_REGION_ATTENDANCE:
+		return sends ? 6 : 0;
 	}
 	return 0;
 }
@@ -80,7 +94,8 @@ file_mode(enum access_kind kind, const struct attributes *a)
 
 	if (kind == ACCESS_LANE)	/* its sender's own */
 		mode = (mode & 077) | 0600;
-	if (kind == ACCESS_DIRECTORY)	/* removing it takes that */
+	if (kind == ACCESS_DIRECTORY ||	/* removing it takes that */
+	    kind == ACCESS_REGION_DIRECTORY)
 		mode |= 0700;
 	if (kind == ACCESS_RECEIVERS)	/* its owner may look at it */
 		mode |= 0400;
@@ -126,7 +141,8 @@ access_set(int fd, enum access_kind kind, const struct attributes *a,
 	int r;
 
 	r = strip(fd, "system.posix_acl_access");
-	if (r == 0 && (kind == ACCESS_DIRECTORY || kind == ACCESS_LANES))
+	if (r == 0 && (kind == ACCESS_DIRECTORY || kind == ACCESS_LANES ||
+		       kind == ACCESS_REGION_DIRECTORY))
 		r = strip(fd, "system.posix_acl_default");
 	if (r < 0)
 		return r;
@@ -135,4 +151,134 @@ access_set(int fd, enum access_kind kind, const struct attributes *a,
 	if (kind == ACCESS_LANE && maker != a->uid && (a->mode & 0400))
 		return let_owner_read(fd, a, mode);
 	return 0;
+}
+
+/* Grants ---------------------------------------------------------------------- */
+
+#define ENTRIES_MAX 128
+
+/* A list of entries, as private numbers: not in the order of bytes that the
+   kernel reads. */
+struct list {
+	size_t count;
+	struct acl_entry entries[ENTRIES_MAX];
+};
+
+struct bytes {
+	uint32_t version;
+	struct acl_entry entries[ENTRIES_MAX];
+};
+
+/* In the order that the kernel wants: by tag, as their numbers rise. */
+static void
+add(struct list *list, struct acl_entry entry)
+{
+	size_t at = list->count++;
+
+	for (; at && list->entries[at - 1].tag > entry.tag; at--)
+		list->entries[at] = list->entries[at - 1];
+	list->entries[at] = entry;
+}
+
+/* What the mode says alone. */
+static int
+list_of_mode(int fd, struct list *ret)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	ret->count = 0;
+	add(ret, (struct acl_entry){ ACL_USER_OBJ, st.st_mode >> 6 & 7,
+				     ACL_NOBODY });
+	add(ret, (struct acl_entry){ ACL_GROUP_OBJ, st.st_mode >> 3 & 7,
+				     ACL_NOBODY });
+	add(ret, (struct acl_entry){ ACL_OTHER, st.st_mode & 7, ACL_NOBODY });
+	return 0;
+}
+
+/* Without the mask, and without what the grantee had. Errors: -EUSERS. */
+static int
+read_list(int fd, const struct acl_entry *without, struct list *ret)
+{
+	struct bytes bytes;
+	struct acl_entry entry;
+	ssize_t n, i;
+
+	n = fgetxattr(fd, "system.posix_acl_access", &bytes, sizeof(bytes));
+	if (n < 0 && errno == ENODATA)
+		return list_of_mode(fd, ret);
+	if (n < 0)
+		return errno == ERANGE ? -EUSERS : -errno;
+	n = (n - (ssize_t)offsetof(struct bytes, entries)) /
+	    (ssize_t)sizeof(entry);
+	ret->count = 0;
+	for (i = 0; i < n; i++) {
+		entry = swap(bytes.entries[i]);
+		if (entry.tag != ACL_MASK && (entry.tag != without->tag ||
+					      entry.id != without->id))
+			add(ret, entry);
+	}
+	return 0;
+}
+
+/* The mask lets through all that the entries give. */
+static void
+add_mask(struct list *list)
+{
+	struct acl_entry mask = { ACL_MASK, 0, ACL_NOBODY };
+	bool needed = false;
+	size_t i;
+
+	for (i = 0; i < list->count; i++) {
+		uint16_t tag = list->entries[i].tag;
+
+		if (tag == ACL_USER || tag == ACL_GROUP)
+			needed = true;
+		if (tag == ACL_USER || tag == ACL_GROUP || tag == ACL_GROUP_OBJ)
+			mask.permissions |= list->entries[i].permissions;
+	}
+	if (needed)
+		add(list, mask);
+}
+
+static int
+write_list(int fd, const struct list *list)
+{
+	struct bytes bytes = { .version = ACL_VERSION };
+	size_t i;
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	bytes.version = __builtin_bswap32(bytes.version);
+#endif
+	for (i = 0; i < list->count; i++)
+		bytes.entries[i] = swap(list->entries[i]);
+	if (fsetxattr(fd, "system.posix_acl_access", &bytes,
+		      offsetof(struct bytes, entries) +
+		      list->count * sizeof(bytes.entries[0]), 0) == 0)
+		return 0;
+	return errno == EPERM ? -EACCES : -errno;
+}
+
+int
+access_grant(int fd, enum access_kind kind,
+	     const struct access_grantee *grantee, mode_t bits)
+{
+	struct acl_entry entry = {
+		grantee->is_group ? ACL_GROUP : ACL_USER,
+		(uint16_t)class_bits(kind, bits), grantee->id,
+	};
+	struct list list;
+	int r;
+
+	r = read_list(fd, &entry, &list);
+	if (r < 0)
+		return r;
+	/* One more, and the mask. */
+	if (list.count + 2 > ENTRIES_MAX)
+		return -EUSERS;
+	if (bits)
+		add(&list, entry);
+	add_mask(&list);
+	return write_list(fd, &list);
 }

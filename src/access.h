@@ -12,11 +12,19 @@
  *	attendance	rw-		---		rw-	---
  *	lane.N		r--		---		r--	---
  *
+ * Of a region (r: may read, w: may write, and so read):
+ *
+ *			may read	may write	neither
+ *	directory	r-x		r-x		---
+ *	memory		r--		rw-		---
+ *	attendance	---		rw-		---
+ *
  * The owner keeps rwx on the directory and r on `receivers` in any case: to look
  * at the mailbox and to remove it. lanes/ is sticky and setgid: a lane belongs to the sender that made it and to
  * the mailbox's group. The owner of the mailbox, if it may receive, reads every
  * lane by an ACL entry of its own, since it is neither the lane's owner nor, it
- * may be, of a class that may receive.
+ * may be, of a class that may receive. Others whom a region is granted to have
+ * such entries on its directory and files.
  */
 #ifndef CUBBY_ACCESS_H
 #define CUBBY_ACCESS_H
@@ -30,7 +38,10 @@ enum access_kind {
 	ACCESS_RECEIVERS,
 	ACCESS_DOORBELL,
 	ACCESS_ATTENDANCE,
-	ACCESS_LANE
+	ACCESS_LANE,
+	ACCESS_REGION_DIRECTORY,
+	ACCESS_REGION_MEMORY,
+	ACCESS_REGION_ATTENDANCE
 };
 
 /*
@@ -42,5 +53,21 @@ enum access_kind {
 int
 access_set(int fd, enum access_kind kind, const struct attributes *attributes,
 	   uid_t maker);
+
+/* Whom a region is granted to. */
+struct access_grantee {
+	bool is_group;
+	uint32_t id;
+};
+
+/*
+ * Gives one more user or group what class bits (r: 4, w: 2; 0: takes back what
+ * was given) mean for this kind, beside what is set already. Errors:
+ * -EOPNOTSUPP (no ACLs here), -EACCES (not the caller's), -EUSERS (too many
+ * grants), and the kernel's.
+ */
+int
+access_grant(int fd, enum access_kind kind,
+	     const struct access_grantee *grantee, mode_t bits);
 
 #endif

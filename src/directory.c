@@ -190,8 +190,8 @@ is_still(int parent, const char *entry, int fd)
  * A new directory, with its flock. A sweeper that comes between the two removes
  * it; then another is made.
  */
-static int
-make_directory(int parent, char *entry)
+int
+directory_begin(int parent, char entry[NAME_MAX + 1])
 {
 	int fd, r;
 
@@ -239,7 +239,7 @@ directory_make(const struct place *place, struct attributes *attributes,
 	r = shm_random(making.uuid);
 	if (r < 0)
 		return r;
-	making.directory = make_directory(place->parent, entry);
+	making.directory = directory_begin(place->parent, entry);
 	if (making.directory < 0)
 		return making.directory;
 	r = make_contents(&making, attributes);

@@ -31,6 +31,14 @@ int
 directory_make(const struct place *place, struct attributes *attributes,
 	       gid_t group, struct liveness *ret_maker);
 
+/*
+ * Makes an empty directory in parent under a temporary name (written to entry),
+ * which a sweep removes when the descriptor returned, which has its flock, has
+ * been closed. Errors: the kernel's.
+ */
+int
+directory_begin(int parent, char entry[NAME_MAX + 1]);
+
 enum directory_access {
 	DIRECTORY_LOOK,
 	DIRECTORY_SEND,

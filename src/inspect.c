@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base atomics shm liveness layout names participants claims bias lane directory handle mailbox. */
+/* Layer 13. May include: base atomics shm liveness layout names participants claims bias lane directory handle mailbox listing. */
 /*
  * Looking at mailboxes from outside: everything is mapped read-only, nothing is
  * written, and nobody notices.
@@ -9,14 +9,12 @@
 #include "claims.h"
 #include "directory.h"
 #include "lane.h"
+#include "listing.h"
 #include "mailbox.h"
 #include "names.h"
 #include "participants.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -372,122 +370,12 @@ cubby_inspect_senders(const char *name,
 
 /* Listing --------------------------------------------------------------------------- */
 
-struct names {
-	char **names;
-	size_t count, room;
-};
-
-static void
-free_names(struct names *list)
-{
-	while (list->count)
-		free(list->names[--list->count]);
-	free(list->names);
-}
-
-static int
-add_name(struct names *list, const char *prefix, const char *name)
-{
-	char **bigger, *full;
-
-	if (list->count == list->room) {
-		bigger = realloc(list->names, (2 * list->room + 16) *
-				 sizeof(*bigger));
-		if (!bigger)
-			return -ENOMEM;
-		list->names = bigger;
-		list->room = 2 * list->room + 16;
-	}
-	if (asprintf(&full, "%s%s", prefix, name) < 0)
-		return -ENOMEM;
-	list->names[list->count++] = full;
-	return 0;
-}
-
-/* Is it a mailbox, as far as its directory tells? */
-static bool
-is_mailbox(int parent, const char *entry)
-{
-	char path[NAME_MAX + sizeof("/" RECEIVERS)];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "%s/" RECEIVERS, entry);
-	if (fstatat(parent, entry, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISDIR(st.st_mode))
-		return false;
-	return fstatat(parent, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* The mailboxes in a directory: those whose entry begins with prefix, which
-   becomes `instead` in their names. */
-static int
-list_directory(int directory, const char *prefix, const char *instead,
-	       struct names *list)
-{
-	size_t length = strlen(prefix);
-	struct dirent *d;
-	DIR *dir;
-	int r = 0;
-
-	dir = fdopendir(directory);
-	if (!dir) {
-		r = -errno;
-		close(directory);
-		return r;
-	}
-	while (r == 0 && (d = readdir(dir)))
-		if (d->d_name[0] != '.' &&
-		    !strncmp(d->d_name, prefix, length) &&
-		    is_mailbox(dirfd(dir), d->d_name))
-			r = add_name(list, instead, d->d_name + length);
-	closedir(dir);
-	return r;
-}
-
-static int
-compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Both directories' mailboxes; each part sorted. */
-static int
-list_all(struct names *list)
-{
-	int fd = names_own_directory(), r = 0;
-	size_t own;
-
-	if (fd >= 0)
-		r = list_directory(fd, "", "", list);
-	else if (fd != -ENOENT)
-		r = fd;
-	if (r < 0)
-		return r;
-	own = list->count;
-	fd = names_shared_directory();
-	if (fd < 0)
-		return fd;
-	r = list_directory(fd, NAMES_SHARED, "/", list);
-	if (own > 1)
-		qsort(list->names, own, sizeof(*list->names), compare_names);
-	if (list->count > own + 1)
-		qsort(list->names + own, list->count - own,
-		      sizeof(*list->names), compare_names);
-	return r;
-}
-
 int
 cubby_list(int (*visit)(const char *name, void *context), void *context)
 {
-	struct names list = { .names = NULL };
-	size_t i;
-	int r;
+	static const struct listing_kind mailboxes = {
+		.own = "", .shared = NAMES_SHARED, .file = RECEIVERS,
+	};
 
-	if (!visit)
-		return -EINVAL;
-	r = list_all(&list);
-	for (i = 0; r == 0 && i < list.count; i++)
-		r = visit(list.names[i], context);
-	free_names(&list);
-	return r;
+	return visit ? listing_visit(&mailboxes, visit, context) : -EINVAL;
 }

@@ -148,23 +148,36 @@ names_own_directory(void)
 	return own_directory(false);
 }
 
-int
-names_find(const char *name, bool make, struct place *ret)
+/* own and shared: what stands before the name in its entry. */
+static int
+find(const char *name, bool make, const char *own, const char *shared,
+     struct place *ret)
 {
+	bool is_shared;
 	int r = names_check(name);
 
 	if (r < 0)
 		return r;
-	ret->parent = *name == '/' ? names_shared_directory() :
-				     own_directory(make);
+	is_shared = *name == '/';
+	ret->parent = is_shared ? names_shared_directory() :
+				  own_directory(make);
 	if (ret->parent < 0)
 		return ret->parent;
-	if (*name == '/')
-		snprintf(ret->entry, sizeof(ret->entry), NAMES_SHARED "%s",
-			 name + 1);
-	else
-		snprintf(ret->entry, sizeof(ret->entry), "%s", name);
+	snprintf(ret->entry, sizeof(ret->entry), "%s%s",
+		 is_shared ? shared : own, name + is_shared);
 	return 0;
+}
+
+int
+names_find(const char *name, bool make, struct place *ret)
+{
+	return find(name, make, "", NAMES_SHARED, ret);
+}
+
+int
+names_find_region(const char *name, bool make, struct place *ret)
+{
+	return find(name, make, NAMES_OWN_REGION, NAMES_SHARED_REGION, ret);
 }
 
 void

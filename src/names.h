@@ -7,6 +7,11 @@
  *	jobs, @worker	cubby-UID/jobs, cubby-UID/@worker
  *	/jobs		cubby.jobs
  *
+ * and where a region lies:
+ *
+ *	pixels		cubby-UID/.region.pixels
+ *	/pixels		cubby-region.pixels
+ *
  * The root must belong to the user or to root, and be sticky if others may write
  * there; cubby-UID must be the user's own, and closed to others. The directories
  * of mailboxes are made and removed under names that begin with a dot, which no
@@ -21,6 +26,9 @@
 
 #define NAMES_OWN "cubby-"	/* and the user id, in decimal */
 #define NAMES_SHARED "cubby."	/* and the name */
+#define NAMES_OWN_REGION ".region."	/* and the name: in cubby-UID */
+#define NAMES_SHARED_REGION "cubby-region."	/* no user's number, so no
+						   clash with NAMES_OWN */
 #define NAMES_NEW ".cubby.new."	/* and 16 hex digits: being made */
 #define NAMES_GONE ".cubby.gone."	/* and the uuid: being removed */
 
@@ -37,6 +45,10 @@ struct place {
  */
 int
 names_find(const char *name, bool make, struct place *ret);
+
+/* The same of a region. */
+int
+names_find_region(const char *name, bool make, struct place *ret);
 
 /* Checks the name alone. Errors: -EINVAL -ENAMETOOLONG. */
 int

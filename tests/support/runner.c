@@ -138,7 +138,8 @@ expect_users_directory(const char *path, const struct stat *status, int type,
 
 	(void)status;
 	if (where->level == 0 || (where->level == 1 && type == FTW_D &&
-				  strncmp(name, "cubby-", 6) == 0))
+				  strncmp(name, "cubby-", 6) == 0 &&
+				  strncmp(name, "cubby-region.", 13) != 0))
 		return 0;
 	fail_at(__FILE__, __LINE__, "left behind: %s", path);
 }
@@ -151,6 +152,10 @@ expect_no_files(void)
 	expect_ok(cubby_list(note_name, &names));
 	for (size_t i = 0; i < names.count; i++)
 		expect_ok(cubby_unlink(names.name[i]));
+	names.count = 0;
+	expect_ok(cubby_region_list(note_name, &names));
+	for (size_t i = 0; i < names.count; i++)
+		expect_ok(cubby_region_unlink(names.name[i]));
 	expect_ok(cubby_sweep(NULL, NULL));
 	nftw(root, expect_users_directory, 16, FTW_PHYS);
 }
