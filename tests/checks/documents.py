@@ -393,7 +393,7 @@ def check_layers(context):
     told = {
         int(number): set(units.split())
         for number, units in re.findall(
-            r"^\| (\d+) \| ([a-z ]+) \|", design, re.M
+            r"^\| (\d+) \| ([a-z_ ]+) \|", design, re.M
         )
     }
     are = {}
