@@ -77,7 +77,13 @@ word64_cas_acq_rel(word64 *w, uint64_t *expected, uint64_t desired)
 					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-/* Returns what the word was before. */
+/* These three return what the word was before. */
+static inline uint64_t
+word64_add_acq_rel(word64 *w, uint64_t n)
+{
+	return __atomic_fetch_add(&w->word, n, __ATOMIC_ACQ_REL);
+}
+
 static inline uint64_t
 word64_or_acq_rel(word64 *w, uint64_t bits)
 {
@@ -88,6 +94,17 @@ static inline uint64_t
 word64_and_acq_rel(word64 *w, uint64_t bits)
 {
 	return __atomic_fetch_and(&w->word, bits, __ATOMIC_ACQ_REL);
+}
+
+/* The half that holds the low 32 bits: for futexes, which are that wide. */
+static inline const word32 *
+word64_low_half(const word64 *w)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (const word32 *)w;
+#else
+	return (const word32 *)w + 1;
+#endif
 }
 
 static inline uint32_t

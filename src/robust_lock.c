@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 2. May include: base atomics clock futex. */
+/* Layer 2. May include: base atomics clock futex spin. */
 /*
  * Waiting for a robust lock, and waking who waits; see robust_lock.h, where the
  * protocol is proved.
@@ -17,38 +17,13 @@
 #include "clock.h"
 #include "futex.h"
 #include "robust_lock.h"
-
-#include <sched.h>
+#include "spin.h"
 
 #define SPIN_TIME	(20 * NSEC_PER_USEC)
 #define PAUSES_FIRST	4U
 #define PAUSES_LAST	64U
 
 /* Looking first -------------------------------------------------------------- */
-
-enum { NOT_ASKED, ONE_PROCESSOR, SEVERAL };
-
-/* In a process that may run on one processor only, looking does not pay: who
-   has the lock does not run meanwhile. Asked once for the process. */
-static bool
-looking_pays(void)
-{
-	static word32 known;
-	uint32_t answer;
-	cpu_set_t cpus;
-
-	/* relaxed: the word is all there is, and all find the same */
-	answer = word32_load_relaxed(&known);
-	if (answer == NOT_ASKED) {
-		answer = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
-					 CPU_COUNT(&cpus) == 1 ?
-				 ONE_PROCESSOR :
-				 SEVERAL;
-		/* relaxed: as above */
-		word32_store_relaxed(&known, answer);
-	}
-	return answer == SEVERAL;
-}
 
 /* Looks for a while, without writing to the line, and takes the lock if it is
    given. */
@@ -148,9 +123,9 @@ robust_lock_take_slowly(struct robust_lock *lock,
 	uint32_t ticket;
 	int look, error;
 
-	if (looking_pays() && take_while_looking(lock, locker))
+	if (spin_pays() && take_while_looking(lock, locker))
 		return 0;
-	if (deadline <= 0)
+	if (deadline == 0)
 		deadline = clock_now() + ROBUST_LOCK_GRACE;
 	for (;;) {
 		/* ROBUST-A1 acquire: the ticket, then the look. Pairs with
@@ -165,6 +140,33 @@ robust_lock_take_slowly(struct robust_lock *lock,
 		if (error)
 			return error;
 	}
+}
+
+/* Without waiting ------------------------------------------------------------ */
+
+int
+robust_lock_try(struct robust_lock *lock, const struct robust_locker *locker)
+{
+	uint64_t found;
+
+	if (robust_lock_take_free(lock, locker))
+		return 0;
+	/* relaxed: a guess for the CAS */
+	found = word64_load_relaxed(&lock->owner);
+	if (!found || owner_lives(locker, found) != 0)
+		return -EAGAIN;
+	return take_from(lock, locker, found) ? ROBUST_LOCK_DEAD : -EAGAIN;
+}
+
+bool
+robust_lock_owner_died(const struct robust_lock *lock,
+		       const struct robust_locker *locker)
+{
+	uint64_t found;
+
+	/* relaxed: whoever acts on it looks again by a CAS */
+	found = word64_load_relaxed(&lock->owner);
+	return found && owner_lives(locker, found) == 0;
 }
 
 /* Giving --------------------------------------------------------------------- */

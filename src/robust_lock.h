@@ -119,6 +119,31 @@ robust_lock_give_slowly(struct robust_lock *lock,
 			const struct robust_locker *locker);
 
 /*
+ * Takes the lock if it is free or its owner is dead. Does not wait at all, nor
+ * for an owner that has lost its processor. Returns as robust_lock_take().
+ * Errors: -EAGAIN.
+ */
+int
+robust_lock_try(struct robust_lock *lock, const struct robust_locker *locker);
+
+/* Is it a dead owner's just now? */
+bool
+robust_lock_owner_died(const struct robust_lock *lock,
+		       const struct robust_locker *locker);
+
+/* If it is free. False: somebody has it, dead or alive. */
+static FAST bool
+robust_lock_take_free(struct robust_lock *lock,
+		      const struct robust_locker *locker)
+{
+	uint64_t found = 0;
+
+	/* ROBUST-X1 acq_rel: after the last owner. Pairs with ROBUST-X2,
+	   ROBUST-X5. */
+	return word64_cas_acq_rel(&lock->owner, &found, locker->self);
+}
+
+/*
  * Takes the lock, and waits for it until the deadline (absolute; CUBBY_NOW, 0:
  * only as long as an owner may need that has lost its processor, and no longer
  * than ROBUST_LOCK_GRACE). Not recursive: who has it waits for itself.
@@ -131,11 +156,7 @@ static FAST int
 robust_lock_take(struct robust_lock *lock, const struct robust_locker *locker,
 		 int64_t deadline)
 {
-	uint64_t found = 0;
-
-	/* ROBUST-X1 acq_rel: after the last owner. Pairs with ROBUST-X2,
-	   ROBUST-X5. */
-	if (likely(word64_cas_acq_rel(&lock->owner, &found, locker->self)))
+	if (likely(robust_lock_take_free(lock, locker)))
 		return 0;
 	return robust_lock_take_slowly(lock, locker, deadline);
 }

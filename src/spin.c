@@ -5,6 +5,7 @@
  * never what has happened.
  */
 #include "base.h"
+#include "atomics.h"
 #include "clock.h"
 #include "spin.h"
 
@@ -15,17 +16,40 @@
 #define PROBE_FIRST	16	/* waits */
 #define PROBE_LAST	1024
 
-void
-spin_init(struct spin *spin)
+static bool
+has_one_processor(void)
 {
 	cpu_set_t cpus;
 
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
+	       CPU_COUNT(&cpus) == 1;
+}
+
+bool
+spin_pays(void)
+{
+	enum { NOT_ASKED, PAYS, DOES_NOT };
+	static word32 known;
+	uint32_t answer;
+
+	/* relaxed: the word is all there is, and all find the same */
+	answer = word32_load_relaxed(&known);
+	if (answer == NOT_ASKED) {
+		answer = has_one_processor() ? DOES_NOT : PAYS;
+		/* relaxed: as above */
+		word32_store_relaxed(&known, answer);
+	}
+	return answer == PAYS;
+}
+
+void
+spin_init(struct spin *spin)
+{
 	memset(spin, 0, sizeof(*spin));
 	spin->probe_every = PROBE_FIRST;
 	spin->until_probe = PROBE_FIRST;
 	spin->budget = SPIN_LONGEST;
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
-	    CPU_COUNT(&cpus) == 1)
+	if (has_one_processor())
 		spin->budget = 0;
 }
 

@@ -45,4 +45,11 @@ spin_again(struct spin *spin);
 void
 spin_end(struct spin *spin, bool slept);
 
+/*
+ * For those that have no struct spin of their own to learn with: does looking
+ * pay in this process? Asked of the kernel once.
+ */
+bool
+spin_pays(void);
+
 #endif

@@ -4,11 +4,9 @@
 #include "base.h"
 #include "atomics.h"
 #include "clock.h"
-#include "liveness.h"
 #include "robust_lock.h"
+#include "support/participants.h"
 #include "support/support.h"
-#include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,70 +15,28 @@
 
 /* Participants --------------------------------------------------------------- */
 
-enum { SLOTS = 8, ME = 0 };
+enum { ME = 0 };
 
 /* In memory of all; the lock guards `count`. */
 static struct shared {
 	struct robust_lock lock;
-	word64 generations[SLOTS];
 	uint64_t count;
 	_Atomic int taken_from_dead;
-} * shared;
-
-static char lives[PATH_MAX]; /* a byte of this file for each slot's life */
-static int lives_fd;
-
-struct participant {
-	struct robust_locker locker;
-	struct liveness liveness;
-};
-
-static int
-alive(void *context, uint32_t slot, uint64_t generation)
-{
-	const struct shared *s = context;
-	int answer;
-
-	if (slot >= SLOTS ||
-	    word64_load_acquire(&s->generations[slot]) != generation)
-		return 0;
-	answer = liveness_ask(lives_fd, slot);
-	return word64_load_acquire(&s->generations[slot]) == generation ?
-		       answer :
-		       0;
-}
-
-/* As the next of that slot. */
-static void
-join(uint32_t slot, struct participant *ret)
-{
-	uint64_t generation = word64_load_relaxed(&shared->generations[slot]) +
-			      1;
-
-	expect_ok(liveness_take_at(AT_FDCWD, lives, slot, &ret->liveness));
-	word64_store_release(&shared->generations[slot], generation);
-	ret->locker.self = robust_lock_self(slot, generation);
-	ret->locker.alive = alive;
-	ret->locker.context = shared;
-}
+} *shared;
 
 static void
 begin(struct participant *ret)
 {
 	shared = shared_memory(sizeof(*shared));
-	expect(snprintf(lives, sizeof(lives), "%s/lives", test_root()) <
-	       (int)sizeof(lives));
-	lives_fd = open(lives, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
-	expect_system(lives_fd);
-	join(ME, ret);
+	participants_begin();
+	participant_join(ME, ret);
 }
 
 static void
 end(struct participant *me)
 {
-	liveness_drop(&me->liveness);
-	close(lives_fd);
-	unlink(lives);
+	participant_leave(me);
+	participants_end();
 }
 
 static int
@@ -95,13 +51,6 @@ give_by(const struct participant *me)
 	robust_lock_give(&shared->lock, &me->locker);
 }
 
-static _Noreturn void
-stay(void)
-{
-	for (;;)
-		pause();
-}
-
 /* A child of that slot that has taken the lock and stays. */
 static void
 start_owner(struct child *child, uint32_t slot)
@@ -111,10 +60,10 @@ start_owner(struct child *child, uint32_t slot)
 	in_child(child) {
 		struct participant me;
 
-		join(slot, &me);
+		participant_join(slot, &me);
 		expect_ok(take_by(&me, soon()));
 		gate_open(&taken);
-		stay();
+		participant_stay();
 	}
 	gate_wait(&taken);
 }
@@ -127,7 +76,7 @@ start_sleeper(struct child *child, uint32_t slot)
 		struct participant me;
 		int result;
 
-		join(slot, &me);
+		participant_join(slot, &me);
 		result = take_by(&me, soon());
 		expect(result == 0 || result == ROBUST_LOCK_DEAD);
 		shared->count++;
@@ -198,7 +147,7 @@ processes_exclude_each_other(void)
 		in_child(&children[i]) {
 			struct participant own;
 
-			join(i + 1, &own);
+			participant_join(i + 1, &own);
 			count_up(&own, TIMES);
 		}
 	for (int i = 0; i < COUNTERS; i++)
@@ -223,14 +172,14 @@ threads_exclude_each_other(void)
 
 	begin(&me);
 	for (uint32_t i = 0; i < COUNTERS; i++) {
-		join(i + 1, &others[i]);
+		participant_join(i + 1, &others[i]);
 		expect_int(pthread_create(&threads[i], NULL, count_in_thread,
 					  &others[i]),
 			   0);
 	}
 	for (int i = 0; i < COUNTERS; i++) {
 		expect_int(pthread_join(threads[i], NULL), 0);
-		liveness_drop(&others[i].liveness);
+		participant_leave(&others[i]);
 	}
 	expect_int(shared->count, COUNTERS * TIMES);
 	end(&me);
@@ -255,7 +204,7 @@ all_on_one_processor_get_their_turn(void)
 			struct participant own;
 
 			expect_system(sched_setaffinity(0, sizeof(one), &one));
-			join(i + 1, &own);
+			participant_join(i + 1, &own);
 			count_up(&own, TIMES / 10);
 		}
 	for (int i = 0; i < COUNTERS; i++)
@@ -291,7 +240,7 @@ what_is_not_one_s_own_is_not_given(void)
 	struct participant me, other;
 
 	begin(&me);
-	join(1, &other);
+	participant_join(1, &other);
 	expect_ok(take_by(&me, CUBBY_NOW));
 	give_by(&other);
 	expect(robust_lock_is_mine(&shared->lock, &me.locker));
@@ -300,7 +249,7 @@ what_is_not_one_s_own_is_not_given(void)
 	expect(robust_lock_is_mine(&shared->lock, &me.locker));
 	give_by(&me);
 	expect_int(word64_load_relaxed(&shared->lock.owner), 0);
-	liveness_drop(&other.liveness);
+	participant_leave(&other);
 	end(&me);
 }
 
@@ -356,10 +305,10 @@ who_dies_over_the_repair_is_told_of_again(void)
 	in_child(&heir) {
 		struct participant own;
 
-		join(2, &own);
+		participant_join(2, &own);
 		expect_int(take_by(&own, soon()), ROBUST_LOCK_DEAD);
 		gate_open(&taken);
-		stay();
+		participant_stay();
 	}
 	gate_wait(&taken);
 	child_kill(&heir);
@@ -381,7 +330,7 @@ a_stopped_owner_keeps_it(void)
 	in_child(&owner) {
 		struct participant own;
 
-		join(1, &own);
+		participant_join(1, &own);
 		expect_ok(take_by(&own, soon()));
 		gate_open(&taken);
 		gate_wait(&go_on);
@@ -415,16 +364,16 @@ an_older_generation_is_dead(void)
 
 	begin(&me);
 	word64_store_relaxed(&shared->lock.owner, me.locker.self);
-	liveness_drop(&me.liveness);
-	join(ME, &me);
+	participant_leave(&me);
+	participant_join(ME, &me);
 	expect_int(take_by(&me, CUBBY_NOW), ROBUST_LOCK_DEAD);
 	give_by(&me);
 	in_child(&other) {
 		struct participant own;
 
-		join(1, &own);
+		participant_join(1, &own);
 		gate_open(&joined);
-		stay();
+		participant_stay();
 	}
 	gate_wait(&joined);
 	word64_store_relaxed(&shared->lock.owner, robust_lock_self(1, 0));
@@ -492,7 +441,7 @@ who_cannot_be_asked_about_counts_as_alive(void)
 	child_kill(&owner);
 	me.locker.alive = cannot_tell;
 	expect_result(take_by(&me, CUBBY_NOW), -ETIMEDOUT);
-	me.locker.alive = alive;
+	me.locker.alive = participant_alive;
 	expect_int(take_by(&me, CUBBY_NOW), ROBUST_LOCK_DEAD);
 	end(&me);
 }
@@ -519,7 +468,7 @@ a_signal_ends_the_wait(void)
 		struct itimerval often = { { 0, 1000 }, { 0, 1000 } };
 		struct participant own;
 
-		join(1, &own);
+		participant_join(1, &own);
 		expect_system(sigaction(SIGALRM, &action, NULL));
 		expect_system(setitimer(ITIMER_REAL, &often, NULL));
 		expect_result(take_by(&own, CUBBY_FOREVER), -EINTR);
@@ -528,27 +477,6 @@ a_signal_ends_the_wait(void)
 	give_by(&me);
 	expect_ok(take_by(&me, CUBBY_NOW));
 	end(&me);
-}
-
-/* Runs on as process 1 of a new namespace; the one that called waits for it. */
-static void
-enter_namespace(void)
-{
-	pid_t pid;
-	int status;
-
-	need_root();
-	if (unshare(CLONE_NEWPID) != 0)
-		skip_test("cannot make a PID namespace");
-	pid = fork();
-	expect_system(pid);
-	if (pid == 0) {
-		expect_int(getpid(), 1);
-		return;
-	}
-	expect_int(waitpid(pid, &status, 0), pid);
-	expect(WIFEXITED(status) || WIFSIGNALED(status));
-	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
 /* Both are process 1, and neither takes the other for itself or for dead. */
@@ -563,8 +491,8 @@ two_pid_namespaces_do_not_matter(void)
 	in_child(&owner) {
 		struct participant own;
 
-		enter_namespace();
-		join(1, &own);
+		participant_enter_namespace();
+		participant_join(1, &own);
 		expect_ok(take_by(&own, soon()));
 		gate_open(&taken);
 		gate_wait(&tried);
@@ -574,8 +502,8 @@ two_pid_namespaces_do_not_matter(void)
 	in_child(&other) {
 		struct participant own;
 
-		enter_namespace();
-		join(2, &own);
+		participant_enter_namespace();
+		participant_join(2, &own);
 		expect_result(take_by(&own, CUBBY_NOW), -ETIMEDOUT);
 		gate_open(&tried);
 		expect_int(take_by(&own, soon()), ROBUST_LOCK_DEAD);
@@ -596,7 +524,7 @@ words_that_make_no_sense_are_nobody_s(void)
 		UINT64_MAX & ~UINT64_C(0x1fffe), /* no slot, contended */
 		UINT64_C(0x1fffe),		 /* a slot that cannot be */
 		UINT64_MAX,
-		(SLOTS + 1) << 1,
+		(PARTICIPANTS + 1) << 1,
 		UINT64_C(77) << 17 | 1 << 1, /* not that generation */
 	};
 	struct participant me;

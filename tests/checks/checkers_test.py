@@ -289,8 +289,8 @@ class Symbols(unittest.TestCase):
         self.assertEqual(
             symbols.compare({"cubby_a", "cubby_b"}, {"cubby_b", "leak"}),
             [
-                "cubby_a is declared in cubby.h and not exported",
-                "leak is exported and not declared in cubby.h",
+                "cubby_a is declared and not exported",
+                "leak is exported and not declared",
             ],
         )
         self.assertEqual(symbols.compare({"cubby_a"}, {"cubby_a"}), [])

@@ -1,11 +1,17 @@
 #!/bin/sh
-# header.sh COMPILER STANDARD LANGUAGE INCLUDE_DIRECTORY: cubby.h alone compiles
-# without a warning, its initialisers too.
+# header.sh COMPILER STANDARD LANGUAGE INCLUDE_DIRECTORY: cubby.h alone, and
+# cubby_sync.h alone, compile without a warning, the initialisers too.
 set -eu
 compiler=$1 standard=$2 language=$3 include=$4
 
-"$compiler" -std="$standard" -x "$language" -fsyntax-only -I"$include" \
-	-Wall -Wextra -Wshadow -pedantic -pedantic-errors -Werror - <<'END'
+compiles()
+{
+	"$compiler" -std="$standard" -x "$language" -fsyntax-only \
+		-I"$include" -Wall -Wextra -Wshadow -pedantic \
+		-pedantic-errors -Werror -
+}
+
+compiles <<'END'
 #include <cubby.h>
 #include <cubby.h>
 
@@ -27,5 +33,33 @@ main(void)
 		result = cubby_send_full(mailbox, "hello", 5, &envelope,
 					 CUBBY_SYNCHRONOUS, CUBBY_NOW);
 	return result || CUBBY_FOREVER == CUBBY_NOW;
+}
+END
+
+compiles <<'END'
+#include <cubby_sync.h>
+#include <cubby_sync.h>
+
+struct shared {
+	cubby_mutex mutex;
+	cubby_condition condition;
+	cubby_semaphore semaphore;
+};
+
+int
+main(void)
+{
+	static struct shared shared;
+	uint32_t value = CUBBY_SEMAPHORE_MAX;
+	cubby_region *region;
+	int result;
+
+	result = cubby_region_open("r", CUBBY_WRITE, NULL, &region);
+	if (result == 0)
+		result = cubby_mutex_lock(region, &shared.mutex, CUBBY_NOW);
+	if (result == 0)
+		result = cubby_semaphore_value(region, &shared.semaphore,
+					       &value);
+	return result || value;
 }
 END

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""symbols.py CUBBY_H LIBCUBBY_SO: the library exports what the header declares
+"""symbols.py HEADER... LIBCUBBY_SO: the library exports what the headers declare
 with CUBBY_PUBLIC, nothing else, and needs nothing but libc."""
 
 import re
@@ -29,10 +29,10 @@ def exported(library):
 
 def compare(wanted, found):
     return [
-        "%s is declared in cubby.h and not exported" % name
+        "%s is declared and not exported" % name
         for name in sorted(wanted - found)
     ] + [
-        "%s is exported and not declared in cubby.h" % name
+        "%s is exported and not declared" % name
         for name in sorted(found - wanted)
     ]
 
@@ -49,15 +49,19 @@ def run(*command):
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
-    with open(sys.argv[1]) as header:
-        wanted = declared(header.read())
-    errors = compare(wanted, exported(sys.argv[2]))
-    dynamic = run("readelf", "--dynamic", "--wide", sys.argv[2])
+    *headers, library = sys.argv[1:]
+    wanted, errors = set(), []
+    for path in headers:
+        with open(path) as header:
+            found = declared(header.read())
+        if not found:
+            errors.append("%s declares nothing" % path)
+        wanted |= found
+    errors += compare(wanted, exported(library))
+    dynamic = run("readelf", "--dynamic", "--wide", library)
     errors += ["needs %s" % name for name in strangers(dynamic)]
-    if not wanted:
-        errors.append("cubby.h declares nothing")
     for error in errors:
         print(error)
     print("%d symbols, %d violations" % (len(wanted), len(errors)))
