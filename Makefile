@@ -29,6 +29,7 @@ install:
 	@scripts/requirements install
 	@scripts/build release --quiet -DCMAKE_INSTALL_PREFIX='$(PREFIX)'
 	@cmake --install build/release
+	@test -n '$(DESTDIR)' || ldconfig 2>/dev/null || true
 
 clean:
 	@rm -rf build

@@ -32,8 +32,8 @@
  *
  * Results: 0 (or more) for success, a negative errno for failure; each errno
  * has one meaning throughout, told by cubby_strerror():
- *	-EACCES		the mailbox's mode does not let you; or it has ended,
- *			and is another user's to remove
+ *	-EACCES		the mode of the mailbox or region does not let you; or
+ *			the mailbox has ended, and is another user's to remove
  *	-EAGAIN		deadline CUBBY_NOW, and: nothing to receive, or full
  *	-EBADF		the handle was not opened for that role
  *	-EBADMSG	a lane (or the whole mailbox, or a region) makes no
@@ -50,17 +50,21 @@
  *			than the buffer (then ret_size tells the size, and the
  *			message stays)
  *	-ENAMETOOLONG	the name is longer than 200 bytes
- *	-ENOENT		no such mailbox
+ *	-EFBIG		larger than a region may become, or than the process may
+ *			make a file (RLIMIT_FSIZE)
+ *	-ENOENT		no such mailbox or region
  *	-ENOSPC		the memory (of /dev/shm, or of the mailbox's own limit)
  *			is used up; nothing was sent
- *	-ENOTDIR	something that is not a mailbox bears that name
+ *	-ENOTDIR	something that is no mailbox or region bears that name
  *	-EOPNOTSUPP	the mailbox's order (or the file system) cannot do that
  *	-EPERM		the directory that mailboxes live in is not safe to use
  *	-EPROTO		made by an incompatible version of cubby
  *	-ETIMEDOUT	the deadline has passed; nothing was sent or received
- *	-EUSERS		too many senders of one user, or too many receivers
+ *	-EUSERS		too many senders of one user, too many receivers, too
+ *			many that have a region attached for writing, or too
+ *			many grants
  * and those of the kernel for what the process itself has run out of (-ENOMEM,
- * -EMFILE, -ENFILE, -EFBIG, -EDQUOT, -EROFS). Out-parameters (named ret_...)
+ * -EMFILE, -ENFILE, -EDQUOT, -EROFS). Out-parameters (named ret_...)
  * are untouched on failure, but for ret_size with -EMSGSIZE.
  *
  * Threads may share a handle. After fork() the child's calls on an inherited
@@ -493,6 +497,30 @@ cubby_region_close(cubby_region *region);
  */
 CUBBY_PUBLIC int
 cubby_region_unlink(const char *name);
+
+enum cubby_region_rights {
+	CUBBY_REGION_NONE = 0,
+	CUBBY_REGION_READ = 1,
+	CUBBY_REGION_WRITE = 3		/* and read */
+};
+
+/*
+ * Gives one more user or group rights to a region, beside what its mode says.
+ * who: "user:NAME" or "group:NAME", or their numbers. CUBBY_REGION_NONE takes
+ * back what was granted to them, and leaves what the mode says. It counts when
+ * somebody attaches: those who have it attached keep it. The kernel's rules for
+ * access control lists hold: what is granted to a user comes before what is
+ * granted to the user's groups. Only the owner (and root) may grant.
+ *
+ * Of the user's own region ("pixels", not "/pixels") nobody else gets anything:
+ * its directory is closed to others.
+ *
+ * Errors: -EACCES -EBADMSG -EINVAL (no such user or group, or right)
+ * -ENAMETOOLONG -ENOENT -ENOTDIR -EOPNOTSUPP (the file system has no access
+ * control lists) -EPERM -EUSERS (more than about a hundred grants).
+ */
+CUBBY_PUBLIC int
+cubby_region_grant(const char *name, const char *who, int rights);
 
 /* Calls visit as cubby_list() does, with the names of regions. Errors: those of
    cubby_list() and -EINVAL. */

@@ -97,6 +97,8 @@ file_mode(enum access_kind kind, const struct attributes *a)
 	if (kind == ACCESS_DIRECTORY ||	/* removing it takes that */
 	    kind == ACCESS_REGION_DIRECTORY)
 		mode |= 0700;
+	if (kind == ACCESS_REGION_ATTENDANCE)	/* granting and sweeping, too */
+		mode |= 0600;
 	if (kind == ACCESS_RECEIVERS)	/* its owner may look at it */
 		mode |= 0400;
 	if (kind == ACCESS_LANES)

@@ -17,7 +17,7 @@ struct words {
 
 static const struct words table[] = {
 	{ 0, "success" },
-	{ EACCES, "the mailbox's mode does not permit that" },
+	{ EACCES, "the mode of the mailbox or region does not permit that" },
 	{ EAGAIN, "it would have to wait: the mailbox is empty, or full, the "
 		  "mutex is locked, or no unit is there" },
 	{ EBADF, "the handle was not opened for that role" },
@@ -28,7 +28,8 @@ static const struct words table[] = {
 	{ EDEADLK, "this thread has locked the mutex already" },
 	{ EDQUOT, "the user's disk quota is used up" },
 	{ EEXIST, "the mailbox exists already, or with other attributes" },
-	{ EFBIG, "the process may not make a file that large (RLIMIT_FSIZE)" },
+	{ EFBIG, "larger than the region may become, or than the files that "
+		 "the process may make (RLIMIT_FSIZE)" },
 	{ EINPROGRESS, "the deadline has passed, but the message is queued and "
 		       "will be delivered" },
 	{ EINTR, "a signal came while waiting; nothing was sent or received" },
@@ -38,10 +39,10 @@ static const struct words table[] = {
 		    "size, or larger than the buffer" },
 	{ ENAMETOOLONG, "the name is longer than 200 bytes" },
 	{ ENFILE, "the machine has too many files open" },
-	{ ENOENT, "no such mailbox" },
+	{ ENOENT, "no such mailbox or region" },
 	{ ENOMEM, "the process has run out of memory" },
 	{ ENOSPC, "the memory for messages is used up; nothing was sent" },
-	{ ENOTDIR, "something that is not a mailbox bears that name" },
+	{ ENOTDIR, "something that is no mailbox or region bears that name" },
 	{ ENOTRECOVERABLE, "the mutex's owner died, and what it guards was not "
 			   "put in order" },
 	{ EOPNOTSUPP, "the mailbox's order, or the file system, cannot do "
@@ -54,7 +55,8 @@ static const struct words table[] = {
 	{ EPROTO, "made by an incompatible version of cubby" },
 	{ EROFS, "the file system is read-only" },
 	{ ETIMEDOUT, "the deadline has passed; nothing was sent or received" },
-	{ EUSERS, "too many senders of one user, or too many receivers" },
+	{ EUSERS, "too many senders of one user, too many receivers, or too "
+		  "many that may write a region" },
 };
 
 static const char *

@@ -7,26 +7,27 @@
  * nothing that anybody has mapped is ever moved, and who has it attached sees
  * what others have added as soon as they say so. To grow:
  *
- *	1. commit the new memory, a page at a time,
+ *	1. commit the new memory,
  *	2. raise `size` by a CAS.
  *
  * Killed or stopped before 2: the region has not grown; memory that has been
- * committed lies behind its end, and is used by whoever lets it grow next. Two
- * that grow it at a time commit the same pages, and the larger size stays.
+ * committed lies behind its end, and is used by whoever lets it grow next. So is
+ * what was committed before memory ended: another may have published it by then,
+ * so it cannot be given back. The free space is asked for first; so what does
+ * not fit usually takes nothing.
  *
- * A page at a time, since tmpfs takes back what a failing fallocate(2) has
- * found in its range and nobody has touched yet, whoever committed it: so it
- * would take from another what he has just published. A call for one page that
- * fails has passed none. The free space is asked for first; so what does not
- * fit usually takes nothing.
+ * Two that grow it at a time commit the same pages, and the larger size stays. A
+ * fallocate(2) that fails on tmpfs takes back the pages that it has added, but
+ * none that another call has found there meanwhile: the kernel initialises
+ * those (mm/shmem.c, shmem_get_folio_gfp: "lest undo on failure cancel our
+ * earlier guarantee").
  *
  * What the file says is not believed: a size that shrinks, or lies beyond
  * size_max or the file's end, ends the handle's calls with -EBADMSG. If the file
  * has been cut short, or pages of it given back, the guard answers for the
  * mapping (guard.h), with zeros, and the next call says -EBADMSG.
  *
- * What would break this: a commit of several pages by one call; a size that is
- * published before its memory.
+ * What would break this: a size that is published before its memory.
  */
 #include "base.h"
 #include "atomics.h"
@@ -179,17 +180,6 @@ fits(const struct cubby_region *region, uint64_t size)
 }
 
 static int
-commit(const struct cubby_region *region, uint64_t from, uint64_t to)
-{
-	uint64_t at;
-	int r = 0;
-
-	for (at = length_for(from); r == 0 && at < length_for(to); at += PAGE)
-		r = shm_commit(region->memory, at, PAGE, INT64_MAX);
-	return r;
-}
-
-static int
 publish_size(struct cubby_region *region, uint64_t size)
 {
 	uint64_t seen, last;
@@ -224,7 +214,8 @@ cubby_region_grow(cubby_region *region, uint64_t size)
 		return r;
 	if (!fits(region, size))
 		return -ENOSPC;
-	r = commit(region, now, size);
+	r = shm_commit(region->memory, length_for(now),
+		       length_for(size) - length_for(now), INT64_MAX);
 	if (r == 0)
 		r = publish_size(region, size);
 	if (r == 0)

@@ -22,7 +22,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ATTENDANCE	"attendance"	/* as a mailbox's: directory.c asks it */
 #define OPEN_FLAGS (CUBBY_CREATE | CUBBY_EXCLUSIVE | CUBBY_WRITE)
 #define TRIES 100	/* each means that somebody has unlinked or made it */
 #define SIZE_DEFAULT PAGE
@@ -174,7 +173,7 @@ make_contents(const struct making *making)
 
 	r = make_file(making, REGION_MEMORY, ACCESS_REGION_MEMORY);
 	if (r == 0)
-		r = make_file(making, ATTENDANCE, ACCESS_REGION_ATTENDANCE);
+		r = make_file(making, REGION_ATTENDANCE, ACCESS_REGION_ATTENDANCE);
 	if (r == 0)
 		r = set_rights(making, making->directory,
 			       ACCESS_REGION_DIRECTORY);
@@ -235,7 +234,7 @@ static int
 attach(int directory, bool writes, struct cubby_region **ret)
 {
 	struct region_attendance join = { .directory = directory,
-					  .name = ATTENDANCE };
+					  .name = REGION_ATTENDANCE };
 	int memory;
 
 	memory = shm_open_at(directory, REGION_MEMORY,
@@ -244,7 +243,7 @@ attach(int directory, bool writes, struct cubby_region **ret)
 		return memory;
 	if (!writes)
 		return region_attach(memory, -1, NULL, ret);
-	join.fd = shm_open_at(directory, ATTENDANCE, O_RDONLY, NULL);
+	join.fd = shm_open_at(directory, REGION_ATTENDANCE, O_RDONLY, NULL);
 	if (join.fd < 0) {
 		close(memory);
 		return join.fd;
@@ -411,7 +410,7 @@ cubby_region_unlink(const char *name)
 static uint64_t
 count_attached(int directory)
 {
-	int fd = shm_open_at(directory, ATTENDANCE, O_RDONLY, NULL);
+	int fd = shm_open_at(directory, REGION_ATTENDANCE, O_RDONLY, NULL);
 	uint64_t count;
 
 	if (fd < 0)

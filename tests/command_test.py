@@ -179,7 +179,9 @@ class CommandTest(unittest.TestCase):
 
 
 class Help(CommandTest):
-    VERBS = "create send receive peek ls info rm sweep help".split()
+    VERBS = (
+        "create send receive peek ls info rm sweep tradeoffs help"
+    ).split()
 
     def test_lists_every_verb(self):
         for words in (["help"], ["--help"], ["-h"]):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Test: tsan, timeout 120. */
 /* Shared memory regions: made, attached, grown, detached, unlinked, listed. */
+#include "region.h"
 #include "support/support.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -223,6 +224,490 @@ threads_and_processes_grow_it_together(void)
 	cubby_region_close(region);
 }
 
+/* Names ----------------------------------------------------------------------- */
+
+static void
+it_lives_until_unlinked_and_closed(void)
+{
+	cubby_region *writer = open_region(NAME, KEEP, 100, 0);
+	cubby_region *reader = open_region(NAME, 0, 0, 0), *other;
+	char *data = cubby_region_data(writer);
+
+	data[99] = 7;
+	expect_ok(cubby_region_unlink(NAME));
+	expect_int(count_files(), 1);	/* the user's directory */
+	expect_result(try_open(NAME, 0, NULL), -ENOENT);
+	expect_result(cubby_region_unlink(NAME), -ENOENT);
+	/* They go on, and another takes the name. */
+	other = open_region(NAME, KEEP | CUBBY_EXCLUSIVE, 100, 0);
+	expect_ok(cubby_region_grow(writer, 5000));
+	data[4999] = 8;
+	expect_int(((char *)cubby_region_data(reader))[4999], 8);
+	expect_int(((char *)cubby_region_data(other))[99], 0);
+	cubby_region_close(writer);
+	expect_int(((char *)cubby_region_data(reader))[99], 7);
+	cubby_region_close(reader);
+	cubby_region_close(other);
+}
+
+struct seen {
+	char names[8][64];
+	int count;
+};
+
+static int
+note(const char *name, void *context)
+{
+	struct seen *seen = context;
+
+	snprintf(seen->names[seen->count++], 64, "%s", name);
+	return seen->count == 7 ? 42 : 0;
+}
+
+static void
+regions_are_listed_and_mailboxes_are_not(void)
+{
+	struct seen seen = { .count = 0 };
+
+	cubby_region_close(open_region("b", KEEP, 0, 0));
+	cubby_region_close(open_region("/z", KEEP, 0, 0));
+	cubby_region_close(open_region("/c", KEEP, 0, 0));
+	cubby_region_close(open_region("a", KEEP, 0, 0));
+	cubby_close(open_mailbox("m", CUBBY_CREATE, NULL));
+	cubby_close(open_mailbox("/m", CUBBY_CREATE, NULL));
+	expect_ok(cubby_region_list(note, &seen));
+	expect_int(seen.count, 4);
+	expect(!strcmp(seen.names[0], "a") && !strcmp(seen.names[1], "b") &&
+	       !strcmp(seen.names[2], "/c") && !strcmp(seen.names[3], "/z"));
+	seen.count = 0;
+	expect_ok(cubby_list(note, &seen));
+	expect_int(seen.count, 2);
+	seen.count = 6;
+	expect_int(cubby_region_list(note, &seen), 42);
+	expect_result(cubby_region_list(NULL, NULL), -EINVAL);
+	expect_ok(cubby_sweep(NULL, NULL));
+	expect_int(look("/z").size, 4096);
+}
+
+static void
+inspection_tells_what_it_is(void)
+{
+	cubby_region *one = open_region(NAME, KEEP, 10000, 20000);
+	cubby_region *two = open_region(NAME, CUBBY_WRITE, 0, 0);
+	cubby_region *reader = open_region(NAME, 0, 0, 0);
+	struct cubby_region_info info = look(NAME);
+
+	expect_int(info.size, 10000);
+	expect_int(info.size_max, 20480);
+	expect_int(info.mode, 0600);
+	expect_int(info.uid, geteuid());
+	expect_int(info.gid, getegid());
+	expect_int(info.attached, 2);
+	/* Two pages besides the data: what it is, and its slots. */
+	expect_int(info.memory, 5 * 4096);
+	cubby_region_close(reader);
+	cubby_region_close(one);
+	expect_int(look(NAME).attached, 1);
+	cubby_region_close(two);
+	expect_int(look(NAME).attached, 0);
+	info.struct_size = offsetof(struct cubby_region_info, size_max);
+	info.size = info.size_max = 1;
+	expect_ok(cubby_region_inspect(NAME, &info));
+	expect_int(info.size, 10000);
+	expect_int(info.size_max, 1);
+	info.struct_size = 0;
+	expect_result(cubby_region_inspect(NAME, &info), -EINVAL);
+	expect_result(cubby_region_inspect(NAME, NULL), -EINVAL);
+	info.struct_size = sizeof(info);
+	expect_result(cubby_region_inspect("none", &info), -ENOENT);
+	expect_result(cubby_region_inspect("", &info), -EINVAL);
+}
+
+static void
+what_an_unfinished_maker_left_is_swept(void)
+{
+	struct cubby_swept swept = CUBBY_SWEPT_INIT;
+	char path[PATH_MAX];
+
+	/* As if killed before its flock, and after making a file. */
+	snprintf(path, sizeof(path), "%s/.cubby.new.0123456789abcdef",
+		 test_root());
+	expect_system(mkdir(path, 0700));
+	strcat(path, "/memory");
+	expect_system(mknod(path, S_IFREG | 0600, 0));
+	expect_ok(cubby_sweep(NULL, &swept));
+	expect_int(swept.mailboxes, 1);
+	expect_int(count_files(), 0);
+}
+
+/* Killed between renaming it away and removing it. */
+static void
+what_an_unlinker_left_is_swept_when_nobody_writes_it(void)
+{
+	struct cubby_swept swept = CUBBY_SWEPT_INIT;
+	cubby_region *region = open_region("/r", KEEP, 0, 0);
+	char from[PATH_MAX], to[PATH_MAX];
+
+	snprintf(from, sizeof(from), "%s/cubby-region.r", test_root());
+	snprintf(to, sizeof(to), "%s/.cubby.gone.%032d", test_root(), 7);
+	expect_system(rename(from, to));
+	expect_ok(cubby_sweep(NULL, &swept));
+	expect_int(swept.mailboxes, 0);
+	cubby_region_close(region);
+	expect_ok(cubby_sweep(NULL, &swept));
+	expect_int(swept.mailboxes, 1);
+	expect_int(count_files(), 0);
+}
+
+/* Without a name ---------------------------------------------------------------- */
+
+static void
+one_without_a_name_ends_with_its_handle(void)
+{
+	uint64_t before;
+	cubby_region *region;
+
+	need_root();
+	mount_small_root(4 << 20);
+	before = root_bytes_free();
+	region = open_region(NULL, CUBBY_CREATE, 1 << 20, 0);
+	expect(root_bytes_free() <= before - (1 << 20));
+	expect_int(count_files(), 0);
+	pattern_fill(cubby_region_data(region), 1 << 20, 3);
+	expect_ok(cubby_region_grow(region, 2 << 20));
+	expect(pattern_holds(cubby_region_data(region), 1 << 20, 3));
+	cubby_region_close(region);
+	expect_int(root_bytes_free(), before);
+}
+
+/* Refused ------------------------------------------------------------------------- */
+
+static void
+what_makes_no_sense_is_refused(void)
+{
+	struct cubby_region_options options = CUBBY_REGION_OPTIONS_INIT;
+	char long_name[300];
+
+	memset(long_name, 'x', sizeof(long_name));
+	long_name[201] = '\0';
+	expect_result(cubby_region_open(NAME, KEEP, NULL, NULL), -EINVAL);
+	expect_result(try_open(NAME, CUBBY_SEND | CUBBY_CREATE, NULL), -EINVAL);
+	expect_result(try_open(NAME, CUBBY_EXCLUSIVE, NULL), -EINVAL);
+	expect_result(try_open(NULL, CUBBY_WRITE, NULL), -EINVAL);
+	expect_result(try_open("", KEEP, NULL), -EINVAL);
+	expect_result(try_open(".x", KEEP, NULL), -EINVAL);
+	expect_result(try_open("a/b", KEEP, NULL), -EINVAL);
+	expect_result(try_open(long_name, KEEP, NULL), -ENAMETOOLONG);
+	expect_result(try_open(NAME, 0, NULL), -ENOENT);
+	options.mode = 0700;
+	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
+	options.mode = 0;
+	options.struct_size = 4;
+	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
+	options.struct_size = sizeof(options);
+	options.size = 8193;
+	options.size_max = 8192;
+	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
+	options.size_max = (UINT64_C(1) << 44) + 1;
+	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
+	options.size_max = 0;
+	options.group = "no such group here";
+	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
+	expect_result(try_open(NULL, KEEP, &options), -EINVAL);
+	expect_result(cubby_region_unlink("a/b"), -EINVAL);
+	expect_result(cubby_region_unlink(long_name), -ENAMETOOLONG);
+	expect_result(cubby_region_unlink(NAME), -ENOENT);
+	expect_result(cubby_region_grant(NAME, "user:0", 2), -EINVAL);
+	expect_result(cubby_region_grant(NAME, "user:no such", 1), -EINVAL);
+	expect_result(cubby_region_grant(NAME, "group:no such", 1), -EINVAL);
+	expect_result(cubby_region_grant(NAME, "root", 1), -EINVAL);
+	expect_result(cubby_region_grant(NAME, NULL, 1), -EINVAL);
+	expect_result(cubby_region_grant(NAME, "user:0", 1), -ENOENT);
+}
+
+static void
+one_that_exists_must_be_as_asked(void)
+{
+	struct cubby_region_options options = CUBBY_REGION_OPTIONS_INIT;
+
+	cubby_region_close(open_region(NAME, KEEP, 5000, 10000));
+	expect_result(try_open(NAME, KEEP | CUBBY_EXCLUSIVE, NULL), -EEXIST);
+	expect_result(try_open(NAME, KEEP, NULL), 0);
+	options.size = 5000;
+	options.size_max = 12288;
+	expect_result(try_open(NAME, KEEP, &options), 0);
+	options.size = 5001;
+	expect_result(try_open(NAME, KEEP, &options), -EEXIST);
+	options.size = 1;
+	options.size_max = 12289;
+	expect_result(try_open(NAME, 0, &options), -EEXIST);
+}
+
+static void
+plant(const char *text)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/cubby-region.r", test_root());
+	expect_system(mkdir(path, 0700));
+	strcat(path, "/memory");
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	expect_system(fd);
+	expect_int(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void
+what_is_no_region_is_not_attached(void)
+{
+	struct cubby_region_info info = CUBBY_REGION_INFO_INIT;
+	char path[PATH_MAX];
+
+	plant("this is not the beginning of a region, nor of any other thing "
+	      "that cubby has made");
+	expect_result(try_open("/r", 0, NULL), -EBADMSG);
+	expect_result(cubby_region_inspect("/r", &info), -EBADMSG);
+	expect_ok(cubby_region_unlink("/r"));
+	plant("short");
+	expect_result(try_open("/r", 0, NULL), -EBADMSG);
+	expect_ok(cubby_region_unlink("/r"));
+	snprintf(path, sizeof(path), "%s/cubby-region.r", test_root());
+	expect_system(mknod(path, S_IFREG | 0600, 0));
+	expect_result(try_open("/r", KEEP, NULL), -ENOTDIR);
+	expect_result(cubby_region_inspect("/r", &info), -ENOTDIR);
+	expect_result(cubby_region_unlink("/r"), -ENOTDIR);
+	expect_result(cubby_region_grant("/r", "user:0", 1), -ENOTDIR);
+	expect_system(unlink(path));
+	expect_system(symlink("/", path));
+	expect_result(try_open("/r", KEEP, NULL), -ENOTDIR);
+	expect_system(unlink(path));
+	expect_system(chmod(test_root(), 0777));
+	expect_result(try_open("/r", KEEP, NULL), -EPERM);
+	expect_result(try_open(NULL, KEEP, NULL), -EPERM);
+	expect_system(chmod(test_root(), 0700));
+}
+
+static void
+another_version_is_told(void)
+{
+	char path[PATH_MAX];
+	uint32_t version = 77;
+	int fd;
+
+	cubby_region_close(open_region(NAME, KEEP, 0, 0));
+	find_file("/memory", path);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	expect_system(fd);
+	expect_int(pwrite(fd, &version, 4, 8), 4);
+	close(fd);
+	expect_result(try_open(NAME, 0, NULL), -EPROTO);
+}
+
+/* Participants ----------------------------------------------------------------------- */
+
+static void
+a_place_is_for_one(void)
+{
+	cubby_region *a = open_region(NAME, KEEP, 0, 0);
+	cubby_region *b = open_region(NAME, CUBBY_WRITE, 0, 0);
+	struct region_participant gone = b->self;
+
+	expect_int(a->self.slot, 0);
+	expect_int(b->self.slot, 1);
+	expect_int(region_alive(a, b->self.slot, b->self.generation), 1);
+	expect_int(region_alive(a, a->self.slot, a->self.generation), 1);
+	expect_int(region_alive(b, a->self.slot, a->self.generation), 1);
+	cubby_region_close(b);
+	expect_int(region_alive(a, gone.slot, gone.generation), 0);
+	b = open_region(NAME, CUBBY_WRITE, 0, 0);
+	expect_int(b->self.slot, gone.slot);
+	expect(b->self.generation != gone.generation);
+	/* The slot's owner lives, and is another. */
+	expect_int(region_alive(a, gone.slot, gone.generation), 0);
+	expect_int(region_alive(a, gone.slot, b->self.generation), 1);
+	expect_int(region_alive(a, gone.slot, b->self.generation + 1), 0);
+	expect_int(region_alive(a, 1023, 1), 0);
+	expect_int(region_alive(a, UINT32_MAX, 1), 0);
+	cubby_region_close(a);
+	cubby_region_close(b);
+}
+
+static void
+a_stopped_participant_lives_and_a_killed_one_does_not(void)
+{
+	struct region_participant *who = shared_memory(sizeof(*who));
+	cubby_region *mine = open_region(NAME, KEEP, 0, 0);
+	struct gate gate = gate_make(), never = gate_make();
+	struct child child;
+
+	in_child(&child) {
+		cubby_region *region = open_region(NAME, CUBBY_WRITE, 0, 0);
+
+		*who = region->self;
+		gate_open(&gate);
+		gate_wait(&never);
+	}
+	gate_wait(&gate);
+	expect_int(region_alive(mine, who->slot, who->generation), 1);
+	child_stop(&child);
+	expect_int(region_alive(mine, who->slot, who->generation), 1);
+	child_kill_to_zombie(&child);
+	expect_int(region_alive(mine, who->slot, who->generation), 0);
+	expect_int(look(NAME).attached, 1);
+	child_reap(&child);
+	cubby_region_close(mine);
+}
+
+static void
+lock_bytes(int fd, short type, off_t start, off_t length)
+{
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET,
+			      .l_start = start, .l_len = length };
+
+	expect_system(fcntl(fd, F_OFD_SETLK, &lock));
+}
+
+static void
+there_are_places_for_so_many(void)
+{
+	cubby_region *region = open_region(NAME, KEEP, 0, 0);
+	struct region_participant last = { .slot = 0 };
+	char path[PATH_MAX];
+	int fd;
+
+	find_file("/attendance", path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	expect_system(fd);
+	/* As if all others were taken: but for one, beyond the first page. */
+	lock_bytes(fd, F_WRLCK, 1, 1023);
+	expect_result(try_open(NAME, CUBBY_WRITE, NULL), -EUSERS);
+	expect_result(try_open(NAME, 0, NULL), 0);
+	lock_bytes(fd, F_UNLCK, 1000, 1);
+	cubby_region_close(region);
+	lock_bytes(fd, F_WRLCK, 0, 1);
+	region = open_region(NAME, CUBBY_WRITE, 0, 0);
+	last = region->self;
+	expect_int(last.slot, 1000);
+	expect_int(region_alive(region, last.slot, last.generation), 1);
+	cubby_region_close(region);
+	close(fd);
+}
+
+/* fork ---------------------------------------------------------------------------------- */
+
+static void
+a_child_may_not_use_an_inherited_handle(void)
+{
+	cubby_region *region = open_region(NAME, KEEP, 100, 0);
+	struct child child;
+
+	in_child(&child) {
+		expect(cubby_region_data(region) == NULL);
+		expect_int(cubby_region_size(region), 0);
+		expect_result(cubby_region_grow(region, 5000), -ECHILD);
+		cubby_region_close(region);
+		region = open_region(NAME, CUBBY_WRITE, 0, 0);
+		expect_int(region->self.slot, 1);
+		((char *)cubby_region_data(region))[0] = 9;
+		cubby_region_close(region);
+	}
+	child_finish(&child);
+	expect_int(((char *)cubby_region_data(region))[0], 9);
+	expect_int(region_alive(region, region->self.slot,
+				region->self.generation), 1);
+	expect_ok(cubby_region_grow(region, 5000));
+	cubby_region_close(region);
+}
+
+/* Files that lie ------------------------------------------------------------------------- */
+
+static int
+open_memory(void)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	find_file("/memory", path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	expect_system(fd);
+	return fd;
+}
+
+static void
+a_size_that_cannot_be_is_not_believed(uint64_t lie)
+{
+	cubby_region *region = open_region(NAME, KEEP, 5000, 1 << 20);
+	cubby_region *reader = open_region(NAME, 0, 0, 0);
+	int fd = open_memory();
+
+	expect_int(pwrite(fd, &lie, 8, offsetof(struct region_file, size)), 8);
+	expect_int(cubby_region_size(reader), 5000);
+	expect_result(cubby_region_grow(region, 6000), -EBADMSG);
+	expect_int(cubby_region_size(region), 5000);
+	expect_result(cubby_region_grow(region, 5000), -EBADMSG);
+	expect_int(((char *)cubby_region_data(region))[4999], 0);
+	close(fd);
+	cubby_region_close(region);
+	cubby_region_close(reader);
+	expect_ok(cubby_region_unlink(NAME));
+}
+
+static void
+lies_about_the_size_are_found_out(void)
+{
+	a_size_that_cannot_be_is_not_believed(4999);	/* it shrinks */
+	a_size_that_cannot_be_is_not_believed(9000);	/* beyond the file */
+	a_size_that_cannot_be_is_not_believed((1 << 20) + 1);
+	a_size_that_cannot_be_is_not_believed(UINT64_MAX);
+}
+
+static void
+one_that_lies_from_the_beginning_is_not_attached(void)
+{
+	uint64_t lie = UINT64_MAX;
+	int fd;
+
+	cubby_region_close(open_region(NAME, KEEP, 5000, 0));
+	fd = open_memory();
+	expect_int(pwrite(fd, &lie, 8, offsetof(struct region_file, size)), 8);
+	expect_result(try_open(NAME, CUBBY_WRITE, NULL), -EBADMSG);
+	lie = 5000;
+	expect_int(pwrite(fd, &lie, 8, offsetof(struct region_file, size)), 8);
+	expect_result(try_open(NAME, CUBBY_WRITE, NULL), 0);
+	expect_system(ftruncate(fd, REGION_DATA));
+	expect_result(try_open(NAME, CUBBY_WRITE, NULL), -EBADMSG);
+	expect_system(ftruncate(fd, 4096));
+	expect_result(try_open(NAME, CUBBY_WRITE, NULL), -EBADMSG);
+	expect_system(ftruncate(fd, 100));
+	expect_result(try_open(NAME, CUBBY_WRITE, NULL), -EBADMSG);
+	expect_system(ftruncate(fd, 1 << 20));
+	lie = 12345;
+	expect_int(pwrite(fd, &lie, 8, offsetof(struct region_head, size_max)),
+		   8);
+	expect_result(try_open(NAME, CUBBY_WRITE, NULL), -EBADMSG);
+	close(fd);
+}
+
+static void
+a_file_cut_short_kills_nobody(void)
+{
+	cubby_region *region = open_region(NAME, KEEP, 50000, 0);
+	volatile char *data = cubby_region_data(region);
+	int fd = open_memory();
+
+	data[40000] = 1;
+	expect_system(ftruncate(fd, REGION_DATA + 10000));
+	expect_int(data[40000], 0);
+	data[40000] = 2;
+	expect_int(cubby_region_size(region), 50000);
+	expect_result(cubby_region_grow(region, 60000), -EBADMSG);
+	cubby_region_close(region);
+	region = NULL;
+	expect_result(try_open(NAME, CUBBY_WRITE, NULL), -EBADMSG);
+	close(fd);
+}
+
 static const struct test tests[] = {
 	TEST(the_users_own_is_shared),
 	TEST(a_machine_wide_one_is_shared),
@@ -231,6 +716,23 @@ static const struct test tests[] = {
 	TEST(growth_is_seen_at_once_and_moves_nothing),
 	TEST(a_region_never_shrinks_and_has_an_end),
 	TEST(threads_and_processes_grow_it_together),
+	TEST(it_lives_until_unlinked_and_closed),
+	TEST(regions_are_listed_and_mailboxes_are_not),
+	TEST(inspection_tells_what_it_is),
+	TEST(what_an_unfinished_maker_left_is_swept),
+	TEST(what_an_unlinker_left_is_swept_when_nobody_writes_it),
+	TEST(one_without_a_name_ends_with_its_handle),
+	TEST(what_makes_no_sense_is_refused),
+	TEST(one_that_exists_must_be_as_asked),
+	TEST(what_is_no_region_is_not_attached),
+	TEST(another_version_is_told),
+	TEST(a_place_is_for_one),
+	TEST(a_stopped_participant_lives_and_a_killed_one_does_not),
+	TEST(there_are_places_for_so_many),
+	TEST(a_child_may_not_use_an_inherited_handle),
+	TEST(lies_about_the_size_are_found_out),
+	TEST(one_that_lies_from_the_beginning_is_not_attached),
+	TEST(a_file_cut_short_kills_nobody),
 };
 
 int

@@ -134,6 +134,14 @@ json_member_number(const char *name, uint64_t number)
 }
 
 void
+json_member_real(const char *name, double finite)
+{
+	json_name(name);
+	separate();
+	output_format("%.6g", finite);
+}
+
+void
 json_member_count(const char *name, uint64_t count)
 {
 	if (count != CUBBY_UNKNOWN) {

@@ -37,6 +37,8 @@ json_member_number(const char *name, uint64_t number);
 void
 json_member_count(const char *name, uint64_t count);
 void
+json_member_real(const char *name, double finite);
+void
 json_member_flag(const char *name, bool flag);
 void
 json_member_text(const char *name, const char *text);

@@ -123,8 +123,11 @@ static const struct row rows[] = {
 	{ OPTION_CREATE, IN(SEND) | IN(RECEIVE), "create", 0, NULL, NULL, 0, 0,
 	  "make the mailbox, with the defaults, if it does not exist" },
 
-	{ OPTION_JSON, IN(LS) | IN(INFO), "json", 'j', NULL, NULL, 0, 0,
-	  "print JSON" },
+	{ OPTION_JSON, IN(LS) | IN(INFO) | IN(TRADEOFFS), "json", 'j', NULL,
+	  NULL, 0, 0, "print JSON" },
+	{ OPTION_SECONDS, IN(TRADEOFFS), "seconds", 0, "N", &number, 1, 600,
+	  "measure for about N seconds (default 30): the longer, the steadier; "
+	  "large messages are left out if there is no time for them" },
 	{ OPTION_FORCE, IN(RM), "force", 'f', NULL, NULL, 0, 0,
 	  "do not complain of a mailbox that does not exist" },
 	{ OPTION_HELP, EVERY_VERB, "help", 'h', NULL, NULL, 0, 0,

@@ -3,7 +3,7 @@
 """documents.py ROOT COMPILER LIBCUBBY_SO COMMAND: the documents are true, as far
 as a machine can tell. Each public function has a man page that names it and its
 errors; cubby(1) has each verb and option of the command; cubby_format(5) has each
-field of layout.h at its place; examples compile and run; the README's program
+field of the layouts at its place; examples compile and run; the README's program
 and its exchange in two terminals do what it says; links lead somewhere."""
 
 import glob
@@ -17,7 +17,12 @@ import tempfile
 import time
 
 PATIENCE = 60  # seconds, for whatever is run
-PRIVATE_STRUCTS = {"geometry", "view"}  # of layout.h: not in any file
+PRIVATE_STRUCTS = {  # of the layouts: not in any file
+    "geometry",
+    "queue_geometry",
+    "queue_map",
+    "view",
+}
 DOCUMENTED_FOLDERS = "bench|docs|examples|include|man|scripts|src|tests|tools"
 
 
@@ -270,15 +275,22 @@ def check_command(context):
 # The format -----------------------------------------------------------------
 
 
+def layouts(context):
+    """The headers that say what lies in files."""
+    paths = glob.glob(os.path.join(context.root, "src", "layout*.h"))
+    return sorted(os.path.basename(path) for path in paths)
+
+
 def structs_of(layout):
-    """Of each struct in the text of layout.h the names of its fields."""
+    """Of each struct in the text of a layout the names of its fields."""
     code = re.sub(r"/\*.*?\*/", "", layout, flags=re.S)
     found = {}
     for name, body in re.findall(
         r"^struct (\w+) \{(.*?)^\};", code, re.M | re.S
     ):
         fields = []
-        for declaration in body.split(";"):
+        body = re.sub(r"\{[^{}]*\}", "", body)
+        for declaration in re.split("[;,]", body):
             field = re.search(r"(\w+)\s*(\[[^;]*\])?\s*$", declaration)
             if field and not re.match(r"unused\d*$", field.group(1)):
                 flexible = re.search(r"\[\s*\]\s*$", declaration)
@@ -289,8 +301,9 @@ def structs_of(layout):
 
 
 def print_from_c(context, statements):
-    """What a program with layout.h prints."""
-    lines = ['#include "base.h"', '#include "layout.h"', "#include <stdio.h>"]
+    """What a program with the layouts prints."""
+    lines = ['#include "base.h"', "#include <stdio.h>"]
+    lines += ['#include "%s"' % name for name in layouts(context)]
     lines += ["int main(void) {"] + statements + ["return 0; }"]
     include = [
         "-I" + os.path.join(context.root, folder)
@@ -345,10 +358,13 @@ def rows_of(page):
 def check_format(context):
     page = context.read("man/cubby_format.5.scd")
     layout = context.read("src/layout.h")
-    places = places_of(context, structs_of(layout))
+    structs = {}
+    for name in layouts(context):
+        structs.update(structs_of(context.read("src/" + name)))
+    places = places_of(context, structs)
     rows = rows_of(page)
     if not places:
-        yield "no struct found in layout.h"
+        yield "no struct found in the layouts"
     for name in sorted(set(places) | set(rows)):
         is_so, told = places.get(name, {}), rows.get(name, {})
         for field in sorted(set(is_so) | set(told)):
@@ -361,10 +377,10 @@ def check_format(context):
                 )
     magic = re.search(r"LAYOUT_MAGIC\s+UINT64_C\((\w+)\)", layout).group(1)
     version = re.search(r"LAYOUT_VERSION\s+(\d+)", layout).group(1)
-    code = "sizeof(struct receivers_file)"
-    claims = value_of(context, code)
-    if "The claims begin at offset %s." % claims not in page:
-        yield "cubby_format.5: the claims begin at %s" % claims
+    for what, file in (("claims", "receivers_file"), ("data", "region_file")):
+        begin = value_of(context, "sizeof(struct %s)" % file)
+        if not re.search(r"The %s begins? at offset %s\b" % (what, begin), page):
+            yield "cubby_format.5: the %s begin at %s" % (what, begin)
     if magic not in page:
         yield "cubby_format.5: the magic number is %s" % magic
     if "layout version %s." % version not in page:
@@ -373,7 +389,7 @@ def check_format(context):
 
 def check_limits(context):
     """The numbers in LIMITS of cubby(7)."""
-    layout = context.read("src/layout.h")
+    layout = context.read("src/layout.h") + context.read("src/layout_region.h")
     limits = section(context.read("man/cubby.7.scd"), "LIMITS")
     number = {
         name: int(value)
@@ -385,6 +401,7 @@ def check_limits(context):
         ("LANES_MAX", number["LANES_MAX"]),
         ("LANES_PER_UID", number["LANES_PER_UID"]),
         ("RECEIVERS_MAX", number["RECEIVERS_MAX"]),
+        ("REGION_SLOTS", number["REGION_SLOTS"]),
         ("CLAIMS_MAX", number["CLAIM_CHUNKS"] * number["CLAIMS_PER_CHUNK"]),
     ):
         if not re.search(r"\b%d\b" % value, limits):
