@@ -180,7 +180,7 @@ class CommandTest(unittest.TestCase):
 
 class Help(CommandTest):
     VERBS = (
-        "create send receive peek ls info rm sweep tradeoffs help"
+        "create send receive peek ls info rm sweep region tradeoffs help"
     ).split()
 
     def test_lists_every_verb(self):
@@ -1251,6 +1251,139 @@ class Remove(CommandTest):
         self.assertEqual(left, [])
 
 
+class Region(CommandTest):
+    def rows(self, *names):
+        lines = self.do("region", "ls", *names).lines()
+        return [line.split("\t") for line in lines]
+
+    def dump(self, *words):
+        return self.do("region", "dump", *words).out
+
+    def test_is_made_as_the_options_say(self):
+        self.do(*"region create --size 5K --max 1M -m 0640 pixels".split())
+        (row,) = self.rows()
+        self.assertEqual(row[:4], ["pixels", "5120", str(1 << 20), "0"])
+        self.assertGreater(int(row[4]), 5120)
+        self.assertEqual(row[5], "0640")
+        self.assertEqual(self.dump("pixels"), bytes(5120))
+
+    def test_an_existing_one_is_fine_unless_it_differs(self):
+        for words in ([], ["--size", "4K"]):
+            self.do("region", "create", *words, "pixels")
+        for options, said in (
+            (["--size", "8K"], "exists, with another size"),
+            (["--exclusive"], "exists already"),
+        ):
+            err = self.refuse(ERROR, "region", "create", *options, "pixels")
+            self.assertIn("the region pixels " + said, err)
+
+    def test_is_loaded_and_dumped(self):
+        data = os.urandom(300000)
+        self.do("region", "create", "--size", "10", "pixels")
+        self.do("region", "load", "pixels", given=data)
+        self.assertEqual(self.rows()[0][1], "300000")
+        self.assertEqual(self.dump("pixels"), data)
+        self.do("region", "load", "pixels", given=b"short")
+        self.assertEqual(self.dump("pixels"), b"short" + data[5:])
+        self.do("region", "load", "pixels", given=b"")
+        self.assertEqual(len(self.dump("pixels")), 300000)
+
+    def test_is_loaded_as_far_as_it_may_grow(self):
+        self.do(*"region create --size 10 --max 4K pixels".split())
+        err = self.refuse(ERROR, "region", "load", "pixels", given=b"x" * 9999)
+        self.assertIn("cannot grow beyond 4096 bytes", err)
+
+    def test_hexadecimal(self):
+        self.do("region", "create", "--size", "100", "pixels")
+        self.do("region", "load", "pixels", given=b"hello, world\n\xff\0!")
+        self.assertEqual(
+            self.dump("--hex", "pixels").decode().splitlines(),
+            [
+                "00000000  68 65 6c 6c 6f 2c 20 77  6f 72 6c 64 0a ff 00 21"
+                "  |hello, world...!|",
+                "00000010  00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 00"
+                "  |................|",
+                "*",
+                "00000060  00 00 00 00                                     "
+                "  |....|",
+                "00000064",
+            ],
+        )
+
+    def test_dump_into_head_is_quiet(self):
+        self.do("region", "create", "--size", "10M", "pixels")
+        result = self.shell('"$CUBBY" region dump pixels | head -c 3')
+        self.assertEqual((result.out, result.err), (b"\0\0\0", ""))
+
+    def test_ls(self):
+        self.assertEqual(self.rows(), [])
+        for name in ("two", "one", "/three"):
+            self.do("region", "create", name)
+        self.do("create", "mailbox")
+        names = [row[0] for row in self.rows()]
+        self.assertEqual(names, ["one", "two", "/three"])
+        self.assertEqual([r[0] for r in self.rows("two")], ["two"])
+        self.assertEqual(self.do("ls").out.count(b"\n"), 1)
+        told = json.loads(self.do("region", "ls", "--json").out)
+        self.assertEqual([m["name"] for m in told], names)
+        self.assertEqual(
+            {**told[0], "memory": 0},
+            {
+                **{"name": "one", "mode": "0600", "size": 4096, "memory": 0},
+                **{"size_max": 1 << 30, "uid": os.getuid()},
+                **{"gid": os.getgid(), "writers": 0},
+            },
+        )
+        table = self.on_terminal("region", "ls").splitlines()
+        self.assertIn("NAME", table[0])
+        self.assertLessEqual(max(map(len, table)), 90)
+
+    def test_rm(self):
+        for name in ("one", "two"):
+            self.do("region", "create", name)
+        err = self.refuse(NO_MAILBOX, "region", "rm", "one", "none", "two")
+        self.assertEqual(err, "cubby: no region none\n")
+        self.assertEqual(self.rows(), [])
+        self.do("region", "rm", "--force", "one")
+
+    def test_one_that_does_not_exist(self):
+        for action in ("dump", "load", "ls"):
+            err = self.refuse(NO_MAILBOX, "region", action, "pixels")
+            self.assertEqual(
+                err,
+                "cubby: no region pixels; make it with: cubby region create "
+                "pixels\n",
+            )
+
+    def test_mistakes_exit_2_and_say_what_to_do(self):
+        self.do("region", "create", "/table")
+        for words, said in [
+            ([], "ACTION [NAME...]"),
+            (["frob"], "region does not know frob"),
+            (["create"], "cubby region create NAME"),
+            (["dump", "one", "two"], "cubby region dump NAME"),
+            (["rm"], "cubby region rm NAME..."),
+            (["rm", "--hex", "pixels"], "region rm has no option --hex"),
+            (["ls", "--size", "1"], "region ls has no option --size"),
+            (["create", "--size", "0", "pixels"], "out of range"),
+            (["create", "--size", "x", "pixels"], "not a size"),
+            (["create", "--size=2K", "--max=1K", "p"], "is more than --max"),
+            (["create", "a/b"], "not a name"),
+            (["grant", "/table", "user:root"], "NAME WHO RIGHT"),
+            (["grant", "/table", "user:root", "rw"], "none, read or write"),
+            (["grant", "/table", "root", "read"], "user:NAME or group:NAME"),
+        ]:
+            with self.subTest(words=words):
+                self.assertIn(said, self.refuse(USAGE, "region", *words))
+
+    def test_grant_to_nobody_there_is(self):
+        self.do("region", "create", "/table")
+        err = self.refuse(
+            ERROR, *"region grant /table user:no-such-user read".split()
+        )
+        self.assertIn("there is no user:no-such-user", err)
+
+
 @unittest.skipUnless(os.getuid() == 0, "takes root, to be somebody else")
 class Rights(CommandTest):
     SOMEBODY = 65534
@@ -1311,6 +1444,32 @@ class Rights(CommandTest):
         )
         self.assertEqual(self.somebody("create", "jobs").code, DONE)
         self.assertEqual(self.info()["uid"], 0)
+
+    def test_whom_a_region_is_granted_to(self):
+        self.do("region", "create", "--size", "3", "/table")
+        result = self.somebody("region", "dump", "/table")
+        self.assertEqual(result.code, ERROR)
+        self.assertIn("you may not read the region /table", result.err)
+        self.assertEqual(self.somebody("region", "ls").out, b"")
+        result = self.somebody("region", "ls", "/table")
+        self.assertIn("you may not look at the region /table", result.err)
+        who = "user:%d" % self.SOMEBODY
+        self.do("region", "grant", "/table", who, "read")
+        self.assertEqual(
+            self.somebody("region", "dump", "/table").out, b"\0\0\0"
+        )
+        (row,) = self.somebody("region", "ls").lines()
+        self.assertEqual(row.split("\t")[:4], ["/table", "3", "1073741824", "?"])
+        result = self.somebody("region", "load", "/table")
+        self.assertEqual(result.code, ERROR)
+        self.assertIn("you may not write to the region /table", result.err)
+        self.do("region", "grant", "/table", who, "write")
+        self.assertEqual(self.somebody("region", "load", "/table").code, DONE)
+        self.do("region", "grant", "/table", who, "none")
+        result = self.somebody("region", "dump", "/table")
+        self.assertEqual(result.code, ERROR)
+        result = self.somebody("region", "grant", "/table", who, "read")
+        self.assertIn("you may not grant the region /table", result.err)
 
     def test_what_may_not_be_seen(self):
         self.do("create", "--mode", "0602", "/jobs")

@@ -40,6 +40,8 @@ run_rm(const struct arguments *arguments);
 int
 run_sweep(const struct arguments *arguments);
 int
+run_region(const struct arguments *arguments);
+int
 run_tradeoffs(const struct arguments *arguments);
 int
 run_help(const struct arguments *arguments);

@@ -76,7 +76,7 @@ help_all(void)
 		    "  2  a mistake on the command line\n"
 		    "  3  empty or full, with --try\n"
 		    "  4  the time given with --timeout has passed\n"
-		    "  5  no such mailbox\n"
+		    "  5  no such mailbox or region\n"
 		    "\nSee also: cubby help VERB, cubby(1), cubby(7)\n");
 }
 

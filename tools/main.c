@@ -91,6 +91,29 @@ const struct verb verbs[VERB_COUNT] = {
 	  "cubby sweep\n"
 	  "cubby sweep jobs\n",
 	  run_sweep },
+	{ "region", "ACTION [NAME...]", 1, INT_MAX,
+	  "make, fill, show and remove shared memory",
+	  "A region is memory that processes share: each sees at once what the "
+	  "others write. It has a name, which may be a mailbox's too: NAME is "
+	  "your own, /NAME is machine-wide. The actions are:\n\n"
+	  "create NAME makes it. ls [NAME...] lists your own and the "
+	  "machine-wide ones, or those named: name, size, the most that it may "
+	  "grow to, how many have it attached for writing, bytes of memory, "
+	  "mode, owner. rm NAME... takes the name away; processes that have it "
+	  "attached keep it.\n\n"
+	  "dump NAME writes its bytes to standard output. load NAME copies "
+	  "standard input to its beginning, and makes it grow if need be; the "
+	  "rest stays as it was. Neither keeps others from writing "
+	  "meanwhile.\n\n"
+	  "grant NAME WHO RIGHT gives one more user or group (user:anna, "
+	  "group:staff) a right to a machine-wide region, beside what its mode "
+	  "says: read, write (and read), or none.",
+	  "cubby region create --size 64M pixels\n"
+	  "cubby region load pixels < picture.raw\n"
+	  "cubby region dump --hex pixels | head\n"
+	  "cubby region create --mode 0640 /table\n"
+	  "cubby region grant /table user:anna write\n",
+	  run_region },
 	{ "tradeoffs", "", 0, 0,
 	  "measure shared memory against message passing, here",
 	  "What textbooks say of shared memory and message passing, measured "

@@ -123,6 +123,26 @@ static const struct row rows[] = {
 	{ OPTION_CREATE, IN(SEND) | IN(RECEIVE), "create", 0, NULL, NULL, 0, 0,
 	  "make the mailbox, with the defaults, if it does not exist" },
 
+	{ OPTION_SIZE, IN(REGION), "size", 0, "SIZE", &size, 1, UINT64_MAX,
+	  "create: bytes, all zero (default 4K); of one that exists, what it "
+	  "must have" },
+	{ OPTION_MAX, IN(REGION), "max", 0, "SIZE", &size, 1, UINT64_MAX,
+	  "create: the most that it may grow to (default 1G, or its size)" },
+	{ OPTION_MODE, IN(REGION), "mode", 'm', "OCTAL", &mode, 1, 0777,
+	  "create: who may read (r) and write (w), such as 0640 (default "
+	  "0600)" },
+	{ OPTION_GROUP, IN(REGION), "group", 'g', "GROUP", NULL, 0, 0,
+	  "create: the group that the mode speaks of (default: yours)" },
+	{ OPTION_EXCLUSIVE, IN(REGION), "exclusive", 'x', NULL, NULL, 0, 0,
+	  "create: fail if it exists" },
+	{ OPTION_JSON, IN(REGION), "json", 'j', NULL, NULL, 0, 0,
+	  "ls: print JSON" },
+	{ OPTION_FORCE, IN(REGION), "force", 'f', NULL, NULL, 0, 0,
+	  "rm: do not complain of a region that does not exist" },
+	{ OPTION_HEX, IN(REGION), "hex", 0, NULL, NULL, 0, 0,
+	  "dump: in hexadecimal, 16 bytes a line; a star for lines like the "
+	  "one before" },
+
 	{ OPTION_JSON, IN(LS) | IN(INFO) | IN(TRADEOFFS), "json", 'j', NULL,
 	  NULL, 0, 0, "print JSON" },
 	{ OPTION_SECONDS, IN(TRADEOFFS), "seconds", 0, "N", &number, 1, 600,
@@ -263,6 +283,18 @@ options_parse(const struct verb *verb, int count, char **words,
 	ret->count = count - optind;
 	ret->words = words + optind;
 	return check_words(ret);
+}
+
+const char *
+option_name(const struct arguments *arguments, enum option_id option)
+{
+	static char name[40];
+
+	for (size_t i = 0; i < ROWS; i++)
+		if (rows[i].id == option &&
+		    rows[i].verbs & bit_of(arguments->verb))
+			snprintf(name, sizeof(name), "--%s", rows[i].name);
+	return name;
 }
 
 void

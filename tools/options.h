@@ -18,6 +18,7 @@ enum verb_id {
 	VERB_INFO,
 	VERB_RM,
 	VERB_SWEEP,
+	VERB_REGION,
 	VERB_TRADEOFFS,
 	VERB_HELP,
 	VERB_COUNT
@@ -37,7 +38,9 @@ enum option_id {
 	OPTION_FROM,
 	OPTION_GROUP,
 	OPTION_HELP,
+	OPTION_HEX,
 	OPTION_JSON,
+	OPTION_MAX,
 	OPTION_MEMORY_LIMIT,
 	OPTION_MESSAGE_MAX,
 	OPTION_MODE,
@@ -45,6 +48,7 @@ enum option_id {
 	OPTION_ORDER,
 	OPTION_RAW,
 	OPTION_SECONDS,
+	OPTION_SIZE,
 	OPTION_SYNC,
 	OPTION_TAG,
 	OPTION_TEMPORARY,
@@ -91,6 +95,10 @@ find_verb(const char *name);
 int
 options_parse(const struct verb *verb, int count, char **words,
 	      struct arguments *ret);
+
+/* What an option of this verb is called, with its dashes. */
+const char *
+option_name(const struct arguments *arguments, enum option_id option);
 
 /* Prints the help lines of a verb's options to stdout. */
 void

@@ -51,7 +51,7 @@ root(void)
 static int
 complain_of_name(const char *mailbox)
 {
-	complain("%s is not a name for a mailbox: 1 to 200 bytes, no '/' but a "
+	complain("%s is not a name for a mailbox or region: 1 to 200 bytes, no '/' but a "
 		 "leading one, not beginning with '.'",
 		 mailbox);
 	return EXIT_USAGE;
