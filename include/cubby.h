@@ -163,10 +163,14 @@ struct cubby_options {
 	enum cubby_sizing sizing;
 	enum cubby_lifetime lifetime;
 	uint64_t capacity;	/* messages, per sender with ORDER_SENDER;
-				   default 128; at most 2^30 */
+				   default 128; at most 2^30; 0 if UNLIMITED
+				   (else -EINVAL) */
 	uint64_t message_max;	/* bytes; default 1 MiB, at most 1 GiB */
 	uint64_t memory_limit;	/* bytes a sender; default 64 MiB or a quarter
-				   of the file system, the smaller */
+				   of the file system, the smaller. UNLIMITED:
+				   of cells, and of larger messages as much
+				   again; default: the file system's size, at
+				   most 64 GiB */
 	uint32_t cell_size;	/* bytes: a power of 2, 64 to 4096; default
 				   128. A message of up to cell_size - 24 bytes
 				   needs no memory but its cell */
@@ -563,7 +567,7 @@ struct cubby_info {
 	enum cubby_buffering buffering;
 	enum cubby_sizing sizing;
 	enum cubby_lifetime lifetime;
-	uint64_t capacity;
+	uint64_t capacity;	/* 0: UNLIMITED */
 	uint64_t message_max;
 	uint64_t memory_limit;
 	uint32_t cell_size;

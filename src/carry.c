@@ -373,6 +373,13 @@ carry_settle(struct carry *carry)
 }
 
 void
+carry_trim(struct carry *carry, uint64_t head)
+{
+	carry_reclaim(carry, head);
+	blocks_trim(carry->blocks, TRIM_KEEP);
+}
+
+void
 carry_give_back(struct carry *carry, uint64_t head)
 {
 	carry_reclaim(carry, head);

@@ -88,6 +88,10 @@ carry_is_due(const struct carry *carry);
 void
 carry_reclaim(struct carry *carry, uint64_t head);
 
+/* After a backlog: what carries nothing goes back, but for a little. */
+void
+carry_trim(struct carry *carry, uint64_t head);
+
 /* All memory that carries nothing goes back to the file system. */
 void
 carry_give_back(struct carry *carry, uint64_t head);

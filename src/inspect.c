@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base atomics shm liveness layout names participants claims bias lane directory handle mailbox listing. */
+/* Layer 13. May include: base atomics shm liveness layout names participants claims bias lane lane_rings directory handle mailbox listing. */
 /*
  * Looking at mailboxes from outside: everything is mapped read-only, nothing is
  * written, and nobody notices.
@@ -9,6 +9,7 @@
 #include "claims.h"
 #include "directory.h"
 #include "lane.h"
+#include "lane_rings.h"
 #include "listing.h"
 #include "mailbox.h"
 #include "names.h"
@@ -29,43 +30,91 @@ struct glimpse {
 	char name[SENDER_NAME_MAX + 1];
 };
 
+/* The ring that its sender sends into. */
+struct last_ring {
+	uint32_t ring;
+	uint64_t begin;
+	uint64_t committed;
+};
+
+/* False: what the file says makes no sense. */
+static bool
+find_ring(const struct lane_file *file, const struct geometry *g,
+	  struct last_ring *ret)
+{
+	ret->ring = 0;
+	ret->begin = START_POSITION;
+	/* relaxed: rising, as a rule; an old one leaves out what is being sent
+	   now */
+	ret->committed = word64_load_relaxed(&file->ring_committed);
+	if (g->rings == 1)
+		return true;
+	/* RING-A4 acquire: the turn word, and then its place. Pairs with
+	   RING-R3. */
+	ret->ring = turn_ring(word64_load_acquire(&file->turn));
+	if (ret->ring >= g->rings)
+		return false;
+	if (ret->ring)
+		/* relaxed: as above */
+		ret->committed = word64_load_relaxed(
+			&file->places[ret->ring].committed);
+	return rings_begin(file, ret->ring, &ret->begin);
+}
+
 /* Cells beyond what is committed are not touched: that would take memory. */
 static bool
-bears(const struct lane_file *file, const struct geometry *g, uint64_t position)
+bears(const struct lane_file *file, const struct geometry *g,
+      const struct last_ring *last, uint64_t position)
 {
 	uint64_t sequence;
 
-	/* relaxed: rising; an old one leaves out what is being sent now */
-	if ((position & g->ring_mask) >=
-	    word64_load_relaxed(&file->ring_committed))
+	if (!layout_ring_has(g, last->ring, last->begin, last->committed,
+			     position))
 		return false;
 	/* LANE-A8 acquire: only the sequence is read. Pairs with LANE-R1. */
 	sequence = word64_load_acquire(
-		&layout_cell((struct lane_file *)(uintptr_t)file, g,
-			     position)->sequence);
+		&layout_ring_cell((struct lane_file *)(uintptr_t)file, g,
+				  last->ring, position)->sequence);
 
 	return ((sequence ^ (position + 1)) & HEAD_POSITION) == 0;
 }
 
-/* From the head on the cells are published without a gap; by halving, the first
-   that is not. Of a ring with holes everything has been received, and to look
-   into them would take memory. */
+/* From the head on, or from where the last ring begins, the cells are published
+   without a gap; by halving, the first that is not. Of a ring with holes
+   everything has been received, and to look into them would take memory. */
 static uint64_t
 find_tail(const struct lane_file *file, const struct geometry *g, uint64_t head)
 {
-	uint64_t low = head, high = head + g->ring_cells, middle;
+	uint64_t low = head, high, middle;
+	struct last_ring last;
 
 	/* relaxed: a sweeper sets it, of a lane that nobody owns */
-	if (word32_load_relaxed(&file->ring_hollow))
+	if (word32_load_relaxed(&file->ring_hollow) ||
+	    !find_ring(file, g, &last))
 		return head;
+	if (g->rings > 1)
+		low = position_near(head, last.begin);
+	if ((int64_t)(head - low) > 0)
+		low = head;
+	high = low + layout_ring_cells(g, last.ring);
 	while (low != high) {
 		middle = low + (high - low) / 2;
-		if (bears(file, g, middle))
+		if (bears(file, g, &last, middle))
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	return low;
+}
+
+/* The most that can wait in a lane. */
+static uint64_t
+most_waiting(const struct view *view)
+{
+	const struct geometry *g = &view->geometry;
+
+	return g->rings == 1 ? view->attributes.capacity :
+	       layout_ring_cells(g, g->rings) - g->ring_cells;
 }
 
 static void
@@ -81,7 +130,7 @@ read_lane(const struct view *view, uint32_t lane, const struct lane_file *file,
 	head = position_near(START_POSITION, head);
 	tail = find_tail(file, g, head);
 	/* More than the capacity: the head has moved on since it was read. */
-	ret->waiting = min_u64(tail - head, view->attributes.capacity);
+	ret->waiting = min_u64(tail - head, most_waiting(view));
 	ret->sequence = tail;
 	/* relaxed: for people */
 	ret->pid = word32_load_relaxed(&file->pid);

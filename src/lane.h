@@ -31,6 +31,22 @@
 
 /* The sender's end -------------------------------------------------------- */
 
+enum ring_use {
+	RING_IDLE = 0,
+	RING_LEFT,		/* the sender has gone on; not all are read */
+	RING_CURRENT
+};
+
+/* What the sender knows of a ring. */
+struct ring {
+	enum ring_use use;
+	bool kept;		/* all of its memory is there, and we know it */
+	bool thin;		/* most of it has been given back */
+	uint64_t begin;		/* the first of its messages */
+	uint64_t end;		/* and the first that is elsewhere, if LEFT */
+	uint64_t committed;	/* cells, see struct ring_place */
+};
+
 struct lane_writer {
 	struct view *view;
 	struct lane_file *file;
@@ -40,7 +56,6 @@ struct lane_writer {
 	uint64_t position;	/* of the next message */
 	uint64_t limit;		/* room while position != limit */
 	uint64_t head;		/* where the head was, at least */
-	uint64_t ring_committed;/* cells with memory */
 	uint64_t drafts;	/* places reserved */
 	uint32_t lane;
 	uint32_t mask_cells;
@@ -51,6 +66,9 @@ struct lane_writer {
 	struct liveness life;
 	int fd;
 	struct carry carry;	/* begun when the first block is needed */
+	uint64_t turn;		/* see lane_rings.h */
+	uint32_t current;	/* the ring that is sent into */
+	struct ring rings[RINGS_MAX];
 };
 
 /*
@@ -231,6 +249,10 @@ struct lane_reader {
 	uint32_t taken;		/* messages, for warming and bias */
 	uint32_t bias_after;
 	uint32_t quiet;		/* looks in a row that found nothing */
+	uint64_t turn;		/* of several rings: see lane_rings.h */
+	uint64_t ring_from;	/* the present one has this many, from there */
+	uint64_t ring_span;
+	bool several;
 	uid_t uid;		/* the sender's, from the kernel */
 	bool foreign;		/* another user: copy, then check */
 	bool broken;

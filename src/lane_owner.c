@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics shm liveness layout access carry bias lane lane_ring. */
+/* Layer 8. May include: base atomics shm liveness layout access carry bias lane lane_ring lane_rings. */
 /*
  * Who owns a lane: making one, taking one over, leaving it, sweeping up.
  *
@@ -17,6 +17,7 @@
 #include "access.h"
 #include "lane.h"
 #include "lane_ring.h"
+#include "lane_rings.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -120,6 +121,7 @@ make_file(struct lane_writer *w, const char *temporary, const char *name)
 	if (r < 0)
 		return r;
 	fill_in(w);
+	ring_start(w);
 	r = ring_commit(w, ring_first_cells(&view->geometry));
 	if (r < 0)
 		return r;
@@ -127,6 +129,7 @@ make_file(struct lane_writer *w, const char *temporary, const char *name)
 	if (name)
 		strncpy(w->file->name, name, SENDER_NAME_MAX);
 	ring_clear(w);
+	rings_start(w);
 	return lock_writer(w, temporary);
 }
 
@@ -244,6 +247,42 @@ is_named(const struct lane_writer *w, const char *name)
 	return !strcmp(found, name ? name : "");
 }
 
+/* Fills the holes that a sweep has made, as far as they will be used. */
+static int
+refill(struct lane_writer *w)
+{
+	int r;
+
+	if (w->view->geometry.rings > 1)
+		r = rings_turn_back(w);
+	else
+		r = ring_commit(w, w->rings[0].committed);
+	if (r == 0)
+		/* relaxed: a successor comes after our lock has gone */
+		word32_store_relaxed(&w->file->ring_hollow, 0);
+	return r;
+}
+
+/* Locked, and ours from now on. */
+static int
+settle_in(struct lane_writer *w)
+{
+	bool hollow, several = w->view->geometry.rings > 1;
+	uint64_t size;
+	int r;
+
+	/* relaxed: our predecessor is dead */
+	hollow = word32_load_relaxed(&w->file->ring_hollow);
+	r = ring_inherit(w, &size);
+	if (r == 0 && several)
+		r = rings_inherit(w, size);
+	if (r == 0)
+		r = ring_find_position(w, hollow);
+	if (r == 0 && several)
+		rings_tidy(w);
+	return r == 0 && hollow ? refill(w) : r;
+}
+
 /* -ENOENT: not one for us. */
 static int
 adopt_lane(struct lane_writer *w, const char *name, uint32_t lane)
@@ -271,7 +310,7 @@ adopt_lane(struct lane_writer *w, const char *name, uint32_t lane)
 	}
 	r = lock_writer(w, file);
 	if (r == 0)
-		r = ring_settle_in(w);
+		r = settle_in(w);
 	if (r < 0) {
 		unmap_writer(w);
 		if (r == -EAGAIN)
@@ -360,6 +399,8 @@ lane_open_writer(struct view *view, const char *name, struct lane_writer *ret)
 void
 lane_close_writer(struct lane_writer *writer)
 {
+	if (writer->view->geometry.rings > 1)
+		rings_leave(writer);
 	if (writer->carry.blocks)
 		carry_give_back(&writer->carry, lane_passed(writer));
 	carry_end(&writer->carry);
@@ -378,6 +419,18 @@ lane_forget_writer(struct lane_writer *writer)
 }
 
 /* Sweeping ------------------------------------------------------------------- */
+
+/* For the next owner: before the memory goes. */
+static void
+hollow(struct lane_writer *w)
+{
+	/* relaxed: he comes after our lock has gone */
+	word32_store_relaxed(&w->file->ring_hollow, 1);
+	if (w->view->geometry.rings > 1)
+		rings_hollow(w);
+	else
+		ring_hollow(w, 0, w->position);
+}
 
 int
 lane_sweep(struct view *view, uint32_t lane, uint64_t *ret_bytes)
@@ -400,7 +453,7 @@ lane_sweep(struct view *view, uint32_t lane, uint64_t *ret_bytes)
 	if (lane_passed(&w) == w.position) {
 		if (lane_start_carry(&w) == 0)
 			carry_give_back(&w.carry, lane_passed(&w));
-		ring_hollow(&w);
+		hollow(&w);
 	}
 	if (fstat(w.fd, &after) < 0)
 		after = before;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics shm layout participants claims doorbell bias futex lane. */
+/* Layer 8. May include: base atomics shm layout participants claims doorbell bias futex lane lane_rings. */
 /*
  * The receivers' end of a lane.
  *
@@ -12,6 +12,7 @@
 #include "base.h"
 #include "futex.h"
 #include "lane.h"
+#include "lane_rings.h"
 #include "participants.h"
 
 #include <fcntl.h>
@@ -123,6 +124,7 @@ lane_open_reader(struct view *view, uint32_t lane, struct lane_reader *ret)
 	reader.ring = (const char *)(reader.file + 1);
 	reader.mask_cells = (uint32_t)view->geometry.ring_mask;
 	reader.cell_shift = view->geometry.cell_shift;
+	reader.several = view->geometry.rings > 1;
 	reader.position = START_POSITION;
 	reader.plain_max = min_u64(view->attributes.message_max,
 				   view->geometry.inline_max);
@@ -156,6 +158,41 @@ cell_at(const struct lane_reader *reader, uint64_t position)
 		((position & reader->mask_cells) << reader->cell_shift));
 }
 
+/* Has the sender turned to another ring since we looked for ours? */
+static bool
+has_turned(const struct lane_reader *reader)
+{
+	/* RING-A3 acquire: as RING-A2. Pairs with RING-R3. */
+	return reader->several &&
+	       word64_load_acquire(&reader->file->turn) != reader->turn;
+}
+
+/* The ring that position lies in becomes the present one. False: the turn word
+   makes no sense. */
+static bool
+enter_ring(struct lane_reader *reader, uint64_t position)
+{
+	const struct geometry *g = &reader->view->geometry;
+	uint64_t turn;
+	uint32_t ring;
+
+	/* RING-A2 acquire: the turn word, and then its place and the cells.
+	   Pairs with RING-R3. */
+	turn = word64_load_acquire(&reader->file->turn);
+	if (turn == reader->turn &&
+	    ((position - reader->ring_from) & HEAD_POSITION) <
+		    reader->ring_span)
+		return true;
+	if (turn_ring(turn) >= g->rings)
+		return false;
+	ring = rings_find(reader->file, g, turn, position, &reader->ring_span);
+	reader->turn = turn;
+	reader->ring_from = position;
+	reader->ring = (const char *)reader->file + layout_ring_offset(g, ring);
+	reader->mask_cells = (uint32_t)(layout_ring_cells(g, ring) - 1);
+	return true;
+}
+
 /* For us alone: nothing is taken from it any more. */
 static void
 stop_reading(struct lane_reader *reader)
@@ -174,14 +211,15 @@ lane_break(struct lane_reader *reader)
 }
 
 /*
- * Our mapping had no memory. If the head has gone on, that was a page that had
- * been given back while we stood still, and only our mapping is spoilt; another
- * one is made when we sweep. Else the lane is cut short.
+ * Our mapping had no memory. If the head has gone on, or the sender to another
+ * ring, that was a page that had been given back while we stood still, and only
+ * our mapping is spoilt; another one is made when we sweep. Else the lane is cut
+ * short.
  */
 static int
 read_nothing(struct lane_reader *reader, const struct sight *sight)
 {
-	if (lane_is_next(reader, sight))
+	if (lane_is_next(reader, sight) && !has_turned(reader))
 		lane_break(reader);
 	else
 		stop_reading(reader);
@@ -235,6 +273,17 @@ read_cell(const struct lane_reader *reader, struct sight *sight)
 	return lane_holds_block(reader->view, taken->block, size);
 }
 
+/* Of several rings each may have stood still for long: any of the rounds
+   before, then. */
+static bool
+is_of_before(const struct lane_reader *reader, uint64_t sequence,
+	     uint64_t position)
+{
+	uint64_t ago = position + 1 - sequence;
+
+	return !(ago & reader->mask_cells) && (int64_t)(ago << 16) > 0;
+}
+
 /* There is no message at the head; is that possible? */
 static int
 check_empty(struct lane_reader *reader, const struct sight *sight,
@@ -244,8 +293,12 @@ check_empty(struct lane_reader *reader, const struct sight *sight,
 
 	if (unlikely(shm_is_broken(&reader->mapping)))
 		return read_nothing(reader, sight);
+	if (unlikely(reader->several) && !lane_is_next(reader, sight))
+		return -EAGAIN;	/* and in another ring, it may be */
 	if (likely(sequence == 0 ||
 		   ((sequence ^ before) & HEAD_POSITION) == 0))
+		return 0;
+	if (reader->several && is_of_before(reader, sequence, position))
 		return 0;
 	if (!lane_is_next(reader, sight))
 		return -EAGAIN;	/* overtaken */
@@ -258,6 +311,10 @@ look_at(struct lane_reader *reader, struct sight *sight, uint64_t position)
 {
 	uint64_t sequence;
 
+	if (unlikely(reader->several) && !enter_ring(reader, position)) {
+		lane_break(reader);
+		return -EBADMSG;
+	}
 	sight->cell = cell_at(reader, position);
 	/* LANE-A1 acquire: the sequence before the message. Pairs with
 	   LANE-R1. */
@@ -276,6 +333,15 @@ look_at(struct lane_reader *reader, struct sight *sight, uint64_t position)
 	return -EBADMSG;
 }
 
+/* Has the head, biased as it may be, gone beyond position? */
+static bool
+has_moved(const struct lane_reader *reader, uint64_t position)
+{
+	uint64_t head = head_position(bias_head(reader->entry, position));
+
+	return ((head ^ position) & HEAD_POSITION) != 0;
+}
+
 /* The lane is biased towards somebody else: only if there is a message do we
    take that away. */
 static int
@@ -286,10 +352,15 @@ look_beyond_bias(struct lane_reader *reader, struct sight *sight)
 	int r;
 
 	reader->position = position;
+	if (unlikely(reader->several) && !enter_ring(reader, position)) {
+		lane_break(reader);
+		return -EBADMSG;
+	}
 	/* LANE-A2 acquire: as LANE-A1. Pairs with LANE-R1. */
 	if (((word64_load_acquire(&cell_at(reader, position)->sequence) ^
 	      (position + 1)) & HEAD_POSITION) != 0)
-		return 0;
+		return unlikely(reader->several) &&
+		       has_moved(reader, position) ? -EAGAIN : 0;
 	if (!bias_revoke(reader->entry))
 		return 0;
 	/* LANE-A4 acquire: as LANE-A5. Pairs with LANE-C1. */

@@ -15,6 +15,8 @@
 
 #include <sys/stat.h>
 
+#define RING_AT_ONCE KIB(64)
+
 /* Memory --------------------------------------------------------------------- */
 
 uint64_t
@@ -23,6 +25,16 @@ ring_first_cells(const struct geometry *g)
 	if (START_POSITION)
 		return g->ring_cells;
 	return min_u64(g->ring_cells, max_u64(2, PAGE >> g->cell_shift));
+}
+
+void
+ring_start(struct lane_writer *w)
+{
+	memset(w->rings, 0, sizeof(w->rings));
+	w->turn = 0;
+	w->current = 0;
+	w->rings[0].use = RING_CURRENT;
+	w->rings[0].begin = START_POSITION;
 }
 
 int
@@ -35,10 +47,21 @@ ring_commit(struct lane_writer *w, uint64_t cells)
 		       (cells << g->cell_shift), INT64_MAX);
 	if (r < 0)
 		return r;
-	w->ring_committed = cells;
+	w->rings[0].committed = cells;
 	/* relaxed: for a later owner, who comes after our lock has gone */
 	word64_store_relaxed(&w->file->ring_committed, cells);
 	return 0;
+}
+
+int
+ring_commit_more(struct lane_writer *w)
+{
+	const struct geometry *g = &w->view->geometry;
+
+	if (g->ring_cells << g->cell_shift <= RING_AT_ONCE)
+		return ring_commit(w, g->ring_cells);
+	return ring_commit(w, min_u64(2 * w->rings[0].committed,
+				      g->ring_cells));
 }
 
 void
@@ -55,40 +78,81 @@ ring_clear(struct lane_writer *w)
 	}
 }
 
-void
-ring_hollow(struct lane_writer *w)
+static uint64_t
+page_of_cell(const struct lane_writer *w, uint32_t ring, uint64_t position)
 {
 	const struct geometry *g = &w->view->geometry;
-	uint64_t base = sizeof(struct lane_file), page, end, cell[2], i;
+	uint64_t mask = layout_ring_cells(g, ring) - 1;
 
-	for (i = 0; i < 2; i++)
-		cell[i] = round_down(base + (((w->position - i) & g->ring_mask)
-					     << g->cell_shift), PAGE);
-	end = round_down(base + (w->ring_committed << g->cell_shift), PAGE);
-	/* relaxed: for the next owner; before the memory goes */
-	word32_store_relaxed(&w->file->ring_hollow, 1);
-	for (page = base; page < end; page += PAGE)
-		if (page != cell[0] && page != cell[1])
-			shm_give_back(w->fd, page, PAGE);
+	return round_down(layout_ring_offset(g, ring) +
+			  ((position & mask) << g->cell_shift), PAGE);
+}
+
+void
+ring_hollow(struct lane_writer *w, uint32_t ring, uint64_t position)
+{
+	const struct geometry *g = &w->view->geometry;
+	uint64_t last = page_of_cell(w, ring, position - 1);
+	uint64_t next = page_of_cell(w, ring, position);
+	uint64_t first = min_u64(last, next), second = max_u64(last, next);
+	uint64_t from = layout_ring_offset(g, ring);
+	uint64_t to = round_down(layout_ring_offset(g, ring + 1), PAGE);
+
+	shm_give_back(w->fd, from, first - from);
+	from = first + PAGE;
+	if (second > from)
+		shm_give_back(w->fd, from, second - from);
+	from = second + PAGE;
+	if (to > from)
+		shm_give_back(w->fd, from, to - from);
 }
 
 /* Where it stands ------------------------------------------------------------ */
 
 static bool
+is_of(const struct ring *ring, uint64_t position)
+{
+	return ring->use == RING_LEFT &&
+	       (int64_t)(position - ring->begin) >= 0 &&
+	       (int64_t)(position - ring->end) < 0;
+}
+
+static uint32_t
+ring_of(const struct lane_writer *w, uint64_t position)
+{
+	uint32_t i;
+
+	if ((int64_t)(position - w->rings[w->current].begin) >= 0)
+		return w->current;
+	for (i = 0; i < w->view->geometry.rings; i++)
+		if (is_of(&w->rings[i], position))
+			return i;
+	return w->current;
+}
+
+struct cell *
+ring_cell(const struct lane_writer *w, uint64_t position)
+{
+	return layout_ring_cell(w->file, &w->view->geometry,
+				ring_of(w, position), position);
+}
+
+static bool
 is_committed(const struct lane_writer *w, uint64_t position)
 {
-	return (position & w->mask_cells) < w->ring_committed;
+	uint32_t i = ring_of(w, position);
+
+	return layout_ring_has(&w->view->geometry, i, w->rings[i].begin,
+			       w->rings[i].committed, position);
 }
 
 bool
 ring_bears(const struct lane_writer *w, uint64_t position)
 {
-	const struct cell *cell = layout_cell(w->file, &w->view->geometry,
-					      position);
-
 	/* relaxed: our predecessor is dead, and the lock tells so */
 	return is_committed(w, position) &&
-	       word64_load_relaxed(&cell->sequence) == position + 1;
+	       word64_load_relaxed(&ring_cell(w, position)->sequence) ==
+		       position + 1;
 }
 
 /* The head's 64 bits: its cell, or the one before, tells the upper 16. Errors:
@@ -96,16 +160,16 @@ ring_bears(const struct lane_writer *w, uint64_t position)
 static int
 full_position(const struct lane_writer *w, uint64_t low48, uint64_t *ret)
 {
+	uint64_t near = w->rings[w->current].begin;
 	uint64_t i, sequence, position;
 
 	for (i = 0; i < 2; i++) {
-		position = low48 - i;
+		position = position_near(near, low48 - i);
 		if (!is_committed(w, position))
 			continue;
 		/* relaxed: as above */
-		sequence = word64_load_relaxed(
-			&layout_cell(w->file, &w->view->geometry,
-				     position)->sequence);
+		sequence = word64_load_relaxed(&ring_cell(w, position)
+						       ->sequence);
 		if (((sequence ^ (position + 1)) & HEAD_POSITION) == 0) {
 			*ret = sequence - 1 + i;
 			return 0;
@@ -115,15 +179,31 @@ full_position(const struct lane_writer *w, uint64_t low48, uint64_t *ret)
 	return low48 == (START_POSITION & HEAD_POSITION) ? 0 : -EBADMSG;
 }
 
-/*
- * Where the lane stands: the messages from the head on are published without a
- * gap, so the first that is not is found by halving. Errors: -EBADMSG (the head
- * is not of this lane).
- */
-static int
-find_position(struct lane_writer *w)
+/* The first that is not published: of the current ring, in which the last
+   ones are. */
+static uint64_t
+find_end(const struct lane_writer *w, uint64_t head)
 {
-	uint64_t head = START_POSITION, low, high, middle;
+	const struct geometry *g = &w->view->geometry;
+	uint64_t low = head, high, middle;
+
+	if ((int64_t)(w->rings[w->current].begin - low) > 0)
+		low = w->rings[w->current].begin;
+	high = low + layout_ring_cells(g, w->current);
+	while (low != high) {
+		middle = low + (high - low) / 2;
+		if (ring_bears(w, middle))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int
+ring_find_position(struct lane_writer *w, bool hollow)
+{
+	uint64_t head = START_POSITION;
 	int r = 0;
 
 	w->entry_known = w->lane < lane_entries(w->view);
@@ -132,42 +212,25 @@ find_position(struct lane_writer *w)
 			head_make(head, 0))), &head);
 	if (r < 0)
 		return r;
-	low = head;
-	high = head + w->view->geometry.ring_cells;
-	while (low != high) {
-		middle = low + (high - low) / 2;
-		if (ring_bears(w, middle))
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	w->head = head;
-	w->position = low;
+	w->position = hollow ? head : find_end(w, head);
 	return 0;
 }
 
 int
-ring_settle_in(struct lane_writer *w)
+ring_inherit(struct lane_writer *w, uint64_t *ret_size)
 {
 	const struct geometry *g = &w->view->geometry;
 	struct stat st;
-	int r;
 
+	ring_start(w);
 	/* relaxed: our predecessor is dead */
-	w->ring_committed = word64_load_relaxed(&w->file->ring_committed);
+	w->rings[0].committed = word64_load_relaxed(&w->file->ring_committed);
 	if (fstat(w->fd, &st) < 0)
 		return -errno;
-	if (w->ring_committed > g->ring_cells ||
-	    (uint64_t)st.st_size < sizeof(struct lane_file) +
-				   (w->ring_committed << g->cell_shift))
-		return -EBADMSG;
-	/* relaxed: as above */
-	if (word32_load_relaxed(&w->file->ring_hollow)) {
-		r = ring_commit(w, w->ring_committed);
-		if (r < 0)
-			return r;
-		/* relaxed: as above */
-		word32_store_relaxed(&w->file->ring_hollow, 0);
-	}
-	return find_position(w);
+	*ret_size = (uint64_t)st.st_size;
+	return w->rings[0].committed > g->ring_cells ||
+	       *ret_size < sizeof(struct lane_file) +
+			   (w->rings[0].committed << g->cell_shift) ?
+	       -EBADMSG : 0;
 }

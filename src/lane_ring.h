@@ -2,7 +2,8 @@
 /* Layer 8. May include: base lane. */
 /*
  * The ring of a lane, for the one who owns it (or is making it): its memory,
- * and where the lane stands. For lane_*.c alone.
+ * and where the lane stands. For lane_*.c alone. A lane without a limit has
+ * several: lane_rings.h.
  */
 #ifndef CUBBY_LANE_RING_H
 #define CUBBY_LANE_RING_H
@@ -15,27 +16,49 @@
 uint64_t
 ring_first_cells(const struct geometry *geometry);
 
-/* Memory for that many cells from the first on. Errors: shm_commit()'s. */
+/* As a new lane stands: nothing but the first ring, and no memory yet. */
+void
+ring_start(struct lane_writer *writer);
+
+/* Memory for that many cells of the first ring, from the first on. Errors:
+   shm_commit()'s. */
 int
 ring_commit(struct lane_writer *writer, uint64_t cells);
+
+/* As much again, or all of a ring of ordinary size. */
+int
+ring_commit_more(struct lane_writer *writer);
 
 /* A new lane: so that an empty cell of the first round never bears a valid
    sequence. */
 void
 ring_clear(struct lane_writer *writer);
 
-/* Gives back the pages of the ring but for those of the last message and of the
-   next. */
+/* Gives back the pages of a ring, but for those of the cells of position and of
+   the one before. */
 void
-ring_hollow(struct lane_writer *writer);
+ring_hollow(struct lane_writer *writer, uint32_t ring, uint64_t position);
+
+/* The cell of a position, in the ring that it lies in. */
+struct cell *
+ring_cell(const struct lane_writer *writer, uint64_t position);
 
 /* Does the position's cell bear its message? The lane is ours. */
 bool
 ring_bears(const struct lane_writer *writer, uint64_t position);
 
-/* Locked, and ours from now on: where it stands. Errors: -EBADMSG (it makes no
-   sense), and those of a commit. */
+/* What a predecessor's file says of the (first) ring's memory; *ret_size: the
+   file's. Errors: -EBADMSG. */
 int
-ring_settle_in(struct lane_writer *writer);
+ring_inherit(struct lane_writer *writer, uint64_t *ret_size);
+
+/*
+ * Where the lane stands: the messages from the head on are published without a
+ * gap, so the first that is not is found by halving. Not in a ring with holes,
+ * from which everything has been received. Errors: -EBADMSG (the head is not of
+ * this lane).
+ */
+int
+ring_find_position(struct lane_writer *writer, bool hollow);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics shm layout carry doorbell bias lane lane_ring. */
+/* Layer 8. May include: base atomics shm layout carry doorbell bias lane lane_ring lane_rings. */
 /*
  * The sender's end of a lane: room, sending, blocks.
  *
@@ -10,8 +10,7 @@
 #include "base.h"
 #include "lane.h"
 #include "lane_ring.h"
-
-#define RING_AT_ONCE KIB(64)
+#include "lane_rings.h"
 
 /* Room ------------------------------------------------------------------------ */
 
@@ -41,26 +40,15 @@ set_limit(struct lane_writer *w)
 	uint64_t limit = w->head + w->view->attributes.capacity;
 	/* One cell ahead: receivers look at the cell after the last message,
 	   and must find memory there. */
-	uint64_t memory = START_POSITION + w->ring_committed - 1;
+	uint64_t memory = START_POSITION + w->rings[0].committed - 1;
 
-	if (w->ring_committed < w->view->geometry.ring_cells &&
+	if (w->rings[0].committed < w->view->geometry.ring_cells &&
 	    (int64_t)(memory - limit) < 0)
 		limit = memory;
 	limit -= w->drafts;
 	if ((int64_t)(limit - w->position) < 0)
 		limit = w->position;
 	w->limit = limit;
-}
-
-/* The first page has gone: as much again, or all of a ring of ordinary size. */
-static uint64_t
-next_cells(const struct lane_writer *w)
-{
-	const struct geometry *g = &w->view->geometry;
-
-	if (g->ring_cells << g->cell_shift <= RING_AT_ONCE)
-		return g->ring_cells;
-	return min_u64(2 * w->ring_committed, g->ring_cells);
 }
 
 int
@@ -74,14 +62,16 @@ lane_make_room(struct lane_writer *w)
 	lane_passed(w);
 	if (unlikely(lane_is_broken(w)))
 		return -EBADMSG;
+	if (g->rings > 1)
+		return rings_make_room(w);
 	set_limit(w);
 	if (w->limit != w->position)
 		return 0;
 	if (w->position + w->drafts - w->head >= w->view->attributes.capacity)
 		return -EAGAIN;
-	if (w->ring_committed == g->ring_cells)
+	if (w->rings[0].committed == g->ring_cells)
 		return -EAGAIN;
-	r = ring_commit(w, next_cells(w));
+	r = ring_commit_more(w);
 	if (r < 0)
 		return r;
 	set_limit(w);
@@ -111,9 +101,7 @@ inherit(struct lane_writer *w)
 
 	for (position = lane_passed(w); r == 0 && position != w->position;
 	     position++)
-		r = carry_inherit(&w->carry, position,
-				  layout_cell(w->file, &w->view->geometry,
-					      position));
+		r = carry_inherit(&w->carry, position, ring_cell(w, position));
 	return r < 0 ? r : carry_inherit_hands(&w->carry);
 }
 
@@ -184,8 +172,7 @@ void
 lane_last_published(const struct lane_writer *w, uint64_t *ret_sequence,
 		    uint64_t *ret_tag)
 {
-	const struct cell *cell = layout_cell(w->file, &w->view->geometry,
-					      w->position - 1);
+	const struct cell *cell = ring_cell(w, w->position - 1);
 
 	if (!ring_bears(w, w->position - 1)) {
 		*ret_sequence = 0;

@@ -7,6 +7,8 @@
 #include "base.h"
 #include "layout.h"
 
+#include <cubby.h>
+
 _Static_assert(sizeof(struct receiver_slot) == 64, "a cache line");
 _Static_assert(sizeof(struct lane_entry) == 256, "two pairs of lines");
 _Static_assert(offsetof(struct lane_entry, head) == 64, "second of its pair");
@@ -18,8 +20,39 @@ _Static_assert(sizeof(struct claim) == 64, "a cache line");
 _Static_assert(sizeof(struct cell) == CELL_HEADER, "");
 _Static_assert(sizeof(struct lane_file) == PAGE, "one page");
 _Static_assert(offsetof(struct lane_file, sleep) == 256, "its own pair");
+_Static_assert(offsetof(struct lane_file, places) == 320, "their own lines");
+_Static_assert(RINGS_MAX <= 32, "a bit of a word each");
 _Static_assert(sizeof(struct doorbell_file) == PAGE, "one page");
 _Static_assert(CLAIMS_MAX < (1 << 15), "claim + 1 must fit below HEAD_BIASED");
+
+/* As many rings as hold what the memory limit allows. */
+static uint32_t
+count_rings(const struct attributes *a, const struct geometry *g)
+{
+	uint64_t cells = max_u64(a->memory_limit >> g->cell_shift,
+				 4 * g->ring_cells);
+	uint32_t rings = 2;
+
+	cells = min_u64(cells, RINGS_CELLS_MAX);
+	while (rings < RINGS_MAX &&
+	       layout_ring_cells(g, rings) - g->ring_cells < cells)
+		rings++;
+	return rings;
+}
+
+/* The cells of a lane: of one ring, or of several. */
+static void
+set_rings(const struct attributes *a, struct geometry *g)
+{
+	g->ring_cells = power_of_2_from(a->capacity + 1);
+	g->rings = 1;
+	if (a->buffering == CUBBY_UNLIMITED) {
+		g->ring_cells = max_u64(RING_FIRST_CELLS,
+					RING_FIRST >> g->cell_shift);
+		g->rings = count_rings(a, g);
+	}
+	g->ring_mask = g->ring_cells - 1;
+}
 
 int
 layout_geometry(const struct attributes *attributes, struct geometry *ret)
@@ -27,23 +60,22 @@ layout_geometry(const struct attributes *attributes, struct geometry *ret)
 	const struct attributes *a = attributes;
 	struct geometry g;
 
-	if (a->capacity < 1 || a->capacity > CAPACITY_MAX ||
+	if (a->capacity > CAPACITY_MAX ||
+	    (a->buffering == CUBBY_UNLIMITED) != !a->capacity ||
 	    a->message_max > MESSAGE_LIMIT ||
 	    a->memory_limit > (UINT64_C(1) << 44) ||
 	    !is_power_of_2(a->cell_size) || a->cell_size < CELL_MIN ||
 	    a->cell_size > CELL_MAX || a->sizing > 1 || a->lifetime > 1 ||
 	    a->order > 2 || a->buffering > 2 || a->mode > 0777)
 		return -EINVAL;
-	g.ring_cells = power_of_2_from(a->capacity + 1);
-	g.ring_mask = g.ring_cells - 1;
 	g.cell_shift = __builtin_ctz(a->cell_size);
+	set_rings(a, &g);
 	g.inline_max = a->cell_size - CELL_HEADER;
 	g.claim_stride = sizeof(struct claim) +
 			 round_up(g.inline_max, CACHE_LINE);
 	g.receivers_length = round_up(sizeof(struct receivers_file) +
 				      g.claim_stride * CLAIMS_MAX, PAGE);
-	g.blocks_offset = round_up(sizeof(struct lane_file) +
-				   (g.ring_cells << g.cell_shift), PAGE);
+	g.blocks_offset = round_up(layout_ring_offset(&g, g.rings), PAGE);
 	/* Blocks are powers of two: address space for twice the limit lets the
 	   limit itself be reached with messages of any size. */
 	g.blocks_length = a->message_max + 8 <= g.inline_max ? 0 :
@@ -87,6 +119,9 @@ layout_fingerprint(void)
 		offsetof(struct lane_file, ring_committed),
 		offsetof(struct lane_file, sleep),
 		offsetof(struct lane_file, wanted), sizeof(struct lane_file),
+		offsetof(struct lane_file, turn),
+		offsetof(struct lane_file, places), RINGS_MAX, RING_FIRST,
+		RING_FIRST_CELLS, RING_CHUNK, RINGS_CELLS_MAX,
 		offsetof(struct doorbell_file, ringing),
 		offsetof(struct doorbell_file, events),
 		sizeof(struct doorbell_file),

@@ -46,6 +46,13 @@
 #define CELL_MAX	4096
 #define CELL_HEADER	24
 
+/* Of lanes without a limit. */
+#define RINGS_MAX	24
+#define RING_FIRST	KIB(64)
+#define RING_FIRST_CELLS 16	/* at least */
+#define RING_CHUNK	KIB(512) /* larger rings get their memory so */
+#define RINGS_CELLS_MAX	(UINT64_C(1) << 27)
+
 /* Where the first message of a lane stands; tests build it with others. */
 #ifndef CUBBY_START_SEQUENCE
 #define CUBBY_START_SEQUENCE 0
@@ -331,13 +338,27 @@ cell_size_of(uint64_t size_type)
 }
 
 /*
+ * One ring of a lane without a limit; see lane_rings.h. 16 bytes.
+ *
+ * field	written by		read by		why that is safe
+ * begin	the lane's sender	receivers,	release; an old one goes
+ *					later owners	with an old head or turn
+ * committed	the lane's sender	later owners	they have the lock
+ */
+struct ring_place {
+	word64 begin;		/* the first position + 1; 0: none is here */
+	word64 committed;	/* cells, from the chunk of the first on; of
+				   ring 0: see ring_committed */
+};
+
+/*
  * The head of a lane's file: one page; then the ring, then the blocks.
  *
  * field	written by		read by		why that is safe
  * identity,	the maker, before the	receivers, later
  * name		lane gets its number	owners
- * ring_committed the owner, rising	later owners	cells of the ring that
- *							are committed memory
+ * ring_committed the owner		later owners	cells of the (first) ring
+ *							that are committed
  * ring_hollow	the owner		later owners	1: a sweeper has given
  *							pages of the ring back
  * sleep	the owner		receivers	{ticket:32, flags:32} in
@@ -345,6 +366,9 @@ cell_size_of(uint64_t size_type)
  * wanted	the owner, before it	receivers	a hint: a wrong one costs
  *		sleeps					a wake-up, or a delay
  *							until the sleeper looks
+ * turn		the owner		receivers,	release, after the place
+ *					later owners	of the ring that it names
+ * places	see struct ring_place
  * pid		the owner		people		not used by programs
  */
 struct lane_file {
@@ -357,9 +381,18 @@ struct lane_file {
 			- 16];
 	word64 sleep;
 	word64 wanted;
-	uint8_t unused1[PAGE - 256 - 16];
+	word64 turn;		/* {count:56, ring:8}: where the sender sends */
+	uint8_t unused1[64 - 24];
+	struct ring_place places[RINGS_MAX];
+	uint8_t unused2[PAGE - 320 - 16 * RINGS_MAX];
 	/* then the cells: see layout_cell(), and the blocks */
 };
+
+static inline uint32_t
+turn_ring(uint64_t turn)
+{
+	return turn & 255;
+}
 
 /* The doorbell's file ------------------------------------------------------ */
 
@@ -399,8 +432,11 @@ sleep_ticket(uint64_t sleep)
 
 /* Derived from the attributes once, private; every process computes the same. */
 struct geometry {
-	uint64_t ring_cells;	/* a power of two, at least capacity + 1 */
+	uint64_t ring_cells;	/* a power of two, at least capacity + 1; of
+				   the first ring */
 	uint64_t ring_mask;
+	uint32_t rings;		/* 1; without a limit more, each twice as large
+				   as the one before */
 	uint32_t cell_shift;
 	uint32_t inline_max;	/* payload bytes that a cell carries */
 	uint64_t claim_stride;
@@ -453,6 +489,54 @@ layout_claim(struct receivers_file *file, const struct geometry *geometry,
 				geometry->claim_stride * claim);
 }
 
+/* The cells of a ring; its first, in a lane's file. */
+static inline uint64_t
+layout_ring_cells(const struct geometry *geometry, uint32_t ring)
+{
+	return geometry->ring_cells << ring;
+}
+
+static inline uint64_t
+layout_ring_offset(const struct geometry *geometry, uint32_t ring)
+{
+	return sizeof(struct lane_file) +
+	       ((layout_ring_cells(geometry, ring) - geometry->ring_cells)
+		<< geometry->cell_shift);
+}
+
+static inline struct cell *
+layout_ring_cell(struct lane_file *file, const struct geometry *geometry,
+		 uint32_t ring, uint64_t position)
+{
+	uint64_t mask = layout_ring_cells(geometry, ring) - 1;
+
+	return (struct cell *)((char *)file +
+			       layout_ring_offset(geometry, ring) +
+			       ((position & mask) << geometry->cell_shift));
+}
+
+/* How many of a ring's cells get their memory at a time: all of a small one. */
+static inline uint64_t
+layout_ring_chunk(const struct geometry *geometry, uint32_t ring)
+{
+	return min_u64(layout_ring_cells(geometry, ring),
+		       max_u64(geometry->ring_cells,
+			       RING_CHUNK >> geometry->cell_shift));
+}
+
+/* Has the cell of position got memory, in a ring whose messages begin at
+   `begin`, and that has `committed` cells from the chunk of that one on? */
+static inline bool
+layout_ring_has(const struct geometry *geometry, uint32_t ring, uint64_t begin,
+		uint64_t committed, uint64_t position)
+{
+	uint64_t mask = layout_ring_cells(geometry, ring) - 1;
+	uint64_t first = begin & mask & ~(layout_ring_chunk(geometry, ring) - 1);
+
+	return ((position - first) & mask) < committed;
+}
+
+/* Of the only ring, or the first. */
 static inline struct cell *
 layout_cell(struct lane_file *file, const struct geometry *geometry,
 	    uint64_t position)

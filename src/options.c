@@ -14,6 +14,7 @@
 #define CAPACITY_DEFAULT	128
 #define MESSAGE_DEFAULT		MIB(1)
 #define MEMORY_DEFAULT		MIB(64)
+#define MEMORY_MOST		GIB(64)	/* without a limit */
 #define CELL_DEFAULT		128
 
 /*
@@ -51,24 +52,34 @@ options_read(const struct cubby_options *options, struct cubby_options *ret)
 		return -EINVAL;
 	if (o.group && !*o.group)
 		return -EINVAL;
+	if (o.buffering == CUBBY_UNLIMITED && o.capacity)
+		return -EINVAL;
 	*ret = o;
 	return 0;
 }
 
-/* 64 MiB a sender, or a quarter of the file system, if that is less. */
+/*
+ * 64 MiB a sender, or a quarter of the file system, if that is less. Without a
+ * limit: all of the file system, as far as the address space for it can be had
+ * of many senders.
+ */
 static int
-default_memory(int parent, uint64_t *ret)
+default_memory(int parent, bool unlimited, uint64_t *ret)
 {
+	uint64_t most = unlimited ? min_u64(MEMORY_MOST, SIZE_MAX / 16) :
+				    MEMORY_DEFAULT;
 	struct statfs fs;
-	uint64_t quarter;
+	uint64_t share;
 
 	if (fstatfs(parent, &fs) < 0)
 		return -errno;
-	quarter = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize / 4;
-	*ret = MEMORY_DEFAULT;
+	share = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
+	if (!unlimited)
+		share /= 4;
 	/* A tmpfs without a limit tells 0. */
-	if (quarter && quarter < *ret)
-		*ret = max_u64(round_down(quarter, PAGE), PAGE);
+	*ret = most;
+	if (share && share < most)
+		*ret = max_u64(round_down(share, PAGE), PAGE);
 	return 0;
 }
 
@@ -92,22 +103,25 @@ options_attributes(const struct cubby_options *options, int parent,
 		.cell_size = (uint32_t)or_default(o->cell_size, CELL_DEFAULT),
 		.mode = (uint32_t)or_default(o->mode, 0600),
 	};
+	bool unlimited = o->buffering == CUBBY_UNLIMITED;
 	struct geometry geometry;
 	int r;
 
+	if (unlimited)
+		a.capacity = 0;
 	if (a.mode > 0777 || (a.mode & 0111))
 		return -EINVAL;
 	if (a.sizing != CUBBY_FIXED)
 		a.message_max = or_default(a.message_max, MESSAGE_DEFAULT);
 	if (!a.memory_limit) {
-		r = default_memory(parent, &a.memory_limit);
+		r = default_memory(parent, unlimited, &a.memory_limit);
 		if (r < 0)
 			return r;
 	}
 	r = layout_geometry(&a, &geometry);
 	if (r < 0)
 		return r;
-	if (a.order != CUBBY_ORDER_SENDER || a.buffering != CUBBY_LIMITED)
+	if (a.order != CUBBY_ORDER_SENDER || a.buffering == CUBBY_RENDEZVOUS)
 		return -EOPNOTSUPP;
 	*ret = a;
 	return 0;
