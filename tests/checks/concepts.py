@@ -173,6 +173,7 @@ def check_block(block, env):
         if printed != said:
             yield "'%s' prints %r, not %r" % (command, printed, said)
     left = run(["cubby", "ls"], env=env)
+    left += run(["cubby", "region", "ls"], env=env)
     if left:
         yield "a block leaves behind:\n%s%s" % (left, block)
 

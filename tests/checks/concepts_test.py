@@ -117,6 +117,9 @@ class Lies(unittest.TestCase):
     def test_line_that_leaves_a_mailbox(self):
         self.told(self.shell("$ cubby create jobs\n"), "leaves behind")
 
+    def test_line_that_leaves_a_region(self):
+        self.told(self.shell("$ cubby region create r\n"), "leaves behind")
+
     def test_line_that_ends_the_block(self):
         self.told(self.shell("$ exit 1\n$ echo a\na\n"), "not all of it")
 
