@@ -69,8 +69,9 @@ class Lies(unittest.TestCase):
         self.told(concepts.check_text(self.root), "what limited.c prints")
 
     def test_notion_without_shell(self):
-        self.change(concepts.DOCUMENT, "```console\n", "```sh\n")
-        self.told(concepts.check_text(self.root), "has no lines of shell")
+        self.change(concepts.DOCUMENT, "## Which to choose",
+                    "## Nothing\n\n## Which to choose")
+        self.told(concepts.check_text(self.root), "'Nothing' has no lines")
 
     def test_notion_without_program(self):
         self.change(concepts.DOCUMENT, "## Which to choose",
