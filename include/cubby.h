@@ -23,7 +23,9 @@
  * Names
  *	"jobs"		the user's own mailbox
  *	"/jobs"		machine-wide
- *	"@worker"	the inbox of the process that calls itself worker
+ *	"@worker"	the inbox of the process that calls itself worker;
+ *	"/@worker"	machine-wide. One handle at a time receives from it, and
+ *			who sends there is told that its process has gone
  *	1 to 200 bytes, no '/' but the leading one, not beginning with '.'.
  *
  * Deadlines are points on CLOCK_MONOTONIC, in nanoseconds (negative: passed);
@@ -38,11 +40,14 @@
  *	-EBADF		the handle was not opened for that role
  *	-EBADMSG	a lane (or the whole mailbox, or a region) makes no
  *			sense; it has been cut off, the others go on
+ *	-EBUSY		a sender of that name has the mailbox open already; or
+ *			another handle receives from the inbox
  *	-ECHILD		the handle was opened before fork(); open your own
  *	-EEXIST		the mailbox exists (CUBBY_EXCLUSIVE), or exists with
  *			other attributes
- *	-EINPROGRESS	synchronous: the deadline has passed, and the message is
- *			still queued and will be delivered
+ *	-EINPROGRESS	synchronous: the wait has ended (the deadline has passed,
+ *			a signal came, or the inbox's process has gone), and the
+ *			message is still queued and will be delivered
  *	-EINTR		a signal handler ran during a wait; nothing was sent or
  *			received
  *	-EINVAL		an argument makes no sense
@@ -58,7 +63,13 @@
  *	-ENOTDIR	something that is no mailbox or region bears that name
  *	-EOPNOTSUPP	the mailbox's order (or the file system) cannot do that
  *	-EPERM		the directory that mailboxes live in is not safe to use
+ *	-EPIPE		the process that receives from the inbox has gone, by
+ *			cubby_close() or by its death; nothing was sent. From a
+ *			receive: the sender that was asked for has gone, and
+ *			nothing of its is left
  *	-EPROTO		made by an incompatible version of cubby
+ *	-ESRCH		no process of that id, as you see ids, has an inbox that
+ *			you can see
  *	-ETIMEDOUT	the deadline has passed; nothing was sent or received
  *	-EUSERS		too many senders of one user, too many receivers, too
  *			many that have a region attached for writing, or too
@@ -195,12 +206,33 @@ struct cubby_options {
  * With CUBBY_SEND the handle has a lane of its own; with a name given in
  * options->sender, that sender's lane (-EBUSY if it is in use).
  *
+ * An inbox ("@worker") is received from by one handle at a time: -EBUSY while
+ * another one does, in whatever process, stopped ones included. The dead are
+ * replaced at once, and what was sent to them is their successor's. Until
+ * somebody has received there for the first time, messages wait for him. A
+ * handle without CUBBY_RECEIVE is as for any mailbox.
+ *
  * Errors: -EACCES -EBADMSG -EBUSY -EEXIST -EINVAL -ENAMETOOLONG -ENOENT -ENOSPC
  * -ENOTDIR -EOPNOTSUPP -EPERM -EPROTO -EUSERS, and the kernel's.
  */
 CUBBY_PUBLIC int
 cubby_open(const char *name, int flags, const struct cubby_options *options,
 	   cubby_mailbox **ret);
+
+/*
+ * Opens the inbox of a process for sending. pid: as getpid() tells it to the
+ * process itself, if it is in the caller's PID namespace. It is looked up once,
+ * in the user's own inboxes, then in machine-wide ones; of several the first by
+ * name. The handle is bound to what was found: when that process has gone, or
+ * has closed its inbox, this is what sends are told, though another may have
+ * taken the name or the pid. flags: CUBBY_SEND or 0; options as for cubby_open().
+ *
+ * Errors: -EINVAL (flags, or pid is not positive) -ESRCH, and those of
+ * cubby_open().
+ */
+CUBBY_PUBLIC int
+cubby_open_process(pid_t pid, int flags, const struct cubby_options *options,
+		   cubby_mailbox **ret);
 
 /*
  * Closes the handle; NULL is allowed. Messages sent stay; drafts are aborted,
@@ -248,7 +280,12 @@ struct cubby_envelope {
  * Blocks while the mailbox is full (of this sender's messages, with
  * ORDER_SENDER). A message whose send returned 0 is never lost.
  *
- * Errors: -EBADF -EBADMSG -ECHILD -EINTR -EMSGSIZE -ENOMEM -ENOSPC.
+ * To an inbox whose process has gone: -EPIPE, and nothing is sent; what was sent
+ * before stays for a successor. A close is told at once, a death from the next
+ * tick of the kernel's clock on (1 to 10 ms); to a send that waits, within a few
+ * milliseconds.
+ *
+ * Errors: -EBADF -EBADMSG -ECHILD -EINTR -EMSGSIZE -ENOMEM -ENOSPC -EPIPE.
  */
 CUBBY_PUBLIC int
 cubby_send(cubby_mailbox *mailbox, const void *data, size_t size);
@@ -260,7 +297,8 @@ cubby_send(cubby_mailbox *mailbox, const void *data, size_t size);
  * holds it).
  *
  * Errors: those of cubby_send() and -EAGAIN -EINPROGRESS -EINVAL -EOPNOTSUPP
- * -ETIMEDOUT. -EINTR during a synchronous wait is told as -EINPROGRESS.
+ * -ETIMEDOUT. -EINTR and -EPIPE during a synchronous wait are told as
+ * -EINPROGRESS, for the message has been sent.
  */
 CUBBY_PUBLIC int
 cubby_send_full(cubby_mailbox *mailbox, const void *data, size_t size,
@@ -271,7 +309,8 @@ cubby_send_full(cubby_mailbox *mailbox, const void *data, size_t size,
  * handle (and so all before it).
  *
  * Errors: -EAGAIN (deadline CUBBY_NOW: not yet) -EBADF -EBADMSG -ECHILD -EINTR
- * -EINVAL (not sent yet) -ETIMEDOUT.
+ * -EINVAL (not sent yet) -EPIPE (the inbox's process has gone; the message stays
+ * for a successor) -ETIMEDOUT.
  */
 CUBBY_PUBLIC int
 cubby_wait_received(cubby_mailbox *mailbox, uint64_t sequence,
@@ -305,29 +344,51 @@ enum cubby_matching {
 	CUBBY_MATCH_LOWEST	/* the lowest type there is, up to this one */
 };
 
-/* Which messages to receive. Zero: any. Set struct_size. By sender and by type
-   at the same time: -EOPNOTSUPP. */
+/*
+ * Which messages to receive. Zero: any. Set struct_size. By sender and by type
+ * at the same time: -EOPNOTSUPP.
+ *
+ * By name: only what was sent by one who called itself so (options->sender), be
+ * it there already or not; senders of several users may bear one name, and the
+ * envelope tells the user. A receive from an inbox ends with -EPIPE when such a
+ * sender was there, has gone, and has left nothing to receive.
+ */
 struct cubby_filter {
 	size_t struct_size;
 	uint64_t sender;	/* an envelope's sender; 0: anyone */
 	enum cubby_matching matching;	/* ORDER_ARRIVAL and _PRIORITY alone,
 					   else -EOPNOTSUPP */
 	int64_t type;		/* that matching is about: positive */
+	const char *sender_name;	/* 1 to 63 bytes; NULL: anyone */
 };
 #define CUBBY_FILTER_INIT { sizeof(struct cubby_filter), 0, \
-	CUBBY_MATCH_ANY, 0 }
+	CUBBY_MATCH_ANY, 0, NULL }
 
 /*
  * As cubby_receive(), until a deadline; filter and ret_envelope may be NULL
  * (set ret_envelope->struct_size). CUBBY_PEEK copies the message and lets it
  * stay: it is not delivered.
  *
- * Errors: those of cubby_receive() and -EAGAIN -EINVAL -EOPNOTSUPP -ETIMEDOUT.
+ * Errors: those of cubby_receive() and -EAGAIN -EINVAL -EOPNOTSUPP -EPIPE
+ * -ETIMEDOUT.
  */
 CUBBY_PUBLIC int
 cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 		   int flags, int64_t deadline, void *buffer, size_t size,
 		   size_t *ret_size, struct cubby_envelope *ret_envelope);
+
+/*
+ * The name of a sender, as an envelope numbers them: what it gave as
+ * options->sender, or "" if it gave none. Needs the role CUBBY_RECEIVE. Does not
+ * block. The name is the sender's own word; its user, in the envelope, is the
+ * kernel's.
+ *
+ * Errors: -EBADF -ECHILD -EINVAL (no sender has that number, or buffer is NULL)
+ * -EMSGSIZE (the name and its end do not fit into size bytes), and the kernel's.
+ */
+CUBBY_PUBLIC int
+cubby_sender_name(cubby_mailbox *mailbox, uint64_t sender, char *buffer,
+		  size_t size);
 
 /* Messages, in place ---------------------------------------------------- */
 
@@ -356,7 +417,7 @@ cubby_draft_size(const cubby_draft *draft);
  * envelope or NULL as in cubby_send_full(). Never blocks and never fails for
  * want of room. On success the draft is gone; on failure it is as it was.
  *
- * Errors: -EBADMSG -ECHILD -EINVAL -EMSGSIZE -EOPNOTSUPP.
+ * Errors: -EBADMSG -ECHILD -EINVAL -EMSGSIZE -EOPNOTSUPP -EPIPE.
  */
 CUBBY_PUBLIC int
 cubby_commit(cubby_draft *draft, size_t size, struct cubby_envelope *envelope);
@@ -373,7 +434,7 @@ cubby_abort(cubby_draft *draft);
  * order. Blocks while there is none. filter may be NULL.
  *
  * Errors: -EAGAIN -EBADF -EBADMSG -ECHILD -EINTR -EINVAL -ENOMEM -ENOSPC (too
- * many are held already) -EOPNOTSUPP -ETIMEDOUT.
+ * many are held already) -EOPNOTSUPP -EPIPE -ETIMEDOUT.
  */
 CUBBY_PUBLIC int
 cubby_hold(cubby_mailbox *mailbox, const struct cubby_filter *filter,

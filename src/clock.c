@@ -17,3 +17,12 @@ clock_now(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
 }
+
+int64_t
+clock_tick(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+}

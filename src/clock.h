@@ -12,4 +12,9 @@
 int64_t
 clock_now(void);
 
+/* The same clock at the kernel's last tick, 1 to 10 ms ago at the most. Costs a
+   quarter: no counter of the processor is read. */
+int64_t
+clock_tick(void);
+
 #endif

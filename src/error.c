@@ -23,7 +23,8 @@ static const struct words table[] = {
 	{ EBADF, "the handle was not opened for that role" },
 	{ EBADMSG, "the mailbox, or one sender's part of it, makes no sense "
 		   "and has been cut off" },
-	{ EBUSY, "a sender of that name has the mailbox open already" },
+	{ EBUSY, "a sender of that name has the mailbox open already, or "
+		 "another process receives from the inbox" },
 	{ ECHILD, "the handle was opened before fork(); open your own" },
 	{ EDEADLK, "this thread has locked the mutex already" },
 	{ EDQUOT, "the user's disk quota is used up" },
@@ -52,8 +53,11 @@ static const struct words table[] = {
 		      "guards is to be put in order" },
 	{ EPERM, "the directory that mailboxes live in is not safe to use; or "
 		 "this thread has not locked the mutex" },
+	{ EPIPE, "the process at the other end has gone; nothing was sent or "
+		 "received" },
 	{ EPROTO, "made by an incompatible version of cubby" },
 	{ EROFS, "the file system is read-only" },
+	{ ESRCH, "no such process has an inbox here" },
 	{ ETIMEDOUT, "the deadline has passed; nothing was sent or received" },
 	{ EUSERS, "too many senders of one user, too many receivers, or too "
 		  "many that may write a region" },

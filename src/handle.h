@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 11. May include: base atomics futex shm liveness layout parcel participants directory sender taking receiver. */
+/* Layer 11. May include: base atomics futex shm liveness layout parcel participants inbox directory sender taking receiver. */
 /*
  * A handle: a mailbox that is open, and the table of what carries its messages.
  *
@@ -11,6 +11,7 @@
 #define CUBBY_HANDLE_H
 
 #include "base.h"
+#include "inbox.h"
 #include "layout.h"
 #include "liveness.h"
 #include "parcel.h"
@@ -30,6 +31,7 @@ struct cubby_mailbox;
  * reserve	*ret_draft, but for its owner
  * commit	size fits the draft
  * receive	grants the wish
+ * sender_name	sender is not 0. Errors: -EINVAL (there is no such)
  */
 struct sent {
 	uint64_t sender;
@@ -59,6 +61,8 @@ struct operations {
 
 	int (*receive)(struct cubby_mailbox *mailbox, struct wish *wish,
 		       int64_t deadline);
+	int (*sender_name)(struct cubby_mailbox *mailbox, uint64_t sender,
+			   char ret[SENDER_NAME_MAX + 1]);
 	int (*release)(struct cubby_mailbox *mailbox,
 		       struct cubby_message *message);
 	void (*reject)(struct cubby_mailbox *mailbox,
@@ -68,13 +72,18 @@ struct operations {
 struct cubby_mailbox {
 	uint64_t process;	/* liveness_process() of who opened it */
 	uint32_t roles;		/* CUBBY_SEND, CUBBY_RECEIVE */
+	bool inbox;		/* of one receiving process, see inbox.h */
 	bool fixed;		/* messages of message_max bytes exactly */
 	uint64_t message_max;
-	uint64_t plain_min, plain_max;	/* sizes that go into a cell of a lane */
+	uint64_t plain_min, plain_max;	/* sizes that go into a cell of a lane;
+					   of an inbox none, for each send asks
+					   who is there */
 	const struct operations *operations;
 	char entry[NAME_MAX + 1];	/* in the directory it lies in */
 	struct view view;
 	struct liveness presence;	/* of a handle without a role */
+	struct owner owner;		/* of an inbox, if it receives */
+	struct addressee addressee;	/* of an inbox, if it sends */
 	struct sender sender;
 	struct receiver receiver;
 };

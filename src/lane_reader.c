@@ -131,6 +131,7 @@ lane_open_reader(struct view *view, uint32_t lane, struct lane_reader *ret)
 	reader.plain_min = view->attributes.sizing ?
 			   view->attributes.message_max : 0;
 	reader.bias_after = BIAS_AFTER;
+	memcpy(reader.name, reader.file->name, SENDER_NAME_MAX);
 	/* relaxed: cut off once, for good */
 	reader.broken = word32_load_relaxed(&reader.entry->broken);
 	reader.told = reader.broken;

@@ -18,9 +18,11 @@ lanes_open(struct cubby_mailbox *mailbox, uint32_t roles,
 		r = receiver_open(&mailbox->view, trusts, &mailbox->receiver);
 	if (r < 0)
 		return r;
+	mailbox->receiver.inbox = mailbox->inbox;
 	mailbox->roles |= roles & CUBBY_RECEIVE;
 	if (roles & CUBBY_SEND)
 		r = sender_open(&mailbox->view, options->sender,
+				mailbox->inbox ? &mailbox->addressee : NULL,
 				&mailbox->sender);
 	if (r < 0)
 		return r;
@@ -54,8 +56,8 @@ wait_synchronous(struct sender *sender, uint64_t position, int64_t deadline)
 {
 	int r = sender_wait_passed(sender, position, deadline);
 
-	return r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR ? -EINPROGRESS :
-	       r;
+	return r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR || r == -EPIPE ?
+	       -EINPROGRESS : r;
 }
 
 static int
@@ -127,12 +129,11 @@ lanes_commit(struct cubby_mailbox *mailbox, struct cubby_draft *draft,
 	     const struct parcel *parcel, struct sent *ret)
 {
 	struct sender *sender = &mailbox->sender;
-	int r = 0;
+	int r;
 
 	sender_enter(sender);
-	if (lane_is_broken(&sender->writer)) {
-		r = -EBADMSG;
-	} else {
+	r = lane_is_broken(&sender->writer) ? -EBADMSG : sender_check(sender);
+	if (r == 0) {
 		ret->sender = sender->writer.lane + 1;
 		ret->sequence = sender->writer.position + 1;
 		sender_commit(sender, draft, parcel);
@@ -178,6 +179,25 @@ lanes_receive(struct cubby_mailbox *mailbox, struct wish *wish,
 }
 
 static int
+lanes_sender_name(struct cubby_mailbox *mailbox, uint64_t sender,
+		  char ret[SENDER_NAME_MAX + 1])
+{
+	struct receiver *receiver = &mailbox->receiver;
+	const struct lane_reader *reader;
+	int r = -EINVAL;
+
+	if (sender > LANES_MAX)
+		return r;
+	receiver_enter(receiver);
+	reader = taking_lane(receiver, (uint32_t)sender - 1, &r);
+	if (reader)
+		memcpy(ret, reader->name, sizeof(reader->name));
+	receiver_leave(receiver);
+	/* No such lane; or what lies there is none, or is not ours to read. */
+	return r == -ENOENT || r == -EBADMSG || r == -EACCES ? -EINVAL : r;
+}
+
+static int
 lanes_release(struct cubby_mailbox *mailbox, struct cubby_message *message)
 {
 	int r;
@@ -207,6 +227,7 @@ const struct operations lanes_operations = {
 	.commit = lanes_commit,
 	.abort = lanes_abort,
 	.receive = lanes_receive,
+	.sender_name = lanes_sender_name,
 	.release = lanes_release,
 	.reject = lanes_reject,
 };

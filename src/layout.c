@@ -15,6 +15,9 @@ _Static_assert(offsetof(struct lane_entry, head) == 64, "second of its pair");
 _Static_assert(offsetof(struct lane_entry, hot) == 192, "second of its pair");
 _Static_assert(offsetof(struct receivers_file, lanes_committed) == 256, "");
 _Static_assert(offsetof(struct receivers_file, attention) == 448, "");
+_Static_assert(sizeof(struct inbox) == 64, "a cache line");
+_Static_assert(offsetof(struct receivers_file, inbox) == 2624,
+	       "second of its pair");
 _Static_assert(offsetof(struct receivers_file, slots) == PAGE, "one page");
 _Static_assert(sizeof(struct claim) == 64, "a cache line");
 _Static_assert(sizeof(struct cell) == CELL_HEADER, "");
@@ -113,6 +116,7 @@ layout_fingerprint(void)
 		offsetof(struct receivers_file, state),
 		offsetof(struct receivers_file, attention),
 		offsetof(struct receivers_file, chunk_owner),
+		offsetof(struct receivers_file, inbox),
 		offsetof(struct receivers_file, lanes),
 		sizeof(struct receivers_file),
 		offsetof(struct lane_file, name),

@@ -261,6 +261,34 @@ claim_with(uint64_t word, uint32_t slot, enum claim_state state)
 }
 
 /*
+ * Who receives from an inbox, a mailbox `@name`; all zero in any other. 64
+ * bytes. inbox.h has the protocol.
+ *
+ * field	written by		read by		why that is safe
+ * owner	who has locked the byte	senders		one word: {generation:62,
+ *		INBOX of `attendance`			INBOX_*}; 0: nobody has
+ *							ever received there
+ * the others	the same, while `owner`	who looks for	read between two equal
+ *		says that nobody is	a process	values of `owner`
+ *		there
+ */
+struct inbox {
+	word64 owner;
+	word64 pid;		/* in the namespace that follows */
+	word64 device;		/* of its PID namespace */
+	word64 inode;		/* the same; 0: not known */
+	uint8_t unused[32];
+};
+#define INBOX_HERE	1	/* he receives, unless he has died since */
+#define INBOX_SHARED	2	/* the lock of his generation is for reading */
+
+static inline uint64_t
+inbox_generation(uint64_t owner)
+{
+	return owner >> 2;
+}
+
+/*
  * The head of the receivers' file: one page.
  *
  * field		written by		read by
@@ -279,6 +307,7 @@ claim_with(uint64_t word, uint32_t slot, enum claim_state state)
  *			0, once			a chunk goes with its slot
  * attention		receivers, each its own	senders: see doorbell.h
  *			bit, by atomic or, and
+ * inbox		see struct inbox
  */
 struct receivers_file {
 	struct identity identity;
@@ -294,7 +323,9 @@ struct receivers_file {
 	word64 attention[RECEIVERS_MAX / 64];
 	uint8_t unused2[64 - 8 * RECEIVERS_MAX / 64];
 	word32 chunk_owner[CLAIM_CHUNKS];
-	uint8_t unused3[PAGE - 512 - 4 * CLAIM_CHUNKS];
+	uint8_t unused3[64];
+	struct inbox inbox;
+	uint8_t unused4[PAGE - 640 - 4 * CLAIM_CHUNKS];
 	struct receiver_slot slots[RECEIVERS_MAX];
 	struct lane_entry lanes[LANES_MAX];
 	/* then the claims: see layout_claim() */

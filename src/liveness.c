@@ -237,9 +237,9 @@ lock_of(short type, uint64_t byte)
 
 /* Locks, through a mapping that a child does not get. */
 static int
-lock_page(int fd, void *page, uint64_t byte)
+lock_page(int fd, void *page, short type, uint64_t byte)
 {
-	struct flock lock = lock_of(F_WRLCK, byte);
+	struct flock lock = lock_of(type, byte);
 
 	if (madvise(page, 1, MADV_DONTFORK))
 		return -errno;
@@ -248,8 +248,8 @@ lock_page(int fd, void *page, uint64_t byte)
 	return errno == EACCES ? -EAGAIN : -errno;
 }
 
-int
-liveness_take_fd(int fd, uint64_t byte, struct liveness *ret)
+static int
+take_fd(int fd, short type, uint64_t byte, struct liveness *ret)
 {
 	void *page;
 	int error;
@@ -257,7 +257,7 @@ liveness_take_fd(int fd, uint64_t byte, struct liveness *ret)
 	page = mmap(NULL, 1, PROT_NONE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		return -errno;
-	error = lock_page(fd, page, byte);
+	error = lock_page(fd, page, type, byte);
 	if (error) {
 		munmap(page, 1);
 		return error;
@@ -268,7 +268,14 @@ liveness_take_fd(int fd, uint64_t byte, struct liveness *ret)
 }
 
 int
-liveness_take_at(int dir, const char *name, uint64_t byte, struct liveness *ret)
+liveness_take_fd(int fd, uint64_t byte, struct liveness *ret)
+{
+	return take_fd(fd, F_WRLCK, byte, ret);
+}
+
+static int
+take_at(int dir, const char *name, short type, uint64_t byte,
+	struct liveness *ret)
 {
 	int fd, error;
 
@@ -277,11 +284,24 @@ liveness_take_at(int dir, const char *name, uint64_t byte, struct liveness *ret)
 		return error;
 	liveness_fork_lock();
 	fd = shm_open_at(dir, name, O_RDWR, NULL);
-	error = fd < 0 ? fd : liveness_take_fd(fd, byte, ret);
+	error = fd < 0 ? fd : take_fd(fd, type, byte, ret);
 	if (fd >= 0)
 		close(fd);
 	liveness_fork_unlock();
 	return error;
+}
+
+int
+liveness_take_at(int dir, const char *name, uint64_t byte, struct liveness *ret)
+{
+	return take_at(dir, name, F_WRLCK, byte, ret);
+}
+
+int
+liveness_share_at(int dir, const char *name, uint64_t byte,
+		  struct liveness *ret)
+{
+	return take_at(dir, name, F_RDLCK, byte, ret);
 }
 
 void
@@ -293,12 +313,24 @@ liveness_drop(struct liveness *liveness)
 	memset(liveness, 0, sizeof(*liveness));
 }
 
-int
-liveness_ask(int fd, uint64_t byte)
+static int
+ask(int fd, short type, uint64_t byte)
 {
-	struct flock lock = lock_of(F_RDLCK, byte);
+	struct flock lock = lock_of(type, byte);
 
 	if (fcntl(fd, F_OFD_GETLK, &lock))
 		return -errno;
 	return lock.l_type != F_UNLCK;
+}
+
+int
+liveness_ask(int fd, uint64_t byte)
+{
+	return ask(fd, F_RDLCK, byte);
+}
+
+int
+liveness_ask_shared(int fd, uint64_t byte)
+{
+	return ask(fd, F_WRLCK, byte);
 }

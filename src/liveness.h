@@ -36,7 +36,13 @@ int
 liveness_take_at(int dir, const char *name, uint64_t byte,
 		 struct liveness *ret);
 
-/* The same with a descriptor opened O_RDWR; the descriptor stays the caller's,
+/* The same, beside others who have it so: a lock for reading. Whoever asks has
+   to ask by liveness_ask_shared(). */
+int
+liveness_share_at(int dir, const char *name, uint64_t byte,
+		  struct liveness *ret);
+
+/* As liveness_take_at(), with a descriptor opened O_RDWR; the descriptor stays the caller's,
    who closes it at once, and who must hold liveness_fork_lock() from before it
    was opened until it is closed. */
 int
@@ -65,6 +71,11 @@ liveness_drop(struct liveness *liveness);
  */
 int
 liveness_ask(int fd, uint64_t byte);
+
+/* The same of a lock for reading, which anybody who may read the file could
+   have taken. */
+int
+liveness_ask_shared(int fd, uint64_t byte);
 
 /* Where the number lies: the address of a word64; 0 before liveness_init(). */
 extern __attribute__((visibility("hidden"))) word64 liveness_address;

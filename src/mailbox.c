@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base atomics futex shm liveness layout options names participants directory handle lanes mailbox. */
+/* Layer 12. May include: base atomics futex shm liveness layout options names participants inbox directory handle lanes mailbox. */
 /*
  * Opening, closing and unlinking.
  *
@@ -94,15 +94,56 @@ struct request {
 	struct cubby_options options;
 };
 
+struct inbox_at
+mailbox_inbox(const struct view *view)
+{
+	struct inbox_at at = {
+		.inbox = &view->receivers->inbox,
+		.directory = view->directory, .file = RECEIVERS,
+	};
+
+	return at;
+}
+
+/* Of an inbox: he is the one who receives there, or knows how to ask for him. */
+static int
+prepare_inbox(struct cubby_mailbox *mailbox, int flags)
+{
+	struct inbox_at at = mailbox_inbox(&mailbox->view);
+	int r = 0;
+
+	if (flags & CUBBY_RECEIVE)
+		r = inbox_claim(&at, &mailbox->owner);
+	if (r == 0 && flags & CUBBY_SEND)
+		r = addressee_open(&at, &mailbox->addressee);
+	return r;
+}
+
+static int
+play_roles(const struct request *request, struct cubby_mailbox *mailbox)
+{
+	struct inbox_at at = mailbox_inbox(&mailbox->view);
+	int flags = request->flags, r = 0;
+
+	if (mailbox->inbox)
+		r = prepare_inbox(mailbox, flags);
+	if (r == 0)
+		r = mailbox->operations->open(mailbox, flags & ROLES,
+					      &request->options,
+					      flags & CUBBY_TRUST_SENDERS);
+	/* It can receive from now on. */
+	if (r == 0 && mailbox->inbox && flags & CUBBY_RECEIVE)
+		r = inbox_enter(&at, &mailbox->owner);
+	return r;
+}
+
 static int
 take_part(const struct request *request, struct cubby_mailbox *mailbox)
 {
-	int flags = request->flags, r;
+	int r;
 
-	r = mailbox->operations->open(mailbox, flags & ROLES, &request->options,
-				      flags & CUBBY_TRUST_SENDERS);
-	if (r < 0 || flags & ROLES)
-		return r;
+	if (request->flags & ROLES)
+		return play_roles(request, mailbox);
 	r = participants_stand_by(&mailbox->view, &mailbox->presence);
 	/* Who may not receive cannot: he only looks. */
 	return r == -EACCES ? 0 : r;
@@ -111,7 +152,12 @@ take_part(const struct request *request, struct cubby_mailbox *mailbox)
 static void
 leave(struct cubby_mailbox *mailbox)
 {
+	struct inbox_at at = mailbox_inbox(&mailbox->view);
+
+	inbox_say_gone(&at, &mailbox->owner);
 	mailbox->operations->close(mailbox);
+	addressee_close(&mailbox->addressee);
+	inbox_leave(&mailbox->owner);
 	liveness_drop(&mailbox->presence);
 	directory_close(&mailbox->view);
 }
@@ -175,7 +221,8 @@ enter(const struct request *request, const struct place *place,
 }
 
 static void
-prepare(const struct place *place, struct cubby_mailbox *mailbox)
+prepare(const struct request *request, const struct place *place,
+	struct cubby_mailbox *mailbox)
 {
 	mailbox->process = liveness_process();
 	strcpy(mailbox->entry, place->entry);
@@ -186,6 +233,11 @@ prepare(const struct place *place, struct cubby_mailbox *mailbox)
 				     mailbox->view.geometry.inline_max);
 	mailbox->plain_min = mailbox->fixed ? mailbox->message_max : 0;
 	mailbox->operations = &lanes_operations;
+	mailbox->inbox = names_is_inbox(request->name);
+	if (mailbox->inbox) {
+		mailbox->plain_min = 1;
+		mailbox->plain_max = 0;
+	}
 }
 
 /* Opens what exists. Errors: also those of enter(). */
@@ -210,7 +262,7 @@ open_existing(const struct request *request, const struct place *place,
 		directory_close(&mailbox->view);
 		return r;
 	}
-	prepare(place, mailbox);
+	prepare(request, place, mailbox);
 	return enter(request, place, mailbox);
 }
 
@@ -340,6 +392,7 @@ static void
 forget(struct cubby_mailbox *mailbox)
 {
 	mailbox->operations->forget(mailbox);
+	addressee_close(&mailbox->addressee);
 	directory_forget(&mailbox->view);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base names handle. */
+/* Layer 12. May include: base layout names inbox handle. */
 /*
  * A mailbox as a whole: opened, closed, unlinked, and removed when nobody needs
  * it any more.
@@ -13,7 +13,13 @@
 
 #include "base.h"
 #include "handle.h"
+#include "inbox.h"
+#include "layout.h"
 #include "names.h"
+
+/* Where an inbox keeps who receives from it. */
+struct inbox_at
+mailbox_inbox(const struct view *view);
 
 /*
  * Removes what nobody needs any more among the entries of a directory of

@@ -152,21 +152,32 @@ cubby_published(cubby_mailbox *mailbox, uint64_t *ret_sequence,
 
 /* What the first version had; no caller knows less. */
 #define FILTER_SMALLEST offsetof(struct cubby_filter, matching)
+#define FILTER_LARGEST 4096
 
 static int
 read_filter(const struct cubby_filter *filter, struct wish *wish)
 {
+	const unsigned char *bytes = (const unsigned char *)filter;
 	struct cubby_filter f = CUBBY_FILTER_INIT;
+	size_t i;
 
 	if (!filter)
 		return 0;
-	if (filter->struct_size < FILTER_SMALLEST)
+	if (filter->struct_size < FILTER_SMALLEST ||
+	    filter->struct_size > FILTER_LARGEST)
 		return -EINVAL;
+	/* A newer header's must ask for nothing that we do not know. */
+	for (i = sizeof(f); i < filter->struct_size; i++)
+		if (bytes[i])
+			return -EINVAL;
 	memcpy(&f, filter, min_u64(filter->struct_size, sizeof(f)));
 	if (f.matching > CUBBY_MATCH_LOWEST ||
-	    (f.matching ? f.type <= 0 : f.type != 0))
+	    (f.matching ? f.type <= 0 : f.type != 0) ||
+	    (f.sender_name && (!*f.sender_name ||
+			       strlen(f.sender_name) > SENDER_NAME_MAX)))
 		return -EINVAL;
 	wish->sender = f.sender;
+	wish->name = f.sender_name;
 	wish->matching = f.matching;
 	wish->type = (uint64_t)f.type;
 	return 0;
@@ -305,6 +316,27 @@ cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 		describe(&wish.taken, wish.uid, wish.deliveries, wish.priority,
 			 ret_envelope);
 	return r;
+}
+
+int
+cubby_sender_name(cubby_mailbox *mailbox, uint64_t sender, char *buffer,
+		  size_t size)
+{
+	char name[SENDER_NAME_MAX + 1];
+	int r;
+
+	r = handle_check(mailbox, CUBBY_RECEIVE);
+	if (r < 0)
+		return r;
+	if (!buffer || !sender)
+		return -EINVAL;
+	r = mailbox->operations->sender_name(mailbox, sender, name);
+	if (r < 0)
+		return r;
+	if (strlen(name) >= size)
+		return -EMSGSIZE;
+	strcpy(buffer, name);
+	return 0;
 }
 
 /* Drafts ------------------------------------------------------------------------- */

@@ -32,6 +32,12 @@ names_check(const char *name)
 	return 0;
 }
 
+bool
+names_is_inbox(const char *name)
+{
+	return name[*name == '/'] == '@';
+}
+
 /* What others may write must keep them from renaming each other's things. */
 static int
 check_root(int fd)

@@ -54,6 +54,10 @@ names_find_region(const char *name, bool make, struct place *ret);
 int
 names_check(const char *name);
 
+/* Is it a process's inbox: "@worker", or machine-wide "/@worker"? */
+bool
+names_is_inbox(const char *name);
+
 /* The directories that hold mailboxes: the user's own (-ENOENT: it has none),
    and the machine's. Returns a descriptor, to be closed. */
 int

@@ -37,6 +37,7 @@ enum wish_kind { WISH_COPY, WISH_PEEK, WISH_HOLD };
 struct wish {
 	enum wish_kind kind;
 	uint64_t sender;	/* an envelope's, or 0: anyone's */
+	const char *name;	/* of those who call themselves so; or NULL */
 	enum cubby_matching matching;	/* of types */
 	uint64_t type;
 	void *buffer;

@@ -22,6 +22,9 @@
 
 #define JOINING		1024
 
+/* Who receives from an inbox has this byte: see inbox.h. */
+#define INBOX		2048
+
 /* Bytes of `attendance` beyond the receivers' own: handles without a role, that
    keep a temporary mailbox alive. */
 #define BYSTANDERS	4096

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 10. May include: base atomics clock spin exclusion layout participants claims doorbell lane taking receiver. */
+/* Layer 10. May include: base atomics clock spin exclusion layout participants inbox claims doorbell lane taking receiver. */
 /*
  * Receiving. One look at everything (try_once) is:
  *
@@ -16,6 +16,7 @@
  */
 #include "base.h"
 #include "clock.h"
+#include "inbox.h"
 #include "participants.h"
 #include "receiver.h"
 
@@ -49,7 +50,8 @@ try_lane(struct receiver *receiver, uint32_t lane, struct wish *wish)
 		return -EAGAIN;
 	reader = taking_lane(receiver, lane, &r);
 	if (likely(reader))
-		return taking_try(receiver, reader, wish);
+		return likely(taking_is_wanted(wish, reader)) ?
+		       taking_try(receiver, reader, wish) : -EAGAIN;
 	/* A bit of no lane's. One that we have not got the means to open stays
 	   for the others. */
 	if (r == -ENOENT || r == -EACCES || r == -EBADMSG)
@@ -284,6 +286,46 @@ receiver_sweep(struct receiver *receiver)
 
 /* Waiting ------------------------------------------------------------------------ */
 
+/* From an inbox, nobody waits for one who has died. */
+static bool
+awaits_one(const struct receiver *receiver, const struct wish *wish)
+{
+	return unlikely(wish->name) && receiver->inbox;
+}
+
+/*
+ * There is nothing of those who are awaited by name. If they have all gone, what
+ * they sent just before, or had sent to one who has died, is looked for once
+ * more. -EPIPE: there is nothing.
+ */
+static int
+look_for_sender(struct receiver *receiver, struct wish *wish)
+{
+	int r;
+
+	if (!awaits_one(receiver, wish) ||
+	    !taking_have_gone(receiver, wish->name))
+		return -EAGAIN;
+	receiver_sweep(receiver);
+	r = try_once(receiver, wish, true);
+	return r == -EAGAIN ? -EPIPE : r;
+}
+
+/* The same, of one who only polls: once in a tick of the clock. */
+static int
+poll_for_sender(struct receiver *receiver, struct wish *wish)
+{
+	int64_t tick;
+
+	if (!awaits_one(receiver, wish))
+		return -EAGAIN;
+	tick = clock_tick();
+	if (tick == receiver->asked)
+		return -EAGAIN;
+	receiver->asked = tick;
+	return look_for_sender(receiver, wish);
+}
+
 static int
 sleep_once(struct receiver *receiver, struct wish *wish, int64_t deadline)
 {
@@ -300,6 +342,8 @@ sleep_once(struct receiver *receiver, struct wish *wish, int64_t deadline)
 		return r;
 	}
 	slice = doorbell_slice(&receiver->sleeper);
+	if (awaits_one(receiver, wish) && slice > INBOX_SLICE)
+		slice = INBOX_SLICE;
 	receiver_leave(receiver);
 	slept = doorbell_sleep(&view->doorbell->events[slot], ticket, slice,
 			       deadline);
@@ -309,7 +353,7 @@ sleep_once(struct receiver *receiver, struct wish *wish, int64_t deadline)
 	if (slept == DOORBELL_LOOK || clock_now() >= receiver->next_sweep)
 		receiver_sweep(receiver);
 	r = try_once(receiver, wish, true);
-	if (r == -EAGAIN && wish->sender)
+	if (r == -EAGAIN && (wish->sender || wish->name))
 		/* We may have been rung for what is not for us. */
 		doorbell_ring_after(view, slot);
 	return r == -EAGAIN && slept < 0 ? slept : r;
@@ -371,8 +415,10 @@ wait_for(struct receiver *receiver, struct wish *wish, int64_t deadline)
 
 	if (unlikely(shm_is_broken(&receiver->view->receivers_mapping)))
 		return -EBADMSG;
-	if (deadline == DEADLINE_NOW)
-		return poll_once(receiver, wish);
+	if (deadline == DEADLINE_NOW) {
+		r = poll_once(receiver, wish);
+		return r == -EAGAIN ? poll_for_sender(receiver, wish) : r;
+	}
 	fall_back(receiver);
 	spin_begin(&receiver->spin);
 	while (r == -EAGAIN && spin_again(&receiver->spin))
@@ -382,8 +428,11 @@ wait_for(struct receiver *receiver, struct wish *wish, int64_t deadline)
 	else
 		receiver->stream.quick = 0;
 	spin_end(&receiver->spin, r == -EAGAIN);
-	while (r == -EAGAIN)
-		r = sleep_once(receiver, wish, deadline);
+	while (r == -EAGAIN) {
+		r = look_for_sender(receiver, wish);
+		if (r == -EAGAIN)
+			r = sleep_once(receiver, wish, deadline);
+	}
 	return r;
 }
 

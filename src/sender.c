@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics clock spin exclusion futex layout doorbell lane sender. */
+/* Layer 9. May include: base atomics clock spin exclusion futex layout inbox doorbell lane sender. */
 /*
  * Sending: fill the next cell of one's lane; if there is no room, look for a
  * moment, then sleep until a receiver moves the head.
@@ -16,12 +16,14 @@
 #define CALM_AFTER	64	/* sends without a sleep */
 
 int
-sender_open(struct view *view, const char *name, struct sender *ret)
+sender_open(struct view *view, const char *name, struct addressee *addressee,
+	    struct sender *ret)
 {
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->view = view;
+	ret->addressee = addressee;
 	r = lane_open_writer(view, name, &ret->writer);
 	if (r < 0)
 		return r;
@@ -120,7 +122,8 @@ sleep_for_entry(struct sender *sender, const struct awaited *awaited,
 	if (r != -EAGAIN || sender->writer.entry_known)
 		return r;	/* or now there is one who can tell us */
 	sender_leave(sender);
-	r = doorbell_sleep(committed, seen, SLEEP_SLICE_FIRST, deadline);
+	r = doorbell_sleep(committed, seen, sender->addressee ? INBOX_SLICE :
+			   SLEEP_SLICE_FIRST, deadline);
 	sender_enter(sender);
 	return r < 0 ? r : -EAGAIN;
 }
@@ -132,6 +135,8 @@ slice_of(const struct sender *sender)
 {
 	int64_t slice = doorbell_slice(&sender->sleeper);
 
+	if (sender->addressee && slice > INBOX_SLICE)
+		slice = INBOX_SLICE;
 	if (sender->writer.drafts && slice > SLEEP_SLICE_FIRST)
 		slice = SLEEP_SLICE_FIRST;
 	return slice;
@@ -187,6 +192,19 @@ let_room_grow(struct sender *sender)
 	lane_make_room(w);
 }
 
+/* Nothing has happened. Whoever could make it happen may have gone; he may have
+   taken the message just before. */
+static int
+look_for_addressee(struct sender *sender, const struct awaited *awaited)
+{
+	int gone = sender_check(sender), r;
+
+	if (likely(gone == 0))
+		return -EAGAIN;
+	r = awaited->room ? -EAGAIN : look(sender, awaited);
+	return r == -EAGAIN ? gone : r;
+}
+
 static int
 wait_for(struct sender *sender, const struct awaited *awaited,
 	 int64_t deadline)
@@ -201,8 +219,11 @@ wait_for(struct sender *sender, const struct awaited *awaited,
 	if (r == 0 && awaited->room)
 		let_room_grow(sender);
 	spin_end(&sender->spin, r == -EAGAIN);
-	while (r == -EAGAIN)
-		r = sleep_once(sender, awaited, deadline);
+	while (r == -EAGAIN) {
+		r = look_for_addressee(sender, awaited);
+		if (likely(r == -EAGAIN))
+			r = sleep_once(sender, awaited, deadline);
+	}
 	return r;
 }
 
@@ -210,7 +231,10 @@ int
 sender_wait_room(struct sender *sender, int64_t deadline)
 {
 	const struct awaited room = { .room = true };
+	int r = sender_check(sender);
 
+	if (unlikely(r < 0))
+		return r;
 	if (lane_has_room(&sender->writer) &&
 	    !lane_is_broken(&sender->writer)) {
 		if (unlikely(++sender->calm == CALM_AFTER))

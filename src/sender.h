@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics clock spin exclusion futex layout doorbell lane. */
+/* Layer 9. May include: base atomics clock spin exclusion futex layout inbox doorbell lane. */
 /*
  * The sending end of a handle: a lane, and waiting for room in it.
  */
@@ -8,12 +8,14 @@
 
 #include "base.h"
 #include "exclusion.h"
+#include "inbox.h"
 #include "lane.h"
 #include "spin.h"
 
 struct sender {
 	struct view *view;
 	struct lane_writer writer;
+	struct addressee *addressee;	/* of an inbox; NULL: of any other */
 	struct sleeper sleeper;
 	struct spin spin;
 	struct exclusion exclusion;
@@ -21,9 +23,11 @@ struct sender {
 	uint32_t calm;		/* sends since the last sleep */
 };
 
-/* Errors: those of lane_open_writer(). */
+/* addressee: who receives there, of an inbox; NULL: it is none. Errors: those of
+   lane_open_writer(). */
 int
-sender_open(struct view *view, const char *name, struct sender *ret);
+sender_open(struct view *view, const char *name, struct addressee *addressee,
+	    struct sender *ret);
 
 /* Aborts the drafts, leaves the lane. */
 void
@@ -46,8 +50,16 @@ sender_leave(struct sender *sender)
 	exclusion_leave(&sender->exclusion);
 }
 
+/* Of an inbox: has who receives there gone? -EPIPE. */
+static inline int
+sender_check(const struct sender *sender)
+{
+	return likely(!sender->addressee) ? 0 :
+	       addressee_check(sender->addressee);
+}
+
 /* Waits for room. Errors: -EAGAIN (deadline CUBBY_NOW) -ETIMEDOUT -EINTR
-   -EBADMSG -ENOSPC. */
+   -EBADMSG -ENOSPC; -EPIPE (as sender_check(), before and while it waits). */
 int
 sender_wait_room(struct sender *sender, int64_t deadline);
 

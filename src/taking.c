@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics spin exclusion layout participants claims doorbell lane taking. */
+/* Layer 9. May include: base atomics spin exclusion shm liveness layout participants claims doorbell lane taking. */
 /*
  * Taking one message.
  *
@@ -16,9 +16,12 @@
  * the head says, so a held message of his is copied at once, and read there.
  */
 #include "base.h"
+#include "liveness.h"
 #include "taking.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Lanes ----------------------------------------------------------------------- */
 
@@ -95,6 +98,41 @@ taking_reopen(struct receiver *receiver, uint32_t lane)
 		receiver->burst = 0;
 	}
 	open_lane(receiver, lane);
+}
+
+static bool
+has_gone(const struct view *view, uint32_t lane)
+{
+	char name[16];
+	int fd, r;
+
+	lane_name(lane, name);
+	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, NULL);
+	if (fd < 0)
+		return fd == -ENOENT;
+	r = liveness_ask(fd, 0);
+	close(fd);
+	return r == 0;
+}
+
+bool
+taking_have_gone(struct receiver *receiver, const char *name)
+{
+	const struct lane_reader *reader;
+	bool gone = false;
+	uint32_t lane;
+
+	while (taking_open_next(receiver))
+		;
+	for (lane = 0; lane < receiver->known; lane++) {
+		reader = receiver->lanes[lane];
+		if (!reader || strcmp(reader->name, name))
+			continue;
+		if (!has_gone(receiver->view, lane))
+			return false;
+		gone = true;
+	}
+	return gone;
 }
 
 /* Claims ------------------------------------------------------------------------ */
@@ -505,14 +543,16 @@ find_returned(struct receiver *receiver, const struct wish *wish, bool *any)
 	uint32_t number, found = CLAIM_NONE;
 	uint32_t count = claims_count(receiver->view);
 	struct taken taken, best = { 0 };
+	const struct lane_reader *reader;
 	uint64_t word;
 
 	*any = false;
 	for (number = 0; number < count; number++) {
-		if (!read_returned(receiver, number, &word, &taken))
+		reader = read_returned(receiver, number, &word, &taken);
+		if (!reader)
 			continue;
 		*any = true;
-		if (wish->sender && wish->sender != taken.lane + 1)
+		if (!taking_is_wanted(wish, reader))
 			continue;
 		if (found != CLAIM_NONE &&
 		    (taken.lane != best.lane ||

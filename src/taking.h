@@ -41,6 +41,8 @@ struct receiver {
 	int64_t polled;			/* ns: when last at the clock */
 	struct stream stream;
 	int64_t next_sweep;		/* ns: a look of one's own */
+	bool inbox;			/* who is awaited by name may have gone */
+	int64_t asked;			/* clock_tick(), when last asked that */
 	uint32_t sweeps;
 	struct sleeper sleeper;
 	struct spin spin;
@@ -62,6 +64,21 @@ taking_reopen(struct receiver *receiver, uint32_t lane);
 /* Opens the lane after those that are known. False: there is none. */
 bool
 taking_open_next(struct receiver *receiver);
+
+/* May a message of that lane be what the wish is for? */
+static inline bool
+taking_is_wanted(const struct wish *wish, const struct lane_reader *reader)
+{
+	return (likely(!wish->sender) || wish->sender == reader->lane + 1) &&
+	       (likely(!wish->name) || !strcmp(wish->name, reader->name));
+}
+
+/*
+ * Were senders of that name there, and have all gone? They may have left
+ * messages. What cannot be known counts as being there.
+ */
+bool
+taking_have_gone(struct receiver *receiver, const char *name);
 
 /* The lane's next message. -EAGAIN: there is none. Other errors as for
    receiver_grant(). */

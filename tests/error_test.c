@@ -15,6 +15,7 @@ static const int documented[] = {
 	ENFILE,	    ENOENT,  ENOMEM,	ENOSPC,	    ENOTDIR,
 	EOPNOTSUPP, EPERM,   EPROTO,	EROFS,	    ETIMEDOUT,
 	EUSERS,	    EDEADLK, EOVERFLOW, EOWNERDEAD, ENOTRECOVERABLE,
+	EPIPE,	    ESRCH,
 };
 
 static void

@@ -168,7 +168,96 @@ the_dead_are_seen_from_elsewhere(void)
 	cubby_close(mailbox);
 }
 
+/* Each is process 1 and has an inbox; who asks for process 1 means his own. */
+static void
+a_pid_means_one_s_own_namespace(void)
+{
+	static const char *const names[] = { "@a", "@b" };
+	struct gate opened = gate_make(), both = gate_make(),
+		    done = gate_make();
+	struct child children[2], without;
+	cubby_mailbox *other = NULL;
+
+	for (int i = 0; i < 2; i++)
+		in_namespace(&children[i]) {
+			cubby_mailbox *own, *self = NULL;
+
+			own = open_mailbox(names[i],
+					   CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+			gate_open(&opened);
+			gate_wait(&both);
+			expect_ok(cubby_open_process(1, CUBBY_SEND, NULL,
+						     &self));
+			send_text(self, names[i]);
+			expect_text(own, names[i]);
+			gate_open(&opened);
+			gate_wait(&done);
+			cubby_close(self);
+			cubby_close(own);
+		}
+	gate_wait(&opened);
+	gate_wait(&opened);
+	/* From where they have other ids, and from where nobody has an inbox. */
+	expect_result(cubby_open_process(1, CUBBY_SEND, NULL, &other), -ESRCH);
+	expect_result(cubby_open_process(children[0].pid, CUBBY_SEND, NULL,
+					 &other),
+		      -ESRCH);
+	in_namespace(&without)
+		expect_result(cubby_open_process(1, CUBBY_SEND, NULL, &other),
+			      -ESRCH);
+	child_finish(&without);
+	gate_open(&both);
+	gate_open(&both);
+	gate_wait(&opened);
+	gate_wait(&opened);
+	gate_open(&done);
+	gate_open(&done);
+	child_finish(&children[0]);
+	child_finish(&children[1]);
+}
+
+/* By name the inbox is one for all, and so is the news of its owner's death. */
+static void
+an_inbox_and_its_end_are_seen_from_elsewhere(void)
+{
+	struct gate opened = gate_make(), sent = gate_make(),
+		    dead = gate_make();
+	cubby_mailbox *own = NULL;
+	struct child owner, sender;
+
+	in_namespace(&owner) {
+		open_mailbox("@a", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+		gate_open(&opened);
+		gate_wait(&dead);
+		/* Without closing. */
+		_exit(0);
+	}
+	gate_wait(&opened);
+	expect_result(cubby_open("@a", CUBBY_RECEIVE, NULL, &own), -EBUSY);
+	in_namespace(&sender) {
+		cubby_mailbox *other = NULL;
+
+		own = open_mailbox("@a", CUBBY_SEND, NULL);
+		send_text(own, "x");
+		expect_result(cubby_open("@a", CUBBY_RECEIVE, NULL, &other),
+			      -EBUSY);
+		fill_mailbox(own);
+		gate_open(&sent);
+		expect_result(cubby_send(own, "x", 1), -EPIPE);
+		cubby_close(own);
+	}
+	gate_wait(&sent);
+	gate_open(&dead);
+	child_finish(&owner);
+	child_finish(&sender);
+	own = open_mailbox("@a", CUBBY_RECEIVE, NULL);
+	expect_text(own, "x");
+	cubby_close(own);
+}
+
 static const struct test tests[] = {
+	TEST(a_pid_means_one_s_own_namespace),
+	TEST(an_inbox_and_its_end_are_seen_from_elsewhere),
 	TEST(messages_cross),
 	TEST(the_living_are_not_taken_for_each_other),
 	TEST(a_holder_is_not_taken_for_dead),

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 13. May include: base shm liveness layout names inbox directory handle mailbox. */
+/*
+ * From a process to its inbox.
+ *
+ * The inboxes that the caller can see are looked through for one whose owner is
+ * alive, says that it is this process of this PID namespace, and is the same
+ * before and after both were found out. The handle is bound to that owner's
+ * generation, so from then on the pid is of no use: reused, or another's in
+ * another namespace, it leads nowhere.
+ */
+#include "base.h"
+#include "directory.h"
+#include "handle.h"
+#include "inbox.h"
+#include "mailbox.h"
+#include "names.h"
+
+#include <unistd.h>
+
+struct search {
+	pid_t pid;
+	struct namespace namespace;
+	/* found: */
+	char name[CUBBY_NAME_MAX + 1];
+	uint8_t uuid[16];
+	uint64_t generation;
+};
+
+static void
+look_into(const struct place *place, struct search *search)
+{
+	struct inbox_at at;
+	struct view view;
+
+	if (directory_open(place, DIRECTORY_LOOK, &view) < 0)
+		return;
+	at = mailbox_inbox(&view);
+	search->generation = inbox_find(&at, search->pid, &search->namespace);
+	memcpy(search->uuid, view.uuid, sizeof(search->uuid));
+	directory_close(&view);
+}
+
+static int
+visit(const char *name, void *context)
+{
+	struct search *search = context;
+	struct place place;
+
+	if (!names_is_inbox(name) || names_find(name, false, &place) < 0)
+		return 0;
+	look_into(&place, search);
+	close(place.parent);
+	if (search->generation)
+		strcpy(search->name, name);
+	return search->generation != 0;
+}
+
+/* Errors: -ESRCH, and those of cubby_list(). */
+static int
+find(struct search *search)
+{
+	int r = liveness_init();
+
+	if (r == 0 && inbox_namespace(&search->namespace) < 0)
+		r = -ESRCH;	/* nobody tells who he is */
+	if (r == 0)
+		r = cubby_list(visit, search);
+	return r < 0 ? r : r == 0 ? -ESRCH : 0;
+}
+
+int
+cubby_open_process(pid_t pid, int flags, const struct cubby_options *options,
+		   cubby_mailbox **ret)
+{
+	struct search search = { .pid = pid };
+	struct cubby_mailbox *mailbox;
+	int r;
+
+	if (!ret || pid <= 0 || flags & ~CUBBY_SEND)
+		return -EINVAL;
+	r = find(&search);
+	if (r == 0)
+		r = cubby_open(search.name, flags, options, &mailbox);
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	if (memcmp(mailbox->view.uuid, search.uuid, sizeof(search.uuid))) {
+		cubby_close(mailbox);
+		return -ESRCH;	/* another bears the name meanwhile */
+	}
+	mailbox->addressee.bound = search.generation;
+	*ret = mailbox;
+	return 0;
+}
