@@ -250,6 +250,21 @@ class Usage(CommandTest):
             (["send", "--null", "--whole", "jobs"], "exclude"),
             (["send", "--try", "--timeout", "1", "jobs", "hi"], "exclude"),
             (["send", "--type", "0", "jobs", "hi"], "out of range"),
+            (["send", "--priority", "32768", "jobs", "hi"], "out of range"),
+            (["send", "--priority", "x", "jobs", "hi"], "not a whole number"),
+            (["receive", "--type", "0", "jobs"], "out of range"),
+            (["receive", "--type", "1", "--not-type", "2", "jobs"], "exclude"),
+            (["peek", "--type", "1", "--type-up-to", "2", "jobs"], "exclude"),
+            (["peek", "--not-type", "1", "--type-up-to", "2", "x"], "exclude"),
+            (["create", "--unlimited", "--capacity", "5", "new"], "exclude"),
+            (
+                ["create", "--order", "arrival", "--mode", "0620", "new"],
+                "use a mode such as 0660",
+            ),
+            (
+                ["create", "--capacity", "0", "--mode", "0604", "new"],
+                "use a mode such as 0660",
+            ),
             (["send", "--tag", "-1", "jobs", "hi"], "not a whole number"),
             (["create", "--cell", "100", "new"], "power of 2"),
             (["create", "--cell", "8192", "new"], "out of range"),
@@ -527,6 +542,16 @@ class Send(CommandTest):
         told = [(m["tag"], m["type"]) for m in map(json.loads, lines)]
         self.assertEqual(told, [(tag, 7), (tag, 7), (16, 0)])
 
+    def test_what_the_order_sender_does_not_have(self):
+        err = self.refuse(ERROR, "send", "--priority", "1", "jobs", "hi")
+        self.assertIn("make it with --order priority", err)
+        self.do("send", "--priority", "0", "--type", "3", "jobs", "hi")
+        for option in ("--type", "--not-type", "--type-up-to"):
+            for verb in ("receive", "peek"):
+                err = self.refuse(ERROR, verb, option, "3", "jobs")
+                self.assertIn("make it with --order arrival or", err)
+        self.assertEqual(self.receive_all(), b"hi\n")
+
     def test_sync_ends_when_a_receiver_has_it(self):
         process = self.start("send", "--sync", "jobs", "hi")
         self.wait_until(lambda: self.info()["waiting"] == 1)
@@ -789,7 +814,8 @@ class Json(CommandTest):
             {**message, "sender": 0, "sequence": 0},
             {
                 **{"sequence": 0, "sender": 0, "uid": os.getuid(), "tag": 5},
-                **{"type": 6, "size": 2, "deliveries": 1, "data": "hi"},
+                **{"type": 6, "priority": 0, "size": 2, "deliveries": 1},
+                "data": "hi",
             },
         )
         self.assertGreater(message["sender"], 0)
@@ -1115,7 +1141,8 @@ class Listing(CommandTest):
         self.assertEqual([row[0] for row in rows], ["jobs", "other"])
         self.assertEqual(rows[0][1:6], ["1", "7", "0", "0", "0"])
         self.assertEqual(rows[1][7], "0640")
-        self.assertEqual({len(row) for row in rows}, {9})
+        self.assertEqual({len(row) for row in rows}, {10})
+        self.assertEqual(rows[0][9], "sender")
         self.assertGreater(int(rows[0][6]), 0)
 
     def test_none(self):

@@ -13,6 +13,13 @@
 static int
 read_capacity(const struct arguments *arguments, struct cubby_options *options)
 {
+	if (given(arguments, OPTION_UNLIMITED)) {
+		options->buffering = CUBBY_UNLIMITED;
+		if (!given(arguments, OPTION_CAPACITY))
+			return 0;
+		complain("--unlimited and --capacity exclude each other");
+		return EXIT_USAGE;
+	}
 	options->capacity = number_or(arguments, OPTION_CAPACITY, 0);
 	if (options->capacity || !given(arguments, OPTION_CAPACITY))
 		return 0;
@@ -56,6 +63,22 @@ read_sizes(const struct arguments *arguments, struct cubby_options *options)
 	return 0;
 }
 
+/* Sender and receiver write the one queue: who may one may the other. */
+static int
+check_mode(const struct arguments *arguments,
+	   const struct cubby_options *options)
+{
+	mode_t reads = options->mode >> 2 & 0111;
+	mode_t writes = options->mode >> 1 & 0111;
+
+	if (options->order == CUBBY_ORDER_SENDER || reads == writes)
+		return 0;
+	complain("--mode %s lets some only send or only receive, which takes "
+		 "--order sender; use a mode such as 0660",
+		 text_of(arguments, OPTION_MODE));
+	return EXIT_USAGE;
+}
+
 static int
 read_options(const struct arguments *arguments, struct cubby_options *options)
 {
@@ -68,7 +91,9 @@ read_options(const struct arguments *arguments, struct cubby_options *options)
 	options->mode = (mode_t)number_or(arguments, OPTION_MODE, 0);
 	options->group = text_of(arguments, OPTION_GROUP);
 	code = read_sizes(arguments, options);
-	return code ? code : read_capacity(arguments, options);
+	if (!code)
+		code = read_capacity(arguments, options);
+	return code ? code : check_mode(arguments, options);
 }
 
 /* NULL for the default. */

@@ -9,6 +9,7 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +22,8 @@
 
 #define INDENT 13
 
-static const char *
-order_name(enum cubby_order order)
+const char *
+info_order(enum cubby_order order)
 {
 	switch (order) {
 	case CUBBY_ORDER_SENDER:
@@ -80,7 +81,7 @@ get_words(const struct cubby_info *info, char mode[8],
 	  struct words words[WORDS])
 {
 	snprintf(mode, 8, "%04o", (unsigned int)info->mode & 07777);
-	words[0] = (struct words){ "order", order_name(info->order) };
+	words[0] = (struct words){ "order", info_order(info->order) };
 	words[1] = (struct words){ "buffering",
 				   buffering_name(info->buffering) };
 	words[2] = (struct words){ "sizing", sizing_name(info->sizing) };
@@ -275,17 +276,20 @@ static void
 print_capacity(const struct cubby_info *info)
 {
 	char capacity[COUNT_TEXT];
+	bool each = info->order == CUBBY_ORDER_SENDER;
 
 	count_text(capacity, info->capacity, "message");
-	if (info->buffering != CUBBY_LIMITED)
-		line("capacity", "%s", buffering_name(info->buffering));
-	else if (info->order == CUBBY_ORDER_SENDER)
+	if (info->buffering == CUBBY_UNLIMITED)
+		line("capacity", "unlimited: as many as memory holds");
+	else if (info->buffering == CUBBY_RENDEZVOUS)
+		line("capacity", "none: sender and receiver meet (rendezvous)");
+	else if (each)
 		line("capacity",
 		     "%s of each sender (one buffer for all, as in the "
 		     "textbook, is --order arrival)",
 		     capacity);
 	else
-		line("capacity", "%s", capacity);
+		line("capacity", "%s, of all senders together", capacity);
 }
 
 static void
@@ -294,7 +298,7 @@ print_attributes(const struct cubby_info *info)
 	char size[SIZE_TEXT], cell[SIZE_TEXT];
 
 	print_owner(info);
-	line("order", "%s", order_name(info->order));
+	line("order", "%s", info_order(info->order));
 	print_capacity(info);
 	size_text(size, info->message_max);
 	if (info->sizing == CUBBY_FIXED)

@@ -9,4 +9,8 @@
 void
 info_json(const char *name, const struct cubby_info *info);
 
+/* What an order is called. */
+const char *
+info_order(enum cubby_order order);
+
 #endif

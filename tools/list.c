@@ -13,6 +13,7 @@ static const struct column columns[] = {
 	{ "NAME", false },  { "WAITING", true }, { "CAPACITY", true },
 	{ "SEND", true },   { "RECV", true },	 { "HELD", true },
 	{ "MEMORY", true }, { "MODE", true },	 { "OWNER", false },
+	{ "ORDER", false },
 };
 
 struct list {
@@ -37,6 +38,8 @@ add_row(struct table *table, const char *name, const struct cubby_info *info)
 	table_add_number(table, to_receive(info));
 	if (info->buffering == CUBBY_UNLIMITED)
 		table_add(table, "unlimited");
+	else if (info->buffering == CUBBY_RENDEZVOUS)
+		table_add_number(table, 0);
 	else
 		table_add_number(table, info->capacity);
 	table_add_number(table, info->senders);
@@ -45,6 +48,7 @@ add_row(struct table *table, const char *name, const struct cubby_info *info)
 	table_add_size(table, info->memory);
 	table_add(table, "%04o", (unsigned int)info->mode);
 	table_add_user(table, info->uid);
+	table_add(table, "%s", info_order(info->order));
 }
 
 /* One that has gone since its name was read is left out, unless asked for. */

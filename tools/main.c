@@ -30,6 +30,7 @@ const struct verb verbs[VERB_COUNT] = {
 	  "textbook, is --order arrival.",
 	  "cubby create jobs\n"
 	  "cubby create --capacity 1000 --message-max 64K jobs\n"
+	  "cubby create --order priority --capacity 10 urgent\n"
 	  "cubby create --mode 0620 --group staff /jobs\n",
 	  run_create },
 	{ "send", "NAME [WORD...]", 1, INT_MAX, "send messages",
@@ -40,7 +41,8 @@ const struct verb verbs[VERB_COUNT] = {
 	  "cubby send jobs hello\n"
 	  "seq 100 | cubby send jobs\n"
 	  "find . -print0 | cubby send -0 --timeout 5s jobs\n"
-	  "cubby send --whole jobs < picture.png\n",
+	  "cubby send --whole jobs < picture.png\n"
+	  "cubby send --priority 7 --type 3 urgent now\n",
 	  run_send },
 	{ "receive", "NAME", 1, 1, "receive messages",
 	  "Waits for one message, prints it and a newline, and ends.\n\n"
@@ -52,7 +54,8 @@ const struct verb verbs[VERB_COUNT] = {
 	  "cubby receive jobs\n"
 	  "cubby receive --all jobs > results\n"
 	  "cubby receive --follow --json jobs | jq .data\n"
-	  "cubby receive -0 --count 10 --timeout 1m jobs | xargs -0 ls -l\n",
+	  "cubby receive -0 --count 10 --timeout 1m jobs | xargs -0 ls -l\n"
+	  "cubby receive --type 3 urgent\n",
 	  run_receive },
 	{ "peek", "NAME", 1, 1, "print the next message and let it stay",
 	  "Waits until there is a message, and prints what receive would print, "
@@ -64,9 +67,9 @@ const struct verb verbs[VERB_COUNT] = {
 	  "Lists your own mailboxes and the machine-wide ones, or those named. "
 	  "On a terminal that is a table; elsewhere a line each, with tabs "
 	  "between: name, messages to receive, capacity, senders and receivers "
-	  "attached, held messages, bytes of memory, mode, owner. A question "
-	  "mark stands for what you are not allowed to see. With the default "
-	  "order, capacity counts per sender.",
+	  "attached, held messages, bytes of memory, mode, owner, order. A "
+	  "question mark stands for what you are not allowed to see. With the "
+	  "order sender, capacity counts per sender; 0 is rendezvous.",
 	  "cubby ls\n"
 	  "cubby ls | cut -f 1,2\n"
 	  "cubby ls --json | jq -r '.[] | select(.waiting > 0) | .name'\n",

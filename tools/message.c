@@ -3,6 +3,7 @@
 #include "message.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "command.h"
@@ -26,6 +27,27 @@ match_name(const struct cubby_sender_info *sender, void *context)
 	return 1;
 }
 
+/* --type and its like. */
+static void
+read_types(const struct arguments *arguments, struct cubby_filter *ret)
+{
+	static const struct {
+		enum option_id option;
+		enum cubby_matching matching;
+	} all[] = {
+		{ OPTION_TYPE, CUBBY_MATCH_TYPE },
+		{ OPTION_NOT_TYPE, CUBBY_MATCH_NOT_TYPE },
+		{ OPTION_TYPE_UP_TO, CUBBY_MATCH_LOWEST },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (!given(arguments, all[i].option))
+			continue;
+		ret->matching = all[i].matching;
+		ret->type = (int64_t)number_or(arguments, all[i].option, 0);
+	}
+}
+
 int
 message_filter(const struct arguments *arguments, struct cubby_filter *ret)
 {
@@ -33,6 +55,7 @@ message_filter(const struct arguments *arguments, struct cubby_filter *ret)
 	struct search search = { text_of(arguments, OPTION_FROM), 0 };
 	int result;
 
+	read_types(arguments, ret);
 	if (!search.name)
 		return 0;
 	if (parse_number(search.name, &search.sender) < 0) {
@@ -81,6 +104,15 @@ message_check_options(const struct arguments *arguments)
 	if (!code)
 		code = exclude(arguments, OPTION_NULL, OPTION_RAW,
 			       "--null and --raw");
+	if (!code)
+		code = exclude(arguments, OPTION_TYPE, OPTION_NOT_TYPE,
+			       "--type and --not-type");
+	if (!code)
+		code = exclude(arguments, OPTION_TYPE, OPTION_TYPE_UP_TO,
+			       "--type and --type-up-to");
+	if (!code)
+		code = exclude(arguments, OPTION_NOT_TYPE, OPTION_TYPE_UP_TO,
+			       "--not-type and --type-up-to");
 	return code;
 }
 
@@ -93,6 +125,7 @@ print_json(const void *data, size_t size, const struct cubby_envelope *envelope)
 	json_member_number("uid", envelope->uid);
 	json_member_number("tag", envelope->tag);
 	json_member_number("type", (uint64_t)envelope->type);
+	json_member_number("priority", (uint64_t)envelope->priority);
 	json_member_number("size", size);
 	json_member_number("deliveries", envelope->deliveries);
 	json_member_bytes("data", "base64", data, size);
@@ -115,22 +148,72 @@ message_print(const struct arguments *arguments, const void *data, size_t size,
 		output_text("\n");
 }
 
+/* What was asked for: "", " of messages from worker", " of type 3", both. */
+static void
+wanted_text(const struct arguments *arguments, char *text, size_t size)
+{
+	const char *from = text_of(arguments, OPTION_FROM);
+	const char *type = text_of(arguments, OPTION_TYPE);
+	const char *other = text_of(arguments, OPTION_NOT_TYPE);
+	const char *up_to = text_of(arguments, OPTION_TYPE_UP_TO);
+
+	if (!from && !type && !other && !up_to) {
+		*text = '\0';
+		return;
+	}
+	snprintf(text, size, " of messages%s%s%s%s", from ? " from " : "",
+		 from ? from : "",
+		 type  ? " of type " :
+		 other ? " of another type than " :
+		 up_to ? " of a type up to " :
+			 "",
+		 type  ? type :
+		 other ? other :
+		 up_to ? up_to :
+			 "");
+}
+
+/* The mailbox's order does not have what the filter asks for. */
+static int
+complain_of_order(const struct arguments *arguments)
+{
+	const char *mailbox = arguments->words[0];
+	struct cubby_info info = CUBBY_INFO_INIT;
+
+	if (cubby_inspect(mailbox, &info) == 0 &&
+	    info.order == CUBBY_ORDER_SENDER)
+		complain("%s has the order sender, which is not received by "
+			 "type; make it with --order arrival or priority",
+			 mailbox);
+	else
+		complain("%s cannot be received from so: by type or by sender, "
+			 "not by both",
+			 mailbox);
+	return EXIT_ERROR;
+}
+
 int
 message_complain(const struct arguments *arguments, int error)
 {
 	const char *mailbox = arguments->words[0];
-	const char *from = text_of(arguments, OPTION_FROM);
+	char wanted[320];
 
-	if (error == -EAGAIN) {
-		complain("%s is empty%s%s", mailbox,
-			 from ? " of messages from sender " : "",
-			 from ? from : "");
+	switch (-error) {
+	case EAGAIN:
+		wanted_text(arguments, wanted, sizeof(wanted));
+		complain("%s is empty%s", mailbox, wanted);
 		return EXIT_NOTHING;
-	}
-	if (error == -ETIMEDOUT) {
+	case ETIMEDOUT:
 		complain("%s: no message came within %s", mailbox,
 			 text_of(arguments, OPTION_TIMEOUT));
 		return EXIT_LATE;
+	case EOPNOTSUPP:
+		return complain_of_order(arguments);
+	case EPIPE:
+		complain("%s: sender %s has gone, and nothing of its is left",
+			 mailbox, text_of(arguments, OPTION_FROM));
+		return EXIT_ERROR;
+	default:
+		return complain_of(mailbox, "receive from", error);
 	}
-	return complain_of(mailbox, "receive from", error);
 }

@@ -60,7 +60,10 @@ static const struct row rows[] = {
 	  "textbook; priority: highest first" },
 	{ OPTION_CAPACITY, IN(CREATE), "capacity", 'c', "N", &number, 0, GIB,
 	  "hold N messages (default 128): of each sender, or, with --order "
-	  "arrival or priority, of all together" },
+	  "arrival or priority, of all together; 0: hold none, sender and "
+	  "receiver meet (rendezvous), with --order arrival" },
+	{ OPTION_UNLIMITED, IN(CREATE), "unlimited", 'u', NULL, NULL, 0, 0,
+	  "hold as many messages as memory does" },
 	{ OPTION_MESSAGE_MAX, IN(CREATE), "message-max", 0, "SIZE", &size, 1,
 	  GIB, "the largest message (default 1M)" },
 	{ OPTION_FIXED, IN(CREATE), "fixed", 0, "SIZE", &size, 0, GIB,
@@ -97,6 +100,15 @@ static const struct row rows[] = {
 	  "receive for ever" },
 	{ OPTION_FROM, IN(RECEIVE) | IN(PEEK), "from", 0, "SENDER", NULL, 0, 0,
 	  "only messages of this sender: its number or its name" },
+	{ OPTION_TYPE, IN(RECEIVE) | IN(PEEK), "type", 0, "N", &number, 1,
+	  INT64_MAX,
+	  "only messages of type N; this and the next two take --order arrival "
+	  "or priority" },
+	{ OPTION_NOT_TYPE, IN(RECEIVE) | IN(PEEK), "not-type", 0, "N", &number,
+	  1, INT64_MAX, "only messages of another type than N, or of none" },
+	{ OPTION_TYPE_UP_TO, IN(RECEIVE) | IN(PEEK), "type-up-to", 0, "N",
+	  &number, 1, INT64_MAX,
+	  "only messages of a type up to N, the lowest type first" },
 	{ OPTION_NULL, IN(RECEIVE) | IN(PEEK), "null", '0', NULL, NULL, 0, 0,
 	  "print a NUL after each message, not a newline" },
 	{ OPTION_RAW, IN(RECEIVE) | IN(PEEK), "raw", 'r', NULL, NULL, 0, 0,
@@ -120,6 +132,9 @@ static const struct row rows[] = {
 	  "a number of your own that goes with each message" },
 	{ OPTION_TYPE, IN(SEND), "type", 0, "N", &number, 1, INT64_MAX,
 	  "a type, 1 or more, that goes with each message" },
+	{ OPTION_PRIORITY, IN(SEND), "priority", 'p', "N", &number, 0, 32767,
+	  "the priority of each message, 0 (the default) to 32767; takes "
+	  "--order priority" },
 	{ OPTION_CREATE, IN(SEND) | IN(RECEIVE), "create", 0, NULL, NULL, 0, 0,
 	  "make the mailbox, with the defaults, if it does not exist" },
 

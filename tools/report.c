@@ -51,9 +51,10 @@ root(void)
 static int
 complain_of_name(const char *mailbox)
 {
-	complain("%s is not a name for a mailbox or region: 1 to 200 bytes, no '/' but a "
-		 "leading one, not beginning with '.'",
-		 mailbox);
+	complain(
+		"%s is not a name for a mailbox or region: 1 to 200 bytes, no '/' but a "
+		"leading one, not beginning with '.'",
+		mailbox);
 	return EXIT_USAGE;
 }
 
@@ -104,6 +105,11 @@ complain_of(const char *mailbox, const char *deed, int error)
 	case EUSERS:
 		complain("cannot %s %s: %s; see: cubby info %s", deed, mailbox,
 			 cubby_strerror(error), mailbox);
+		return EXIT_ERROR;
+	case EBUSY:
+		complain("cannot %s %s: another process does; an inbox (@NAME) "
+			 "is one process's at a time",
+			 deed, mailbox);
 		return EXIT_ERROR;
 	case EPROTO:
 		complain("cannot %s %s: %s; this is version %s", deed, mailbox,

@@ -106,29 +106,92 @@ complain_of_size(const struct sender *sender, const char *excess, size_t size)
 		      (unsigned long long)info.message_max);
 }
 
+/*
+ * Whether it was to be received at once, and so was withdrawn: nothing is
+ * buffered, or --sync, which the order sender cannot withdraw.
+ */
+static bool
+was_offered(const struct sender *sender)
+{
+	struct cubby_info info = CUBBY_INFO_INIT;
+
+	if (cubby_inspect(sender->name, &info) < 0)
+		return false;
+	return info.buffering == CUBBY_RENDEZVOUS ||
+	       (given(sender->arguments, OPTION_SYNC) &&
+		info.order != CUBBY_ORDER_SENDER);
+}
+
 static int
-complain_of_send(const struct sender *sender, size_t size, int error)
+complain_of_try(const struct sender *sender)
+{
+	if (was_offered(sender))
+		complain_sent(sender, "%s: nobody waits for a message",
+			      sender->name);
+	else
+		complain_full(sender, "is full");
+	return EXIT_NOTHING;
+}
+
+static int
+complain_late(const struct sender *sender)
 {
 	const char *timeout = text_of(sender->arguments, OPTION_TIMEOUT);
 	char full[80];
 
+	snprintf(full, sizeof(full), "is still full after %.40s", timeout);
+	if (was_offered(sender))
+		complain_sent(sender,
+			      "%s: nobody has received the message within %s; "
+			      "it was withdrawn",
+			      sender->name, timeout);
+	else
+		complain_full(sender, full);
+	return EXIT_LATE;
+}
+
+/* The mailbox's order does not have what was asked for. */
+static int
+complain_of_order(const struct sender *sender)
+{
+	if (number_or(sender->arguments, OPTION_PRIORITY, 0))
+		complain_sent(sender,
+			      "%s has no priorities; make it with --order "
+			      "priority",
+			      sender->name);
+	else
+		complain_sent(sender, "cannot send to %s so: %s", sender->name,
+			      cubby_strerror(-EOPNOTSUPP));
+	return EXIT_ERROR;
+}
+
+static int
+complain_of_send(const struct sender *sender, size_t size, int error)
+{
 	switch (-error) {
 	case EAGAIN:
-		complain_full(sender, "is full");
-		return EXIT_NOTHING;
+		return complain_of_try(sender);
 	case ETIMEDOUT:
-		snprintf(full, sizeof(full), "is still full after %.40s",
-			 timeout);
-		complain_full(sender, full);
-		return EXIT_LATE;
+		return complain_late(sender);
 	case EINPROGRESS:
 		complain_sent(sender,
 			      "%s: nobody has received the message %s; "
 			      "it stays there and will be delivered",
-			      sender->name, timeout ? "in time" : "yet");
+			      sender->name,
+			      given(sender->arguments, OPTION_TIMEOUT) ?
+				      "in time" :
+				      "yet");
 		return EXIT_LATE;
 	case EMSGSIZE:
 		complain_of_size(sender, "", size);
+		return EXIT_ERROR;
+	case EOPNOTSUPP:
+		return complain_of_order(sender);
+	case EPIPE:
+		complain_sent(sender,
+			      "the process that receives from %s has gone; "
+			      "nothing was sent",
+			      sender->name);
 		return EXIT_ERROR;
 	default:
 		if (sender->counts)
@@ -149,6 +212,7 @@ send_one(struct sender *sender, const void *data, size_t size)
 
 	envelope.tag = number_or(arguments, OPTION_TAG, 0);
 	envelope.type = (int64_t)number_or(arguments, OPTION_TYPE, 0);
+	envelope.priority = (int32_t)number_or(arguments, OPTION_PRIORITY, 0);
 	do
 		result = cubby_send_full(sender->mailbox, data, size, &envelope,
 					 flags, deadline);
