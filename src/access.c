@@ -71,6 +71,9 @@ class_bits(enum access_kind kind, mode_t class)
 		return receives ? 6 : sends ? 4 : 0;
 	case ACCESS_DOORBELL:
 		return receives || sends ? 6 : 0;
+	case ACCESS_QUEUE:
+	case ACCESS_BLOCKS:
+		return receives || sends ? 6 : 0;
 	case ACCESS_ATTENDANCE:
 		return receives ? 6 : 0;
 	case ACCESS_LANE:

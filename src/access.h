@@ -11,6 +11,7 @@
  *	doorbell	rw-		rw-		rw-	---
  *	attendance	rw-		---		rw-	---
  *	lane.N		r--		---		r--	---
+ *	queue, blocks	rw-		rw-		rw-	---
  *
  * Of a region (r: may read, w: may write, and so read):
  *
@@ -34,6 +35,8 @@
 
 enum access_kind {
 	ACCESS_DIRECTORY,
+	ACCESS_QUEUE,
+	ACCESS_BLOCKS,
 	ACCESS_LANES,
 	ACCESS_RECEIVERS,
 	ACCESS_DOORBELL,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 6. May include: base atomics shm liveness layout names access participants directory. */
+/* Layer 6. May include: base atomics shm liveness layout layout_queue names access participants directory. */
 /*
  * A mailbox's directory and files; directory.h says how they come and go.
  *
@@ -33,8 +33,10 @@
 #include "base.h"
 #include "access.h"
 #include "directory.h"
+#include "layout_queue.h"
 #include "participants.h"
 
+#include <cubby.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -116,6 +118,16 @@ make_doorbell(const struct making *making, int fd)
 }
 
 static int
+make_queue(const struct making *making, int fd)
+{
+	struct queue_file head;
+	int r = shm_commit(fd, 0, sizeof(head), INT64_MAX);
+
+	layout_queue_init(&head, making->uuid);
+	return r < 0 ? r : write_all(fd, &head, sizeof(head));
+}
+
+static int
 make_file(const struct making *making, const char *name, enum access_kind kind)
 {
 	int fd, r = 0;
@@ -128,6 +140,8 @@ make_file(const struct making *making, const char *name, enum access_kind kind)
 		r = make_receivers(making, fd);
 	else if (kind == ACCESS_DOORBELL)
 		r = make_doorbell(making, fd);
+	else if (kind == ACCESS_QUEUE)
+		r = make_queue(making, fd);
 	if (r == 0)
 		r = set_rights(making, fd, kind);
 	close(fd);
@@ -149,6 +163,18 @@ make_lanes(const struct making *making)
 	return r;
 }
 
+/* What lanes need, or a queue. */
+static int
+make_carrier(const struct making *making)
+{
+	int r;
+
+	if (making->attributes->order == CUBBY_ORDER_SENDER)
+		return make_file(making, DOORBELL, ACCESS_DOORBELL);
+	r = make_file(making, QUEUE, ACCESS_QUEUE);
+	return r < 0 ? r : make_file(making, BLOCKS, ACCESS_BLOCKS);
+}
+
 static int
 make_contents(struct making *making, struct attributes *attributes)
 {
@@ -165,7 +191,7 @@ make_contents(struct making *making, struct attributes *attributes)
 	attributes->gid = making->group;
 	r = make_file(making, RECEIVERS, ACCESS_RECEIVERS);
 	if (r == 0)
-		r = make_file(making, DOORBELL, ACCESS_DOORBELL);
+		r = make_carrier(making);
 	if (r == 0)
 		r = make_file(making, ATTENDANCE, ACCESS_ATTENDANCE);
 	if (r == 0)
@@ -341,7 +367,8 @@ state_of(uint32_t word)
 static int
 open_others(struct view *view, enum directory_access access)
 {
-	int r = access == DIRECTORY_LOOK ? 0 : map_doorbell(view);
+	bool lanes = view->attributes.order == CUBBY_ORDER_SENDER;
+	int r = access == DIRECTORY_LOOK || !lanes ? 0 : map_doorbell(view);
 
 	if (r < 0)
 		return r;

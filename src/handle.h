@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 11. May include: base atomics futex shm liveness layout parcel participants inbox directory sender taking receiver. */
+/* Layer 11. May include: base liveness layout parcel inbox queue sender receiver. */
 /*
  * A handle: a mailbox that is open, and the table of what carries its messages.
  *
@@ -15,6 +15,7 @@
 #include "layout.h"
 #include "liveness.h"
 #include "parcel.h"
+#include "queue.h"
 #include "receiver.h"
 #include "sender.h"
 
@@ -86,6 +87,7 @@ struct cubby_mailbox {
 	struct addressee addressee;	/* of an inbox, if it sends */
 	struct sender sender;
 	struct receiver receiver;
+	struct queue queue;
 };
 
 /* -ECHILD: inherited through fork(); -EBADF: not opened for that role. */

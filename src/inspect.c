@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base atomics shm liveness layout names participants claims bias lane lane_rings directory handle mailbox listing. */
+/* Layer 13. May include: base atomics shm liveness layout names participants claims bias lane lane_rings directory inspect_queue handle mailbox listing. */
 /*
  * Looking at mailboxes from outside: everything is mapped read-only, nothing is
  * written, and nobody notices.
@@ -8,6 +8,7 @@
 #include "bias.h"
 #include "claims.h"
 #include "directory.h"
+#include "inspect_queue.h"
 #include "lane.h"
 #include "lane_rings.h"
 #include "listing.h"
@@ -300,18 +301,30 @@ describe(const struct view *view, struct cubby_info *info)
 }
 
 static int
+count(const struct view *view, struct cubby_info *info)
+{
+	if (view->attributes.order != CUBBY_ORDER_SENDER)
+		return inspect_queue(view, info);
+	count_lanes(view, info);
+	count_claims(view, info);
+	count_receivers(view, info);
+	return 0;
+}
+
+static int
 inspect(const struct view *view, struct cubby_info *ret)
 {
 	struct cubby_info info = CUBBY_INFO_INIT;
 	size_t size = ret->struct_size;
+	int r;
 
 	describe(view, &info);
 	info.memory = file_memory(view->directory, RECEIVERS) +
 		      file_memory(view->directory, DOORBELL) +
 		      file_memory(view->directory, ATTENDANCE);
-	count_lanes(view, &info);
-	count_claims(view, &info);
-	count_receivers(view, &info);
+	r = count(view, &info);
+	if (r < 0)
+		return r;
 	if (shm_is_broken(&view->receivers_mapping))
 		return -EBADMSG;
 	memcpy(ret, &info, size < sizeof(info) ? size : sizeof(info));
@@ -412,7 +425,9 @@ cubby_inspect_senders(const char *name,
 	r = open_view(name, &view);
 	if (r < 0)
 		return r;
-	r = visit_senders(&view, visit, context);
+	r = view.attributes.order == CUBBY_ORDER_SENDER ?
+	    visit_senders(&view, visit, context) :
+	    inspect_queue_senders(&view, visit, context);
 	directory_close(&view);
 	return r;
 }

@@ -63,8 +63,8 @@ layout_geometry(const struct attributes *attributes, struct geometry *ret)
 	const struct attributes *a = attributes;
 	struct geometry g;
 
-	if (a->capacity > CAPACITY_MAX ||
-	    (a->buffering == CUBBY_UNLIMITED) != !a->capacity ||
+	if ((a->buffering == CUBBY_LIMITED) != (a->capacity != 0) ||
+	    a->capacity > CAPACITY_MAX ||
 	    a->message_max > MESSAGE_LIMIT ||
 	    a->memory_limit > (UINT64_C(1) << 44) ||
 	    !is_power_of_2(a->cell_size) || a->cell_size < CELL_MIN ||

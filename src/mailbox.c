@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base atomics futex shm liveness layout options names participants inbox directory handle lanes mailbox. */
+/* Layer 12. May include: base atomics futex shm liveness layout options names participants inbox directory handle lanes queue_calls mailbox. */
 /*
  * Opening, closing and unlinking.
  *
@@ -15,6 +15,7 @@
 #include "mailbox.h"
 #include "options.h"
 #include "participants.h"
+#include "queue_calls.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -232,7 +233,9 @@ prepare(const struct request *request, const struct place *place,
 	mailbox->plain_max = min_u64(mailbox->message_max,
 				     mailbox->view.geometry.inline_max);
 	mailbox->plain_min = mailbox->fixed ? mailbox->message_max : 0;
-	mailbox->operations = &lanes_operations;
+	mailbox->operations = mailbox->view.attributes.order ==
+			      CUBBY_ORDER_SENDER ? &lanes_operations :
+			      &queue_operations;
 	mailbox->inbox = names_is_inbox(request->name);
 	if (mailbox->inbox) {
 		mailbox->plain_min = 1;

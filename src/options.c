@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 5. May include: base layout options. */
+/* Layer 6. May include: base layout layout_queue options. */
 /*
  * Options: read with the size that the caller's struct has, so that programs
  * compiled against an older header go on working.
  */
 #include "base.h"
+#include "layout_queue.h"
 #include "options.h"
 
 #include <grp.h>
@@ -89,6 +90,18 @@ or_default(uint64_t value, uint64_t otherwise)
 	return value ? value : otherwise;
 }
 
+/* In a queue who receives writes what senders write: each class may do both or
+   neither. */
+static int
+check_queue(const struct attributes *a)
+{
+	struct queue_geometry geometry;
+
+	if ((a->mode & 0444) >> 1 != (a->mode & 0222))
+		return -EINVAL;
+	return layout_queue_geometry(a, &geometry);
+}
+
 int
 options_attributes(const struct cubby_options *options, int parent,
 		   struct attributes *ret)
@@ -97,7 +110,8 @@ options_attributes(const struct cubby_options *options, int parent,
 	struct attributes a = {
 		.order = o->order, .buffering = o->buffering,
 		.sizing = o->sizing, .lifetime = o->lifetime,
-		.capacity = or_default(o->capacity, CAPACITY_DEFAULT),
+		.capacity = o->buffering == CUBBY_LIMITED ?
+			or_default(o->capacity, CAPACITY_DEFAULT) : 0,
 		.message_max = o->message_max,
 		.memory_limit = o->memory_limit,
 		.cell_size = (uint32_t)or_default(o->cell_size, CELL_DEFAULT),
@@ -107,9 +121,9 @@ options_attributes(const struct cubby_options *options, int parent,
 	struct geometry geometry;
 	int r;
 
-	if (unlimited)
-		a.capacity = 0;
-	if (a.mode > 0777 || (a.mode & 0111))
+	if (a.mode > 0777 || (a.mode & 0111) ||
+	    (a.buffering != CUBBY_LIMITED && o->capacity) ||
+	    (a.buffering == CUBBY_RENDEZVOUS && a.order == CUBBY_ORDER_SENDER))
 		return -EINVAL;
 	if (a.sizing != CUBBY_FIXED)
 		a.message_max = or_default(a.message_max, MESSAGE_DEFAULT);
@@ -121,10 +135,11 @@ options_attributes(const struct cubby_options *options, int parent,
 	r = layout_geometry(&a, &geometry);
 	if (r < 0)
 		return r;
-	if (a.order != CUBBY_ORDER_SENDER || a.buffering == CUBBY_RENDEZVOUS)
-		return -EOPNOTSUPP;
-	*ret = a;
-	return 0;
+	if (a.order != CUBBY_ORDER_SENDER)
+		r = check_queue(&a);
+	if (r == 0)
+		*ret = a;
+	return r;
 }
 
 /* A number that was asked for, and another that is. */

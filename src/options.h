@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 5. May include: base layout. */
+/* Layer 6. May include: base layout. */
 /*
  * From what a caller asks for (struct cubby_options) to what a mailbox is
  * (struct attributes): defaults, limits, and whether an existing one agrees.

@@ -213,7 +213,7 @@ participants_any(const struct view *view)
 {
 	struct flock lock = {
 		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0,
-		.l_len = BYSTANDERS + BYSTANDERS_MAX,
+		.l_len = 0,	/* all there are */
 	};
 	int fd, r;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base shm liveness layout names participants lane directory handle mailbox. */
+/* Layer 13. May include: base shm liveness layout names participants lane queue directory handle mailbox. */
 /*
  * Cleaning up behind the dead. Each step is one that a participant takes by
  * itself sooner or later; a sweep takes them all now. It never touches what a
@@ -11,6 +11,7 @@
 #include "mailbox.h"
 #include "names.h"
 #include "participants.h"
+#include "queue.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -49,6 +50,21 @@ sweep_lanes(struct sweep *sweep)
 }
 
 static int
+sweep_queue(struct sweep *sweep)
+{
+	struct queue queue;
+	int r;
+
+	r = queue_open(sweep->view, NULL, 0, &queue);
+	if (r < 0)
+		return r;
+	sweep->swept.messages += queue_look(&queue);
+	sweep->swept.bytes += queue_trim(&queue);
+	queue_close(&queue);
+	return 0;
+}
+
+static int
 sweep_view(const struct place *place, struct sweep *sweep)
 {
 	struct view view;
@@ -58,6 +74,11 @@ sweep_view(const struct place *place, struct sweep *sweep)
 	if (r < 0)
 		return r;
 	sweep->view = &view;
+	if (view.attributes.order != CUBBY_ORDER_SENDER) {
+		r = sweep_queue(sweep);
+		directory_close(&view);
+		return r;
+	}
 	participants_find_dead(&view, UINT32_MAX, repair, sweep);
 	if (sweep->swept.messages)
 		doorbell_ring(&view);

@@ -259,14 +259,33 @@ options_of_an_earlier_header_are_understood(void)
 }
 
 static void
-what_is_not_there_yet_is_not_supported(void)
+rendezvous_needs_one_buffer_for_all(void)
 {
 	struct cubby_options options = CUBBY_OPTIONS_INIT;
 
 	options.buffering = CUBBY_RENDEZVOUS;
-	expect_result(try_open("m", CUBBY_CREATE | BOTH, &options),
-		      -EOPNOTSUPP);
+	expect_result(try_open("m", CUBBY_CREATE | BOTH, &options), -EINVAL);
 	expect_result(try_open("m", 0, NULL), -ENOENT);
+	options.order = CUBBY_ORDER_ARRIVAL;
+	options.capacity = 1;
+	expect_result(try_open("m", CUBBY_CREATE | BOTH, &options), -EINVAL);
+	options.capacity = 0;
+	expect_ok(try_open("m", CUBBY_CREATE | BOTH, &options));
+}
+
+/* In a queue a receiver writes what senders write. */
+static void
+a_queue_lets_each_class_do_both_or_neither(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+
+	options.order = CUBBY_ORDER_ARRIVAL;
+	options.mode = 0620;
+	expect_result(try_open("m", CUBBY_CREATE | BOTH, &options), -EINVAL);
+	options.mode = 0640;
+	expect_result(try_open("m", CUBBY_CREATE | BOTH, &options), -EINVAL);
+	options.mode = 0660;
+	expect_ok(try_open("m", CUBBY_CREATE | BOTH, &options));
 }
 
 SETTER(other_lifetime, lifetime = CUBBY_TEMPORARY)
@@ -924,7 +943,8 @@ static const struct test tests[] = {
 	TEST(limits_themselves_are_allowed),
 	TEST(options_of_a_later_header_are_not_ignored),
 	TEST(options_of_an_earlier_header_are_understood),
-	TEST(what_is_not_there_yet_is_not_supported),
+	TEST(rendezvous_needs_one_buffer_for_all),
+	TEST(a_queue_lets_each_class_do_both_or_neither),
 	TEST(attributes_must_be_those_that_are),
 	TEST(defaults_are_as_documented),
 	TEST(the_umask_is_not_applied),

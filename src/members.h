@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 6. May include: base atomics shm liveness layout layout_queue participants slots. */
+/*
+ * The participants of a queue: who takes part, and whether they live.
+ *
+ * As receivers do in a mailbox of lanes (participants.h), whoever wants slot N
+ * locks byte MEMBERS_JOINING + N of `attendance` first, gives the slot a new
+ * generation, and only then locks byte MEMBERS + N, which says that he is alive.
+ * So {slot, generation} of a dead one is never taken for alive. What an earlier
+ * generation has left is put in order by the new one, or, should that stand
+ * still, by whoever looks round: until then `settled` is not the generation.
+ *
+ * A name is for good, and one slot's: who wants one that no slot bears writes it
+ * into his, and then looks at all of them; of two that do so at a time at least
+ * one sees the other, and the one in the higher slot gives way.
+ */
+#ifndef CUBBY_MEMBERS_H
+#define CUBBY_MEMBERS_H
+
+#include "base.h"
+#include "layout_queue.h"
+#include "liveness.h"
+
+#define MEMBERS		16384
+#define MEMBERS_JOINING	(MEMBERS + PARTICIPANTS_MAX)
+
+struct member {
+	uint32_t slot;
+	uint64_t generation;
+	bool settled;		/* nothing is left of earlier ones */
+	struct liveness life;
+};
+
+/* fd: of `queue`. name may be NULL. Errors: -EBUSY (the name is in use), -EUSERS
+   -ENOSPC, and the kernel's. */
+int
+members_join(const struct view *view, const struct queue_map *map, int fd,
+	     const char *name, uint32_t roles, struct member *ret);
+
+/* 1, 0, or -errno (which counts as 1). Asks the kernel. */
+int
+members_alive(const struct view *view, const struct queue_map *map,
+	      uint32_t slot, uint64_t generation);
+
+/* The slot of the participant of that name, or PARTICIPANTS_MAX. */
+uint32_t
+members_find(const struct queue_map *map, const char *name);
+
+/* Its name, "" if it has none. */
+void
+members_name(const struct queue_map *map, uint32_t slot,
+	     char ret[SENDER_NAME_MAX + 1]);
+
+#endif

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 8. May include: base atomics clock shm exclusion spin robust_lock layout layout_queue parcel members slots waiters catalogue queue_repair queue. */
+/*
+ * The lock of a queue, and what is seen to before and after: order behind the
+ * dead, chores, and memory.
+ */
+#include "base.h"
+#include "catalogue.h"
+#include "clock.h"
+#include "queue.h"
+#include "queue_repair.h"
+#include "slots.h"
+
+#include <cubby.h>
+#include <stdlib.h>
+
+#define LOOK_EVERY	(50 * NSEC_PER_MSEC)
+#define WARM_KEEP	MIB(32)	/* bytes of blocks that stay in free slots */
+#define NODES_PER_PAGE	(PAGE / sizeof(struct queue_node))
+#define NODES_PER_HELD	(2 * CATALOGUES)
+
+int
+queue_nonsense(struct queue *queue)
+{
+	set32(&queue->map.file->broken, get32(&queue->map.file->broken) + 1);
+	queue_make_anew(&queue->map);
+	return -EBADMSG;
+}
+
+/* Chores --------------------------------------------------------------------------- */
+
+static uint64_t
+word_of(const struct queue *queue, uint32_t slot)
+{
+	return get64(&queue_slot(&queue->map, slot)->state);
+}
+
+/* Its block goes back if many are free and warm: it is left to queue_leave(). */
+static bool
+shall_cool(const struct queue *queue, uint32_t slot)
+{
+	uint64_t block = get64(&queue_slot(&queue->map, slot)->block);
+
+	return unlikely(block) && queue->cooling == SLOT_NONE &&
+	       get64(&queue->map.file->warm) + block >
+	       max_u64(WARM_KEEP, 2 * block);
+}
+
+static bool
+free_slot(struct queue *queue, uint32_t slot)
+{
+	if (shall_cool(queue, slot)) {
+		queue->cooling = slot;
+		return true;
+	}
+	if (!slots_free(&queue->map, slot))
+		return false;
+	return queue->shrinking != CHUNK_NONE ||
+	       slots_begin_shrinking(&queue->map, queue->owner, slot,
+				     &queue->shrinking);
+}
+
+/* Its place is free for one who waits. */
+static bool
+abort_slot(struct queue *queue, uint32_t slot, struct wakes *wakes)
+{
+	struct queue_file *file = queue->map.file;
+
+	set32(&queue_slot(&queue->map, slot)->place, 0);
+	set32(&file->places, get32(&file->places) - 1);
+	return free_slot(queue, slot) &&
+	       waiters_ring(&queue->map, &file->wanting_room, SLOT_NONE,
+			    wakes);
+}
+
+static bool
+do_chore(struct queue *queue, const struct chore *chore, struct wakes *wakes)
+{
+	switch (chore->kind) {
+	case CHORE_FREE:
+		return free_slot(queue, chore->number);
+	case CHORE_ABORT:
+		return abort_slot(queue, chore->number, wakes);
+	case CHORE_PUT_BACK:
+		return queue_put_back(&queue->map, chore->number,
+				      word_of(queue, chore->number), wakes);
+	case CHORE_FREE_WAITER:
+		return waiters_free(&queue->map, chore->number);
+	case CHORE_CHUNK_READY:
+		return slots_end_growth(&queue->map, chore->number, true);
+	default:
+		return slots_end_growth(&queue->map, chore->number, false);
+	}
+}
+
+static bool
+do_chores(struct queue *queue, struct wakes *wakes)
+{
+	struct queue_file *file = queue->map.file;
+	uint32_t i;
+	bool ok = true;
+
+	for (i = 0; i < queue->chore_count; i++)
+		ok = do_chore(queue, &queue->chores[i], wakes) && ok;
+	queue->chore_count = 0;
+	/* Counts that were made anew meanwhile know of it. */
+	if (queue->anew == get32(&file->anew)) {
+		set64(&file->memory, get64(&file->memory) - queue->uncounted);
+		set32(&file->held, get32(&file->held) - queue->unheld);
+	}
+	queue->uncounted = 0;
+	queue->unheld = 0;
+	queue->anew = get32(&file->anew);
+	return ok;
+}
+
+void
+queue_do_chores_soon(struct queue *queue)
+{
+	struct wakes wakes = { .count = 0 };
+
+	if (queue->chore_count && queue_enter(queue, CUBBY_NOW) == 0)
+		queue_leave(queue, &wakes);
+}
+
+/* Room for one more. Should there be no memory for that, the lock has to be
+   waited for. */
+static bool
+make_room_for_chore(struct queue *queue)
+{
+	struct wakes wakes = { .count = 0 };
+	uint32_t most = queue->chores_max ? 2 * queue->chores_max : 16;
+	struct chore *more;
+
+	if (queue->chore_count < queue->chores_max)
+		return true;
+	more = reallocarray(queue->chores, most, sizeof(*more));
+	if (more) {
+		queue->chores = more;
+		queue->chores_max = most;
+		return true;
+	}
+	while (queue->chore_count == queue->chores_max &&
+	       !shm_is_broken(&queue->map.mapping))
+		if (queue_enter(queue, CUBBY_FOREVER) == 0)
+			queue_leave(queue, &wakes);
+	return queue->chore_count < queue->chores_max;
+}
+
+void
+queue_add_chore(struct queue *queue, enum chore_kind kind, uint32_t number)
+{
+	if (!make_room_for_chore(queue))
+		return;		/* the file is broken, and all with it */
+	queue->chores[queue->chore_count].kind = kind;
+	queue->chores[queue->chore_count].number = number;
+	queue->chore_count++;
+}
+
+/* The lock --------------------------------------------------------------------------- */
+
+static int
+enter(struct queue *queue, int64_t deadline)
+{
+	int r = robust_lock_take(&queue->map.file->lock, &queue->locker,
+				 deadline);
+
+	if (unlikely(r < 0))
+		return r;
+	if (unlikely(r == ROBUST_LOCK_DEAD))
+		queue_make_anew(&queue->map);
+	if (unlikely(shm_is_broken(&queue->map.mapping))) {
+		robust_lock_give(&queue->map.file->lock, &queue->locker);
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+int
+queue_enter(struct queue *queue, int64_t deadline)
+{
+	struct wakes wakes = { .count = 0 };
+	int r = enter(queue, deadline);
+
+	if (unlikely(r < 0))
+		return r;
+	if ((queue->chore_count || unlikely(queue->unheld) ||
+	     unlikely(queue->anew != get32(&queue->map.file->anew))) &&
+	    !do_chores(queue, &wakes))
+		queue_nonsense(queue);
+	/* Under the lock: rare, for only what goes back wakes. */
+	if (unlikely(wakes.count))
+		wakes_give(&wakes);
+	return 0;
+}
+
+/* The memory of a block of ours. It may be full of holes from here on, so the slot
+   says first that it has none. */
+static void
+give_back_block(struct queue *queue, uint32_t n, uint64_t from, uint64_t to)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, n);
+
+	set64(&slot->block, from);
+	queue->uncounted += to - from;
+	shm_give_back(queue->blocks_fd,
+		      n * queue->map.geometry.block_stride + from, to - from);
+}
+
+static void
+cool(struct queue *queue)
+{
+	uint32_t n = queue->cooling;
+
+	queue->cooling = SLOT_NONE;
+	give_back_block(queue, n, 0,
+			get64(&queue_slot(&queue->map, n)->block));
+	queue_add_chore(queue, CHORE_FREE, n);
+}
+
+static void
+shrink(struct queue *queue)
+{
+	uint32_t n = queue->shrinking;
+
+	queue->shrinking = CHUNK_NONE;
+	slots_give_back(&queue->map, queue->fd, n);
+	queue_add_chore(queue, CHORE_CHUNK_BARE, n);
+}
+
+void
+queue_leave(struct queue *queue, struct wakes *wakes)
+{
+	robust_lock_give(&queue->map.file->lock, &queue->locker);
+	if (unlikely(wakes->count))
+		wakes_give(wakes);
+	if (unlikely(queue->cooling != SLOT_NONE))
+		cool(queue);
+	if (unlikely(queue->shrinking != CHUNK_NONE))
+		shrink(queue);
+}
+
+/* What the dead have left waits for the next look if somebody stands still under
+   the lock: a look has no deadline of its own. */
+
+/* Behind the dead ------------------------------------------------------------------------ */
+
+static void
+take_back_waiters(struct queue *queue, uint32_t n, uint64_t generation,
+		  uint64_t alive)
+{
+	struct queue_participant *p = queue_participant(&queue->map, n);
+	struct wakes wakes = { .count = 0 };
+	int r = queue_enter(queue, CUBBY_NOW);
+
+	if (r < 0)
+		return;
+	if (!queue_take_back_waiters(&queue->map, n, alive))
+		queue_nonsense(queue);
+	/* Unless somebody has joined meanwhile, who sees to it himself. */
+	if (get64(&p->generation) == generation) {
+		set64(&p->settled, generation);
+		if (!alive)
+			set32(&p->pid, 0);
+	}
+	queue_leave(queue, &wakes);
+}
+
+static int
+take_back_chunk(struct queue *queue, uint32_t chunk, uint32_t n,
+		uint64_t alive, uint64_t *ret_returned)
+{
+	struct wakes wakes = { .count = 0 };
+	int r = queue_enter(queue, CUBBY_NOW);
+
+	if (r < 0)
+		return r;
+	if (!queue_take_back_chunk(&queue->map, chunk, n, alive, &wakes,
+				   ret_returned))
+		queue_nonsense(queue);
+	queue_leave(queue, &wakes);
+	return 0;
+}
+
+uint64_t
+queue_look_at(struct queue *queue, uint32_t n)
+{
+	struct queue_participant *p = queue_participant(&queue->map, n);
+	uint64_t generation, alive = 0, returned = 0;
+	uint32_t chunk, chunks;
+	int r = 0;
+
+	if (!p)
+		return 0;
+	generation = get64(&p->generation);
+	if (members_alive(queue->view, &queue->map, n, generation) != 0)
+		alive = generation;
+	if (alive && get64(&p->settled) == generation)
+		return 0;
+	chunks = get32(&queue->map.file->chunks);
+	for (chunk = 0; r == 0 && chunk < chunks; chunk++)
+		r = take_back_chunk(queue, chunk, n, alive, &returned);
+	if (r == 0)
+		take_back_waiters(queue, n, generation, alive);
+	return returned;
+}
+
+uint64_t
+queue_look(struct queue *queue)
+{
+	uint32_t n, count = get32(&queue->map.file->participants_committed);
+	struct queue_participant *p;
+	uint64_t returned = 0;
+
+	queue->next_look = clock_now() + LOOK_EVERY;
+	for (n = 0; n < count; n++) {
+		p = queue_participant(&queue->map, n);
+		if (!p || (n == queue->member.slot && queue->member.settled))
+			continue;
+		if (get32(&p->pid))
+			returned += queue_look_at(queue, n);
+	}
+	return returned;
+}
+
+/* Memory ---------------------------------------------------------------------------------- */
+
+bool
+queue_has_room(const struct queue *queue)
+{
+	const struct attributes *a = &queue->view->attributes;
+	const struct queue_file *file = queue->map.file;
+	uint64_t used = (uint64_t)get32(&file->waiting) + get32(&file->places);
+
+	if (a->buffering == CUBBY_UNLIMITED)
+		return true;
+	return a->buffering == CUBBY_LIMITED && used < a->capacity;
+}
+
+int
+queue_commit_nodes(struct queue *queue)
+{
+	struct queue_map *map = &queue->map;
+	uint32_t committed = get32(&map->file->nodes_committed);
+	int r;
+
+	if (committed + NODES_PER_PAGE > map->geometry.nodes_max)
+		return -ENOSPC;
+	r = shm_commit(queue->fd, map->geometry.nodes + committed *
+		       sizeof(struct queue_node), PAGE, INT64_MAX);
+	if (r == 0)
+		slots_raise(&map->file->nodes_committed,
+			    committed + (uint32_t)NODES_PER_PAGE);
+	return r;
+}
+
+int
+queue_commit_waiters(struct queue *queue)
+{
+	return waiters_commit(&queue->map, queue->fd);
+}
+
+/* One more chunk of slots. */
+static int
+grow(struct queue *queue, int64_t deadline)
+{
+	struct wakes wakes = { .count = 0 };
+	uint32_t chunk = CHUNK_NONE;
+	int r;
+
+	r = slots_commit_table(&queue->map, queue->fd);
+	if (r == 0)
+		r = queue_enter(queue, deadline);
+	if (r < 0)
+		return r;
+	if (!slots_begin_growth(&queue->map, queue->owner, &chunk))
+		r = queue_nonsense(queue);
+	queue_leave(queue, &wakes);
+	if (r < 0)
+		return r;
+	if (chunk == CHUNK_NONE)
+		return -ENOSPC;
+	r = slots_commit(&queue->map, queue->fd, chunk, deadline);
+	queue_add_chore(queue, r == 0 ? CHORE_CHUNK_READY : CHORE_CHUNK_BARE,
+			chunk);
+	return r;
+}
+
+static int
+take_slot(struct queue *queue, uint64_t size, int64_t deadline, uint32_t *ret)
+{
+	struct wakes wakes = { .count = 0 };
+	int r = queue_enter(queue, deadline);
+
+	if (r < 0)
+		return r;
+	if (!slots_take(&queue->map, queue->owner,
+			size > queue->map.geometry.inline_max, ret))
+		r = queue_nonsense(queue);
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+int
+queue_reserve_slot(struct queue *queue, uint64_t size, int64_t deadline,
+		   uint32_t *ret)
+{
+	uint32_t slot;
+	int r;
+
+	for (;;) {
+		r = take_slot(queue, size, deadline, &slot);
+		if (r < 0)
+			return r;
+		if (slot != SLOT_NONE)
+			break;
+		r = grow(queue, deadline);
+		if (r < 0)
+			return r;
+	}
+	*ret = slot;
+	return 0;
+}
+
+/* A free slot with a block gives it up. -ENOSPC: there is none. */
+static int
+cool_another(struct queue *queue, int64_t deadline)
+{
+	struct wakes wakes = { .count = 0 };
+	struct queue_slot *slot;
+	uint32_t n;
+	int r = queue_enter(queue, deadline);
+
+	if (r < 0)
+		return r;
+	n = get32(&queue->map.file->free_warm.head);
+	if (n == SLOT_NONE)
+		r = -ENOSPC;
+	else if (!slots_take(&queue->map, queue->owner, true, &n))
+		r = queue_nonsense(queue);
+	else
+		queue->cooling = n;
+	slot = queue_slot(&queue->map, n);
+	if (r == 0 && !get64(&slot->block))
+		r = queue_nonsense(queue);
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+uint64_t
+queue_trim(struct queue *queue)
+{
+	uint64_t before = get64(&queue->map.file->memory);
+
+	while (cool_another(queue, CUBBY_NOW) == 0)
+		;
+	queue_do_chores_soon(queue);
+	return before - min_u64(before, get64(&queue->map.file->memory));
+}
+
+/* Counts it against the limit, before it is there. 0 or -ENOSPC. */
+static int
+account(struct queue *queue, uint32_t n, uint64_t block)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, n);
+	struct queue_file *file = queue->map.file;
+	uint64_t limit = queue->view->attributes.memory_limit;
+	uint64_t memory = get64(&file->memory) - get64(&slot->block) + block;
+
+	if (block > get64(&slot->block) && limit && memory > limit)
+		return -ENOSPC;
+	set64(&file->memory, memory);
+	set64(&slot->block, block);
+	return 0;
+}
+
+static int
+account_alone(struct queue *queue, uint32_t n, uint64_t block,
+	      int64_t deadline)
+{
+	struct wakes wakes = { .count = 0 };
+	int r = queue_enter(queue, deadline);
+
+	if (r < 0)
+		return r;
+	r = account(queue, n, block);
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+int
+queue_commit_block(struct queue *queue, uint32_t n, uint64_t size,
+		   int64_t deadline)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, n);
+	uint64_t has = get64(&slot->block), needs = round_up(size, PAGE);
+	uint64_t offset = n * queue->map.geometry.block_stride;
+	int r;
+
+	if (has >= needs)
+		return queue_map_blocks(queue);
+	for (;;) {
+		r = account_alone(queue, n, needs, deadline);
+		if (r == 0)
+			r = shm_commit(queue->blocks_fd, offset + has,
+				       needs - has, deadline);
+		if (r == 0)
+			return queue_map_blocks(queue);
+		if (get64(&slot->block) == needs)
+			give_back_block(queue, n, has, needs);
+		if (r != -ENOSPC || cool_another(queue, deadline) < 0)
+			return r;
+	}
+}

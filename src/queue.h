@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 8. May include: base atomics shm exclusion spin robust_lock layout layout_queue parcel members slots waiters. */
+/*
+ * A queue: all messages of a mailbox in one total order, under one robust lock.
+ *
+ * Orders arrival and priority, and rendezvous. The locked part of an operation is
+ * some dozens of instructions; bytes are copied outside of it, in and out of
+ * slots that the process owns.
+ *
+ *	send	fill a slot of one's own (RESERVED)
+ *		lock: is there room? number it; QUEUED; serve one who waits
+ *	receive	lock: the first that is wanted; TAKEN, or HELD; serve one who
+ *		waits for room, or for this message's being taken
+ *		copy it out; the slot is freed with the next lock
+ *
+ * Killed before QUEUED, the sender has sent nothing, and its slot is taken back;
+ * after it, the message is there. Killed before TAKEN, the receiver has received
+ * nothing; after it, it has. HELD goes back when its holder dies. Killed under
+ * the lock, it is the same: the one store of the state decides, and all that is
+ * derived is made anew by the next one (queue_repair.h).
+ *
+ * Stopped under the lock, a participant stops the others until their deadlines:
+ * the first of the two limits of the promise that nobody does. Anywhere else it
+ * stops nobody. So what cannot have the lock in time must not need it:
+ *
+ *	a receive that gives up makes its record GONE by a CAS, and if it finds
+ *	that it has been given a message, has it;
+ *	a synchronous send that gives up withdraws its message by a CAS of the
+ *	slot, QUEUED -> WITHDRAWN, and if that is TAKEN by then, it has been
+ *	received;
+ *	release makes HELD to TAKEN, which is enough should it die; the rest of
+ *	it, and of reject and abort, are *chores* for the next time that this
+ *	handle has the lock.
+ *
+ * Rendezvous is a queue without room. A send gives its slot (GIVEN) to a
+ * receiver that waits, the first that came; if there is none it offers it:
+ * QUEUED, until a receiver takes it, or it is withdrawn. What is given to one
+ * who dies before he has seen it goes back to the mailbox, and not to the
+ * sender, whose send has returned. Offers, and receivers, of the dead do not
+ * count: whoever has waited for longer than TRUST is asked for by the kernel.
+ */
+#ifndef CUBBY_QUEUE_H
+#define CUBBY_QUEUE_H
+
+#include "base.h"
+#include "exclusion.h"
+#include "layout_queue.h"
+#include "members.h"
+#include "parcel.h"
+#include "robust_lock.h"
+#include "spin.h"
+#include "waiters.h"
+
+/* What is left to do under the lock. */
+enum chore_kind {
+	CHORE_FREE,		/* a slot: received, or given up */
+	CHORE_ABORT,		/* a slot, and its place */
+	CHORE_PUT_BACK,		/* a slot that we held */
+	CHORE_FREE_WAITER,
+	CHORE_CHUNK_READY,	/* it has its memory */
+	CHORE_CHUNK_BARE	/* it has none any more */
+};
+
+struct chore {
+	enum chore_kind kind;
+	uint32_t number;
+};
+
+struct queue {
+	struct view *view;
+	struct queue_map map;
+	struct mapping blocks;		/* not mapped before it is needed */
+	int fd, blocks_fd;
+	struct member member;
+	uint64_t owner;			/* owner_make() of ourselves */
+	struct robust_locker locker;
+	struct exclusion exclusion;	/* of the threads; not while asleep */
+	struct spin spin;
+	struct chore *chores;
+	uint32_t chore_count, chores_max;
+	uint64_t uncounted;		/* bytes of blocks given back */
+	uint32_t unheld;		/* messages, held by us no more */
+	uint32_t anew;			/* the file's, when these were 0 */
+	uint32_t spare;			/* a slot for the next send */
+	uint32_t cooling;		/* a slot whose block goes back */
+	uint32_t shrinking;		/* a chunk that does */
+	int64_t next_look;
+	struct cubby_draft *drafts;
+	struct cubby_message *held;
+};
+
+/* Opening (queue_open.c) -------------------------------------------------------- */
+
+/* name: the sender's, or NULL. Errors: -EBUSY -EUSERS -ENOSPC -EBADMSG, and the
+   kernel's. */
+int
+queue_open(struct view *view, const char *name, uint32_t roles,
+	   struct queue *ret);
+
+/* Gives back what is held, aborts the drafts, leaves. */
+void
+queue_close(struct queue *queue);
+
+/* In a child after fork(). */
+void
+queue_forget(struct queue *queue);
+
+/* `blocks`, mapped. Errors: the kernel's. */
+int
+queue_map_blocks(struct queue *queue);
+
+static inline void *
+queue_block(const struct queue *queue, uint32_t slot)
+{
+	return (char *)queue->blocks.address +
+	       queue->map.geometry.block_stride * slot;
+}
+
+/* Where the bytes of a message lie. */
+static inline void *
+queue_bytes(const struct queue *queue, uint32_t slot)
+{
+	struct queue_slot *s = queue_slot(&queue->map, slot);
+
+	return get32(&s->in_block) ? queue_block(queue, slot) :
+				     (void *)s->bytes;
+}
+
+/* The lock, and what is seen to with it (queue.c) ----------------------------------- */
+
+/*
+ * Takes the lock, puts everything in order if its last owner died, and does the
+ * chores. Errors: -ETIMEDOUT -EINTR; -EBADMSG (the file has been cut short).
+ */
+int
+queue_enter(struct queue *queue, int64_t deadline);
+
+/* Gives it, wakes, and gives back what memory is not needed. */
+void
+queue_leave(struct queue *queue, struct wakes *wakes);
+
+/* Something made no sense: all is made anew. Returns -EBADMSG. */
+int
+queue_nonsense(struct queue *queue);
+
+/* For the next time that we have the lock. Not under the lock. */
+void
+queue_add_chore(struct queue *queue, enum chore_kind kind, uint32_t number);
+
+/* Does the chores now, if the lock is to be had. */
+void
+queue_do_chores_soon(struct queue *queue);
+
+/* Puts in order what the dead have left. Returns the messages that went back. Not
+   under the lock. */
+uint64_t
+queue_look(struct queue *queue);
+
+/* The same of one participant, if it is dead. */
+uint64_t
+queue_look_at(struct queue *queue, uint32_t participant);
+
+static inline bool
+queue_owner_is_alive(const struct queue *queue, uint64_t owner)
+{
+	return members_alive(queue->view, &queue->map,
+			     owner_participant(owner),
+			     owner_generation(owner)) != 0;
+}
+
+/* Room for one more message? Under the lock. */
+bool
+queue_has_room(const struct queue *queue);
+
+/* Memory for nodes of the catalogue, for waiters, for slots; without the lock.
+   Errors: -ENOSPC, -EUSERS, shm_commit()'s. */
+int
+queue_commit_nodes(struct queue *queue);
+int
+queue_commit_waiters(struct queue *queue);
+
+/* A slot of our own, RESERVED. Not under the lock. Errors: those of
+   queue_enter() and -ENOSPC. */
+int
+queue_reserve_slot(struct queue *queue, uint64_t size, int64_t deadline,
+		   uint32_t *ret);
+
+/* Commits a block for size bytes of a slot of ours. Errors: the same. */
+int
+queue_commit_block(struct queue *queue, uint32_t slot, uint64_t size,
+		   int64_t deadline);
+
+/* Gives back the blocks of free slots. Returns bytes. */
+uint64_t
+queue_trim(struct queue *queue);
+
+/* Waiting (queue_wait.c) -------------------------------------------------------------- */
+
+/* A record of ours, enlisted by the caller under the lock. Looks for a moment,
+   then sleeps until it is served, or the deadline. Not under the lock. Returns 0
+   (look again), -ETIMEDOUT, -EINTR. */
+int
+queue_wait(struct queue *queue, uint32_t waiter, enum waiter_state state,
+	   int64_t deadline);
+
+/* A record for us, under the lock: 0. -ENOSPC: leave, queue_commit_waiters(), and
+   come back. -EBADMSG. */
+int
+queue_take_waiter(struct queue *queue, uint32_t *waiter);
+
+/* Has it been served? Without the lock. */
+bool
+queue_is_served(const struct queue *queue, uint32_t waiter);
+
+/* Takes it off its list; it stays ours. Under the lock. */
+bool
+queue_off_list(struct queue *queue, uint32_t waiter);
+
+/* Gives a record up, enlisted in that state or not, without the lock; it may be
+   WAITER_NONE, which it becomes. False: it had been served. */
+bool
+queue_end_wait(struct queue *queue, uint32_t *waiter, enum waiter_state state);
+
+/* Sending (queue_send.c) ---------------------------------------------------------------- */
+
+int
+queue_send(struct queue *queue, const void *data, const struct parcel *parcel,
+	   bool synchronous, int64_t deadline, uint64_t *ret_sequence);
+int
+queue_reserve(struct queue *queue, uint64_t size, int64_t deadline,
+	      struct cubby_draft **ret);
+int
+queue_commit(struct queue *queue, struct cubby_draft *draft,
+	     const struct parcel *parcel, uint64_t *ret_sequence);
+void
+queue_abort(struct queue *queue, struct cubby_draft *draft);
+int
+queue_wait_received(struct queue *queue, uint64_t sequence, int64_t deadline);
+void
+queue_published(struct queue *queue, uint64_t *ret_sequence, uint64_t *ret_tag);
+
+/* Receiving (queue_receive.c) ------------------------------------------------------------ */
+
+int
+queue_receive(struct queue *queue, struct wish *wish, int64_t deadline);
+int
+queue_release(struct queue *queue, struct cubby_message *message);
+void
+queue_reject(struct queue *queue, struct cubby_message *message);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 11. May include: base parcel queue handle queue_calls. */
+/*
+ * From a handle to its queue.
+ */
+#include "base.h"
+#include "queue.h"
+#include "queue_calls.h"
+
+#define ROLES (CUBBY_SEND | CUBBY_RECEIVE)
+
+/* What senders do in it they trust each other with, so `trusts` says nothing. */
+static int
+calls_open(struct cubby_mailbox *mailbox, uint32_t roles,
+	   const struct cubby_options *options, bool trusts)
+{
+	int r = 0;
+
+	(void)trusts;
+	/* Nothing is plain; the receiver's end is looked at, and is empty. */
+	mailbox->plain_min = 1;
+	mailbox->plain_max = 0;
+	mailbox->receiver.view = &mailbox->view;
+	if (!(roles & ROLES))
+		return 0;
+	r = queue_open(&mailbox->view,
+		       roles & CUBBY_SEND ? options->sender : NULL, roles,
+		       &mailbox->queue);
+	if (r == 0)
+		mailbox->roles |= roles & ROLES;
+	return r;
+}
+
+static void
+calls_close(struct cubby_mailbox *mailbox)
+{
+	if (mailbox->roles & ROLES)
+		queue_close(&mailbox->queue);
+}
+
+static void
+calls_forget(struct cubby_mailbox *mailbox)
+{
+	if (mailbox->roles & ROLES)
+		queue_forget(&mailbox->queue);
+}
+
+static int
+calls_send(struct cubby_mailbox *mailbox, const void *data,
+	   const struct parcel *parcel, bool synchronous, int64_t deadline,
+	   struct sent *ret)
+{
+	ret->sender = mailbox->queue.member.slot + 1;
+	return queue_send(&mailbox->queue, data, parcel, synchronous, deadline,
+			  &ret->sequence);
+}
+
+static int
+calls_wait_received(struct cubby_mailbox *mailbox, uint64_t sequence,
+		    int64_t deadline)
+{
+	return queue_wait_received(&mailbox->queue, sequence, deadline);
+}
+
+static void
+calls_published(struct cubby_mailbox *mailbox, uint64_t *ret_sequence,
+		uint64_t *ret_tag)
+{
+	queue_published(&mailbox->queue, ret_sequence, ret_tag);
+}
+
+static int
+calls_reserve(struct cubby_mailbox *mailbox, uint64_t size, int64_t deadline,
+	      struct cubby_draft **ret_draft)
+{
+	return queue_reserve(&mailbox->queue, size, deadline, ret_draft);
+}
+
+static int
+calls_commit(struct cubby_mailbox *mailbox, struct cubby_draft *draft,
+	     const struct parcel *parcel, struct sent *ret)
+{
+	ret->sender = mailbox->queue.member.slot + 1;
+	return queue_commit(&mailbox->queue, draft, parcel, &ret->sequence);
+}
+
+static void
+calls_abort(struct cubby_mailbox *mailbox, struct cubby_draft *draft)
+{
+	queue_abort(&mailbox->queue, draft);
+}
+
+static int
+calls_receive(struct cubby_mailbox *mailbox, struct wish *wish,
+	      int64_t deadline)
+{
+	return queue_receive(&mailbox->queue, wish, deadline);
+}
+
+static int
+calls_release(struct cubby_mailbox *mailbox, struct cubby_message *message)
+{
+	return queue_release(&mailbox->queue, message);
+}
+
+static void
+calls_reject(struct cubby_mailbox *mailbox, struct cubby_message *message)
+{
+	queue_reject(&mailbox->queue, message);
+}
+
+const struct operations queue_operations = {
+	.open = calls_open,
+	.close = calls_close,
+	.forget = calls_forget,
+	.send = calls_send,
+	.wait_received = calls_wait_received,
+	.published = calls_published,
+	.reserve = calls_reserve,
+	.commit = calls_commit,
+	.abort = calls_abort,
+	.receive = calls_receive,
+	.release = calls_release,
+	.reject = calls_reject,
+};

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 8. May include: base atomics clock shm exclusion spin robust_lock layout layout_queue parcel members slots waiters queue. */
+/*
+ * Opening and closing a queue: its files, and a place among its participants.
+ */
+#include "base.h"
+#include "clock.h"
+#include "queue.h"
+#include "slots.h"
+
+#include <cubby.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* robust_lock.h's question: 47 bits of the generation are named. */
+static int
+is_owner_alive(void *context, uint32_t slot, uint64_t generation)
+{
+	const struct queue *queue = context;
+	const struct queue_participant *p = queue_participant(&queue->map,
+							      slot);
+	uint64_t now;
+
+	if (!p)
+		return 0;
+	now = get64(&p->generation);
+	if ((now & ROBUST_LOCK_GENERATION_MASK) != generation)
+		return 0;
+	return members_alive(queue->view, &queue->map, slot, now);
+}
+
+static int
+open_files(struct queue *queue)
+{
+	struct view *view = queue->view;
+	struct stat st;
+	int r;
+
+	queue->fd = shm_open_at(view->directory, QUEUE, O_RDWR, &st);
+	if (queue->fd < 0)
+		return queue->fd;
+	queue->blocks_fd = shm_open_at(view->directory, BLOCKS, O_RDWR, NULL);
+	if (queue->blocks_fd < 0)
+		return queue->blocks_fd;
+	if ((uint64_t)st.st_size < sizeof(struct queue_file))
+		return -EBADMSG;
+	r = shm_map(queue->fd, queue->map.geometry.length,
+		    PROT_READ | PROT_WRITE, &queue->map.mapping);
+	if (r < 0)
+		return r;
+	queue->map.file = queue->map.mapping.address;
+	return layout_check_identity(&queue->map.file->identity, view->uuid);
+}
+
+static void
+close_files(struct queue *queue)
+{
+	shm_unmap(&queue->blocks);
+	shm_unmap(&queue->map.mapping);
+	if (queue->fd >= 0)
+		close(queue->fd);
+	if (queue->blocks_fd >= 0)
+		close(queue->blocks_fd);
+}
+
+int
+queue_map_blocks(struct queue *queue)
+{
+	if (likely(queue->blocks.address))
+		return 0;
+	return shm_map(queue->blocks_fd, queue->map.geometry.blocks_length,
+		       PROT_READ | PROT_WRITE, &queue->blocks);
+}
+
+static int
+join(struct queue *queue, const char *name, uint32_t roles)
+{
+	int r = members_join(queue->view, &queue->map, queue->fd, name, roles,
+			     &queue->member);
+
+	if (r < 0)
+		return r;
+	queue->owner = owner_make(queue->member.slot,
+				  queue->member.generation);
+	queue->locker.self = robust_lock_self(queue->member.slot,
+					      queue->member.generation &
+					      ROBUST_LOCK_GENERATION_MASK);
+	queue->locker.alive = is_owner_alive;
+	queue->locker.context = queue;
+	if (!queue->member.settled)
+		queue_look_at(queue, queue->member.slot);
+	else
+		set64(&queue_participant(&queue->map,
+					 queue->member.slot)->settled,
+		      queue->member.generation);
+	return 0;
+}
+
+int
+queue_open(struct view *view, const char *name, uint32_t roles,
+	   struct queue *ret)
+{
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->view = view;
+	ret->fd = -1;
+	ret->blocks_fd = -1;
+	ret->spare = SLOT_NONE;
+	ret->cooling = SLOT_NONE;
+	ret->shrinking = CHUNK_NONE;
+	ret->map.rendezvous = view->attributes.buffering == CUBBY_RENDEZVOUS;
+	r = layout_queue_geometry(&view->attributes, &ret->map.geometry);
+	if (r < 0)
+		return -EBADMSG;
+	r = open_files(ret);
+	if (r == 0)
+		r = join(ret, name, roles);
+	if (r < 0) {
+		close_files(ret);
+		return r;
+	}
+	exclusion_init(&ret->exclusion);
+	spin_init(&ret->spin);
+	return 0;
+}
+
+static void
+free_private(struct queue *queue)
+{
+	struct cubby_message *message;
+	struct cubby_draft *draft;
+
+	while ((message = queue->held)) {
+		queue->held = message->next;
+		free(message);
+	}
+	while ((draft = queue->drafts)) {
+		queue->drafts = draft->next;
+		free(draft);
+	}
+	free(queue->chores);
+	queue->chores = NULL;
+}
+
+/* Everything that is ours becomes a chore; then they are done. If the lock is not
+   to be had, others do them, as for one who has died. */
+static bool
+tidy_up(struct queue *queue)
+{
+	while (queue->held)
+		queue_reject(queue, queue->held);
+	while (queue->drafts)
+		queue_abort(queue, queue->drafts);
+	if (queue->spare != SLOT_NONE)
+		queue_add_chore(queue, CHORE_FREE, queue->spare);
+	queue->spare = SLOT_NONE;
+	queue_do_chores_soon(queue);
+	queue_do_chores_soon(queue);	/* those that came of them */
+	return queue->chore_count == 0;
+}
+
+void
+queue_close(struct queue *queue)
+{
+	bool tidy = tidy_up(queue);
+	struct queue_participant *p = queue_participant(&queue->map,
+							queue->member.slot);
+
+	if (tidy && p && queue->member.generation == get64(&p->settled))
+		/* relaxed: nothing is left, and the lock has told so */
+		word32_store_relaxed(&p->pid, 0);
+	liveness_drop(&queue->member.life);
+	free_private(queue);
+	close_files(queue);
+}
+
+void
+queue_forget(struct queue *queue)
+{
+	/* Another thread may have been at them: see sender_forget(). */
+	if (!queue->exclusion.taken)
+		free_private(queue);
+	shm_forget(&queue->blocks);
+	shm_forget(&queue->map.mapping);
+	close(queue->fd);
+	close(queue->blocks_fd);
+}

@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 8. May include: base atomics clock shm exclusion spin robust_lock layout_queue parcel members slots waiters catalogue queue_repair queue. */
+/*
+ * Receiving from a queue.
+ */
+#include "base.h"
+#include "catalogue.h"
+#include "clock.h"
+#include "queue.h"
+#include "queue_repair.h"
+#include "slots.h"
+
+#include <cubby.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TRUST	(1 * NSEC_PER_MSEC)	/* without asking the kernel */
+
+/* A receive under way. */
+struct receive {
+	struct wish *wish;
+	uint32_t slot;		/* what has been taken, or peeked at */
+	uint64_t word;		/* its state */
+	uint32_t waiter;
+	uint64_t asked;		/* owner: does it live? */
+	uint64_t living;	/* an owner of whom that is known */
+};
+
+enum { NEED_WAITERS = 1, NEED_ANSWER };
+
+/* Choosing: under the lock ------------------------------------------------------------ */
+
+/* The catalogue by sender is kept from when it is first asked for. */
+static void
+keep_senders(struct queue *queue)
+{
+	struct queue_file *file = queue->map.file;
+
+	if (get32(&file->catalogued[CATALOGUE_SENDER]))
+		return;
+	set32(&file->catalogued[CATALOGUE_SENDER], 1);
+	queue_make_anew(&queue->map);
+}
+
+/* A sender that could not have the lock has withdrawn it. */
+static bool
+free_withdrawn(struct queue *queue, uint32_t n)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, n);
+	uint32_t waiter = get32(&slot->waiter);
+	const struct queue_waiter *w = queue_waiter(&queue->map, waiter);
+
+	set32(&slot->waiter, WAITER_NONE);
+	if (w && get32(&w->state) == WAITER_GONE &&
+	    !waiters_free(&queue->map, waiter))
+		return false;
+	return queue_unlist(&queue->map, n) && slots_free(&queue->map, n);
+}
+
+static bool
+is_first_of(struct queue *queue, const struct wish *wish, uint32_t *ret)
+{
+	struct catalogue_query query = {
+		.matching = (enum catalogue_matching)wish->matching,
+		.type = wish->type,
+		.sender = wish->sender,
+	};
+
+	if (wish->sender)
+		keep_senders(queue);
+	return catalogue_first(&queue->map, &query, ret);
+}
+
+/* The first that the wish wants: 0, -EAGAIN, -EBADMSG. */
+static int
+choose(struct queue *queue, struct receive *receive)
+{
+	struct queue_slot *slot;
+	uint32_t i;
+
+	for (i = 0; i <= queue->map.geometry.slots_max; i++) {
+		if (!is_first_of(queue, receive->wish, &receive->slot))
+			return queue_nonsense(queue);
+		if (receive->slot == SLOT_NONE)
+			return -EAGAIN;
+		slot = queue_slot(&queue->map, receive->slot);
+		if (!slot)
+			return queue_nonsense(queue);
+		receive->word = get64(&slot->state);
+		if (slot_state_of(receive->word) == SLOT_QUEUED)
+			return queue_is_sound(&queue->map, slot) ? 0 :
+			       queue_nonsense(queue);
+		if (slot_state_of(receive->word) != SLOT_WITHDRAWN ||
+		    !free_withdrawn(queue, receive->slot))
+			return queue_nonsense(queue);
+	}
+	return queue_nonsense(queue);
+}
+
+/* Rendezvous: an offer counts while who makes it lives. */
+static bool
+must_ask(struct queue *queue, struct receive *receive)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
+	const struct queue_waiter *w;
+
+	if (!queue->map.rendezvous || slot_deliveries(receive->word))
+		return false;
+	w = queue_waiter(&queue->map, get32(&slot->waiter));
+	if (!w || clock_now() - (int64_t)get64(&w->since) < TRUST)
+		return false;
+	receive->asked = get64(&w->owner);
+	return receive->asked != receive->living;
+}
+
+static void
+describe(const struct queue_slot *slot, uint64_t word, struct wish *wish)
+{
+	wish->taken.position = get64(&slot->sequence) - 1;
+	wish->taken.lane = get32(&slot->sender);
+	wish->taken.size = get64(&slot->size);
+	wish->taken.tag = get64(&slot->tag);
+	wish->taken.type = get64(&slot->type);
+	wish->uid = get32(&slot->uid);
+	wish->priority = get32(&slot->priority);
+	wish->deliveries = slot_deliveries(word) + 1;
+}
+
+/* Tells those who wait for what a taking brings about. */
+static bool
+tell(struct queue *queue, struct queue_slot *slot, struct wakes *wakes)
+{
+	struct queue_file *file = queue->map.file;
+	uint32_t waiter = get32(&slot->waiter);
+	bool served;
+
+	set32(&slot->waiter, WAITER_NONE);
+	if (unlikely(waiter != WAITER_NONE) &&
+	    !waiters_serve(&queue->map, waiter, SLOT_NONE, wakes, &served))
+		return false;
+	if (unlikely(get32(&file->watching.head) != WAITER_NONE) &&
+	    !waiters_ring_watching(&queue->map, get32(&slot->sender), wakes))
+		return false;
+	return likely(get32(&file->wanting_room.head) == WAITER_NONE) ||
+	       !queue_has_room(queue) ||
+	       waiters_ring(&queue->map, &file->wanting_room, SLOT_NONE, wakes);
+}
+
+static uint64_t
+taken_word(uint64_t word, enum slot_state state)
+{
+	uint32_t deliveries = slot_deliveries(word);
+
+	if (deliveries < SLOT_DELIVERIES_MAX)
+		deliveries++;
+	return slot_state_make(slot_use(word), deliveries, state);
+}
+
+/* The instant of receiving. -EAGAIN: it has been withdrawn just now. */
+static int
+take(struct queue *queue, struct receive *receive, struct wakes *wakes)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
+	struct queue_file *file = queue->map.file;
+	bool hold = receive->wish->kind == WISH_HOLD;
+
+	set64(&slot->owner, queue->owner);
+	if (!slots_change(slot, &receive->word,
+			  taken_word(receive->word, hold ? SLOT_HELD :
+							   SLOT_TAKEN)))
+		return -EAGAIN;
+	if (hold)
+		set32(&file->held, get32(&file->held) + 1);
+	if (slot_deliveries(receive->word) > 1)
+		set32(&file->returned, get32(&file->returned) - 1);
+	if (!queue_unlist(&queue->map, receive->slot) ||
+	    !tell(queue, slot, wakes))
+		queue_nonsense(queue);	/* it is received all the same */
+	return 0;
+}
+
+/* What lies in the slot is copied under the lock, a block after it. */
+static int
+peek(struct queue *queue, struct receive *receive, struct wakes *wakes)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
+
+	if (!get32(&slot->in_block))
+		/* relaxed: under the lock */
+		copy_out_relaxed(receive->wish->buffer, slot->bytes,
+				 get64(&slot->size));
+	/* It stays, and others may have been told of it through us. */
+	if (!waiters_ring(&queue->map, &queue->map.file->receiving,
+			  receive->slot, wakes))
+		queue_nonsense(queue);
+	return 0;
+}
+
+static int
+try_locked(struct queue *queue, struct receive *receive, struct wakes *wakes)
+{
+	struct wish *wish = receive->wish;
+	struct queue_slot *slot;
+	int r;
+
+	do {
+		r = choose(queue, receive);
+		if (r < 0)
+			return r;
+		if (unlikely(must_ask(queue, receive)))
+			return NEED_ANSWER;
+		slot = queue_slot(&queue->map, receive->slot);
+		describe(slot, receive->word, wish);
+		if (wish->kind == WISH_PEEK && wish->taken.size <= wish->size)
+			return peek(queue, receive, wakes);
+		if (wish->kind != WISH_HOLD && wish->taken.size > wish->size) {
+			if (!waiters_ring(&queue->map,
+					  &queue->map.file->receiving,
+					  receive->slot, wakes))
+				queue_nonsense(queue);
+			return -EMSGSIZE;
+		}
+		r = take(queue, receive, wakes);
+	} while (r == -EAGAIN);
+	return r;
+}
+
+/* Waiting -------------------------------------------------------------------------------- */
+
+static void
+say_wish(struct queue_waiter *w, const struct wish *wish)
+{
+	set64(&w->since, (uint64_t)clock_now());
+	set64(&w->type, wish->type);
+	set64(&w->sender, wish->sender);
+	set32(&w->matching, wish->matching);
+	set32(&w->peeks, wish->kind == WISH_PEEK);
+	set64(&w->size, wish->kind == WISH_HOLD ? WAITER_ANY_SIZE : wish->size);
+}
+
+/* Under the lock. -EAGAIN: it is to wait by its record. */
+static int
+want_message(struct queue *queue, struct receive *receive)
+{
+	bool again = receive->waiter != WAITER_NONE;
+	int r = queue_take_waiter(queue, &receive->waiter);
+
+	if (r < 0)
+		return r == -ENOSPC ? NEED_WAITERS : r;
+	say_wish(queue_waiter(&queue->map, receive->waiter), receive->wish);
+	return waiters_enlist(&queue->map, receive->waiter, WAITER_RECEIVES,
+			      again) ? -EAGAIN : queue_nonsense(queue);
+}
+
+static int
+help_out(struct queue *queue, struct receive *receive, int need)
+{
+	if (need == NEED_WAITERS)
+		return queue_commit_waiters(queue);
+	if (queue_owner_is_alive(queue, receive->asked))
+		receive->living = receive->asked;
+	else
+		queue_look_at(queue, owner_participant(receive->asked));
+	return 0;
+}
+
+/* A sender has given us its message while we waited: it is ours, without the lock,
+   and goes back if we die before we make it so. */
+static bool
+accept(struct queue *queue, struct receive *receive)
+{
+	struct queue_waiter *w = queue_waiter(&queue->map, receive->waiter);
+	uint32_t n = get32(&w->slot);
+	struct queue_slot *slot = queue_slot(&queue->map, n);
+	bool hold = receive->wish->kind == WISH_HOLD;
+	uint64_t word;
+
+	if (!slot || get64(&slot->owner) != queue->owner)
+		return false;
+	word = get64(&slot->state);
+	set32(&w->slot, SLOT_NONE);
+	if (slot_state_of(word) != SLOT_GIVEN ||
+	    !queue_is_sound(&queue->map, slot))
+		return false;
+	describe(slot, word, receive->wish);
+	receive->wish->deliveries = slot_deliveries(word);
+	if (!slots_change(slot, &word, slot_state_with(word, hold ? SLOT_HELD :
+								   SLOT_TAKEN)))
+		return false;
+	queue->unheld += !hold;
+	receive->slot = n;
+	receive->word = word;
+	return true;
+}
+
+static bool
+has_been_given(struct queue *queue, struct receive *receive)
+{
+	return receive->waiter != WAITER_NONE &&
+	       queue_is_served(queue, receive->waiter) &&
+	       accept(queue, receive);
+}
+
+static int
+try_once(struct queue *queue, struct receive *receive, int64_t deadline,
+	 bool waits)
+{
+	struct wakes wakes = { .count = 0 };
+	int r = queue_enter(queue, deadline);
+
+	if (r < 0)
+		return r;
+	if (receive->waiter != WAITER_NONE &&
+	    has_been_given(queue, receive))
+		r = 0;
+	else if (receive->waiter != WAITER_NONE &&
+		 !queue_off_list(queue, receive->waiter))
+		r = queue_nonsense(queue);
+	else
+		r = try_locked(queue, receive, &wakes);
+	if (r == -EAGAIN && waits)
+		r = want_message(queue, receive);
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+/* Until there is one, or the deadline. */
+static int
+get(struct queue *queue, struct receive *receive, int64_t deadline)
+{
+	int r, waited = 0;
+
+	for (;;) {
+		r = try_once(queue, receive, deadline,
+			     deadline != CUBBY_NOW && !waited);
+		if (r > 0) {
+			r = help_out(queue, receive, r);
+			if (r < 0)
+				break;
+			continue;
+		}
+		if (r != -EAGAIN || deadline == CUBBY_NOW || waited < 0)
+			break;
+		waited = queue_wait(queue, receive->waiter, WAITER_RECEIVES,
+				    deadline);
+		if (has_been_given(queue, receive)) {
+			r = 0;
+			break;
+		}
+	}
+	r = r < 0 && waited < 0 ? waited : r;
+	/* Without the lock, it may have been given one at the last moment. */
+	return r;
+}
+
+/* Gives up its record. What it has been given at the last moment, it has. */
+static int
+end_wait(struct queue *queue, struct receive *receive, int r)
+{
+	uint32_t waiter = receive->waiter;
+
+	if (queue_end_wait(queue, &receive->waiter, WAITER_RECEIVES) || r == 0)
+		return r;
+	receive->waiter = waiter;
+	if (accept(queue, receive))
+		r = 0;
+	receive->waiter = WAITER_NONE;
+	return r;
+}
+
+/* Handing over ---------------------------------------------------------------------------- */
+
+/* A block may be given back to the system while we look: so it is read from the
+   file, and good if the message is still there afterwards. */
+static int
+peek_block(struct queue *queue, struct receive *receive, int64_t deadline)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
+	struct wakes wakes = { .count = 0 };
+	struct wish *wish = receive->wish;
+	uint64_t offset = receive->slot * queue->map.geometry.block_stride;
+	uint64_t done = 0;
+	ssize_t n = 1;
+	int r;
+
+	while (n > 0 && done < wish->taken.size) {
+		n = pread(queue->blocks_fd, (char *)wish->buffer + done,
+			  wish->taken.size - done, (off_t)(offset + done));
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		done += n > 0 ? (uint64_t)n : 0;
+		n = n < 0 ? 1 : n;
+	}
+	r = queue_enter(queue, deadline);
+	if (r < 0)
+		return r;
+	r = get64(&slot->state) == receive->word ? 0 : -EAGAIN;
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+/* What is copied out is freed with the next lock. */
+static int
+copy_out(struct queue *queue, struct receive *receive)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
+	struct wish *wish = receive->wish;
+	int r = 0;
+
+	if (get32(&slot->in_block)) {
+		r = queue_map_blocks(queue);
+		if (r == 0)
+			memcpy(wish->buffer, queue_block(queue, receive->slot),
+			       wish->taken.size);
+		if (r == 0 && shm_is_broken(&queue->blocks))
+			r = -EBADMSG;
+	} else {
+		/* relaxed: it is ours, by SLOT-C1 */
+		copy_out_relaxed(wish->buffer, slot->bytes, wish->taken.size);
+	}
+	queue_add_chore(queue, CHORE_FREE, receive->slot);
+	/* Large memory is not kept waiting for the next call. */
+	if (unlikely(get64(&slot->block)))
+		queue_do_chores_soon(queue);
+	return r;
+}
+
+static int
+hold(struct queue *queue, struct receive *receive,
+     struct cubby_message *message)
+{
+	struct wish *wish = receive->wish;
+
+	message->copy = NULL;
+	message->reader = NULL;
+	message->taken = wish->taken;
+	message->uid = wish->uid;
+	message->deliveries = wish->deliveries;
+	message->priority = wish->priority;
+	message->claim = receive->slot;
+	message->word = receive->word;
+	message->data = queue_bytes(queue, receive->slot);
+	message->previous = NULL;
+	message->next = queue->held;
+	if (message->next)
+		message->next->previous = message;
+	queue->held = message;
+	wish->held = message;
+	return 0;
+}
+
+/* What a wish needs besides the message, before it is taken. */
+static int
+prepare(struct queue *queue, const struct wish *wish,
+	struct cubby_message **ret_message)
+{
+	int r = 0;
+
+	*ret_message = NULL;
+	if (wish->matching && wish->sender)
+		return -EOPNOTSUPP;
+	if (wish->sender > PARTICIPANTS_MAX)
+		return -EINVAL;
+	if (queue->map.geometry.block_stride)
+		r = queue_map_blocks(queue);
+	if (r < 0 || wish->kind != WISH_HOLD)
+		return r;
+	*ret_message = malloc(sizeof(**ret_message));
+	return *ret_message ? 0 : -ENOMEM;
+}
+
+static int
+receive_one(struct queue *queue, struct receive *receive, int64_t deadline)
+{
+	struct cubby_message *message;
+	int r = prepare(queue, receive->wish, &message);
+
+	if (r < 0)
+		return r;
+	if (clock_now() >= queue->next_look)
+		queue_look(queue);
+	r = end_wait(queue, receive, get(queue, receive, deadline));
+	if (r < 0) {
+		free(message);
+		return r;
+	}
+	if (message)
+		return hold(queue, receive, message);
+	if (receive->wish->kind == WISH_COPY)
+		return copy_out(queue, receive);
+	if (get32(&queue_slot(&queue->map, receive->slot)->in_block))
+		return peek_block(queue, receive, deadline);
+	return 0;
+}
+
+int
+queue_receive(struct queue *queue, struct wish *wish, int64_t deadline)
+{
+	struct receive receive = {
+		.wish = wish, .waiter = WAITER_NONE, .living = OWNER_NONE,
+	};
+	int r;
+
+	exclusion_enter(&queue->exclusion);
+	do
+		r = receive_one(queue, &receive, deadline);
+	while (r == -EAGAIN && receive.slot != SLOT_NONE &&
+	       wish->kind == WISH_PEEK);
+	exclusion_leave(&queue->exclusion);
+	return r;
+}
+
+/* Held messages ------------------------------------------------------------------------------ */
+
+static void
+unlink_held(struct queue *queue, struct cubby_message *message)
+{
+	if (message->previous)
+		message->previous->next = message->next;
+	else
+		queue->held = message->next;
+	if (message->next)
+		message->next->previous = message->previous;
+	free(message);
+}
+
+int
+queue_release(struct queue *queue, struct cubby_message *message)
+{
+	struct queue_slot *slot;
+	uint64_t word = message->word;
+	int r = 0;
+
+	exclusion_enter(&queue->exclusion);
+	slot = queue_slot(&queue->map, message->claim);
+	if (queue->blocks.address && shm_is_broken(&queue->blocks))
+		r = -EBADMSG;
+	/* From here on it is dealt with, should we die. */
+	if (slots_change(slot, &word, slot_state_with(word, SLOT_TAKEN))) {
+		queue->unheld++;
+		queue_add_chore(queue, CHORE_FREE, message->claim);
+	}
+	unlink_held(queue, message);
+	queue_do_chores_soon(queue);
+	exclusion_leave(&queue->exclusion);
+	return r;
+}
+
+void
+queue_reject(struct queue *queue, struct cubby_message *message)
+{
+	exclusion_enter(&queue->exclusion);
+	queue_add_chore(queue, CHORE_PUT_BACK, message->claim);
+	unlink_held(queue, message);
+	queue_do_chores_soon(queue);
+	exclusion_leave(&queue->exclusion);
+}

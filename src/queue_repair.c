@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 7. May include: base atomics layout_queue slots waiters catalogue queue_repair. */
+/*
+ * Making anew, and taking back; queue_repair.h tells them apart.
+ */
+#include "base.h"
+#include "catalogue.h"
+#include "queue_repair.h"
+#include "slots.h"
+#include "waiters.h"
+
+bool
+queue_is_sound(const struct queue_map *map, const struct queue_slot *slot)
+{
+	uint64_t size = get64(&slot->size);
+
+	if (get32(&slot->priority) >= PRIORITIES)
+		return false;
+	if (get32(&slot->in_block))
+		return size <= map->geometry.block_stride &&
+		       size <= get64(&slot->block);
+	return size <= map->geometry.inline_max;
+}
+
+/* Making anew: slots ------------------------------------------------------------- */
+
+/* Messages while they are sorted by arrival: a list through link[1].next. */
+static uint32_t
+after(const struct queue_map *map, uint32_t n)
+{
+	return get32(&queue_slot(map, n)->link[1].next);
+}
+
+static void
+set_after(const struct queue_map *map, uint32_t n, uint32_t next)
+{
+	set32(&queue_slot(map, n)->link[1].next, next);
+}
+
+static bool
+is_earlier(const struct queue_map *map, uint32_t a, uint32_t b)
+{
+	return get64(&queue_slot(map, a)->arrival) <
+	       get64(&queue_slot(map, b)->arrival);
+}
+
+static uint32_t
+merge(const struct queue_map *map, uint32_t a, uint32_t b)
+{
+	uint32_t head = SLOT_NONE, tail = SLOT_NONE, n;
+
+	while (a != SLOT_NONE || b != SLOT_NONE) {
+		if (b == SLOT_NONE || (a != SLOT_NONE && is_earlier(map, a, b)))
+			n = a;
+		else
+			n = b;
+		if (n == a)
+			a = after(map, a);
+		else
+			b = after(map, b);
+		if (tail == SLOT_NONE)
+			head = n;
+		else
+			set_after(map, tail, n);
+		tail = n;
+	}
+	if (tail != SLOT_NONE)
+		set_after(map, tail, SLOT_NONE);
+	return head;
+}
+
+/* Runs of 2^i messages wait in runs[i]: a merge sort that needs no memory. */
+struct sorter {
+	uint32_t runs[32];
+};
+
+static void
+sort_in(const struct queue_map *map, struct sorter *sorter, uint32_t n)
+{
+	int i;
+
+	set_after(map, n, SLOT_NONE);
+	for (i = 0; i < 31 && sorter->runs[i] != SLOT_NONE; i++) {
+		n = merge(map, sorter->runs[i], n);
+		sorter->runs[i] = SLOT_NONE;
+	}
+	sorter->runs[i] = merge(map, sorter->runs[i], n);
+}
+
+static uint32_t
+sort_out(const struct queue_map *map, const struct sorter *sorter)
+{
+	uint32_t n = SLOT_NONE;
+	int i;
+
+	for (i = 0; i < 32; i++)
+		n = merge(map, sorter->runs[i], n);
+	return n;
+}
+
+/* The sender may have died before it said so itself. */
+static void
+count_sequence(const struct queue_map *map, const struct queue_slot *slot)
+{
+	struct queue_participant *p = queue_participant(map,
+							get32(&slot->sender));
+
+	if (!p || (int64_t)(get64(&slot->sequence) - get64(&p->sequence)) <= 0)
+		return;
+	set64(&p->sequence, get64(&slot->sequence));
+	set64(&p->tag, get64(&slot->tag));
+}
+
+static void
+add_to(word32 *count, uint32_t by)
+{
+	set32(count, get32(count) + by);
+}
+
+static void
+free_nonsense(const struct queue_map *map, uint32_t n)
+{
+	add_to(&map->file->broken, 1);
+	slots_free(map, n);
+}
+
+static void
+see_queued(const struct queue_map *map, uint32_t n, struct sorter *sorter)
+{
+	struct queue_slot *slot = queue_slot(map, n);
+
+	if (!queue_is_sound(map, slot)) {
+		free_nonsense(map, n);
+		return;
+	}
+	if (get64(&slot->arrival) >= get64(&map->file->arrival))
+		set64(&map->file->arrival, get64(&slot->arrival) + 1);
+	sort_in(map, sorter, n);
+}
+
+static void
+see_slot(const struct queue_map *map, uint32_t n, struct sorter *sorter)
+{
+	struct queue_slot *slot = queue_slot(map, n);
+	enum slot_state state = slot_state_of(get64(&slot->state));
+
+	set64(&map->file->memory, get64(&map->file->memory) +
+				  get64(&slot->block));
+	if (state == SLOT_QUEUED || state == SLOT_TAKEN || state == SLOT_HELD ||
+	    state == SLOT_GIVEN)
+		count_sequence(map, slot);
+	switch (state) {
+	case SLOT_FREE:
+		slots_list(map, n);
+		break;
+	case SLOT_RESERVED:
+		add_to(&map->file->places, get32(&slot->place) ? 1 : 0);
+		break;
+	case SLOT_QUEUED:
+		see_queued(map, n, sorter);
+		break;
+	case SLOT_TAKEN:
+		break;
+	case SLOT_HELD:
+	case SLOT_GIVEN:
+		add_to(&map->file->held, 1);
+		break;
+	case SLOT_WITHDRAWN:
+		slots_free(map, n);
+		break;
+	default:
+		free_nonsense(map, n);
+	}
+}
+
+static void
+see_chunk(const struct queue_map *map, uint32_t n, struct sorter *sorter)
+{
+	struct queue_chunk *chunk = queue_chunk(map, n);
+	uint32_t i;
+
+	set32(&chunk->free, 0);
+	switch (get32(&chunk->state)) {
+	case CHUNK_READY:
+		for (i = 0; i < CHUNK_SLOTS; i++)
+			see_slot(map, n * CHUNK_SLOTS + i, sorter);
+		break;
+	case CHUNK_MOVING:
+		break;
+	default:
+		slots_end_growth(map, n, false);
+	}
+}
+
+static void
+make_slots_anew(const struct queue_map *map)
+{
+	struct sorter sorter;
+	uint32_t n, next, chunks;
+
+	memset(&sorter, 255, sizeof(sorter));
+	chunks = get32(&map->file->chunks);
+	for (n = 0; n < chunks && queue_chunk(map, n); n++)
+		see_chunk(map, n, &sorter);
+	for (n = sort_out(map, &sorter); n != SLOT_NONE; n = next) {
+		next = after(map, n);
+		add_to(&map->file->waiting, 1);
+		if (slot_deliveries(get64(&queue_slot(map, n)->state)))
+			add_to(&map->file->returned, 1);
+		if (!catalogue_insert(map, n))
+			add_to(&map->file->broken, 1);
+	}
+}
+
+/* Making anew: waiters ------------------------------------------------------------ */
+
+static void
+see_waiter(const struct queue_map *map, uint32_t n)
+{
+	struct queue_waiter *w = queue_waiter(map, n);
+
+	switch (get32(&w->state)) {
+	case WAITER_RECEIVES:
+	case WAITER_ROOM:
+	case WAITER_WATCHES:
+		waiters_enlist(map, n, get32(&w->state), false);
+		break;
+	case WAITER_TAKEN:
+	case WAITER_SERVED:
+		break;
+	default:
+		waiters_free(map, n);
+	}
+}
+
+/* The waiter that came first of those after *order, which it becomes. */
+static uint32_t
+next_waiter(const struct queue_map *map, uint64_t *order, uint32_t count)
+{
+	const struct queue_waiter *w;
+	uint32_t n, found = WAITER_NONE;
+	uint64_t best = UINT64_MAX, its;
+
+	for (n = 0; n < count; n++) {
+		w = queue_waiter(map, n);
+		its = w ? get64(&w->order) : 0;
+		if (its > *order && its < best) {
+			best = its;
+			found = n;
+		}
+	}
+	*order = found == WAITER_NONE ? *order : best;
+	return found;
+}
+
+static void
+make_waiters_anew(const struct queue_map *map)
+{
+	uint32_t n, i;
+	uint32_t count = (uint32_t)min_u64(get32(&map->file->waiters),
+			min_u64(get32(&map->file->waiters_committed),
+				WAITERS_MAX));
+	uint64_t order = 0;
+
+	for (i = 0; i < count; i++) {
+		n = next_waiter(map, &order, count);
+		if (n == WAITER_NONE)
+			break;
+		see_waiter(map, n);
+	}
+	if (order >= get64(&map->file->order))
+		set64(&map->file->order, order + 1);
+}
+
+void
+queue_make_anew(const struct queue_map *map)
+{
+	layout_queue_reset(map->file);
+	add_to(&map->file->anew, 1);
+	catalogue_reset(map);
+	make_slots_anew(map);
+	make_waiters_anew(map);
+}
+
+/* Taking back ----------------------------------------------------------------------- */
+
+bool
+queue_unlist(const struct queue_map *map, uint32_t slot)
+{
+	struct queue_file *file = map->file;
+
+	set32(&file->waiting, get32(&file->waiting) - 1);
+	return catalogue_remove(map, slot);
+}
+
+bool
+queue_put_back(const struct queue_map *map, uint32_t n, uint64_t word,
+	       struct wakes *wakes)
+{
+	struct queue_slot *slot = queue_slot(map, n);
+	struct queue_file *file = map->file;
+
+	if (!slot || !slots_change(slot, &word,
+				   slot_state_with(word, SLOT_QUEUED)))
+		return false;
+	set32(&file->held, get32(&file->held) - 1);
+	set32(&slot->waiter, WAITER_NONE);
+	add_to(&file->waiting, 1);
+	add_to(&file->returned, 1);
+	return catalogue_insert(map, n) &&
+	       waiters_ring(map, &file->receiving, n, wakes);
+}
+
+static bool
+is_left(uint64_t owner, uint32_t participant, uint64_t alive)
+{
+	return owner_participant(owner) == participant &&
+	       owner_generation(owner) != (alive & (UINT64_MAX >> 16));
+}
+
+static bool
+take_back_slot(const struct queue_map *map, uint32_t n, struct wakes *wakes,
+	       uint64_t *ret_returned)
+{
+	struct queue_slot *slot = queue_slot(map, n);
+	struct queue_file *file = map->file;
+	uint64_t word = get64(&slot->state);
+
+	switch (slot_state_of(word)) {
+	case SLOT_RESERVED:
+		if (get32(&slot->place)) {
+			set32(&file->places, get32(&file->places) - 1);
+			if (!waiters_ring(map, &file->wanting_room, SLOT_NONE,
+					  wakes))
+				return false;
+		}
+		return slots_free(map, n);
+	case SLOT_TAKEN:
+		return slots_free(map, n);
+	case SLOT_HELD:
+	case SLOT_GIVEN:
+		++*ret_returned;
+		return queue_put_back(map, n, word, wakes);
+	default:
+		return true;
+	}
+}
+
+bool
+queue_take_back_chunk(const struct queue_map *map, uint32_t n,
+		      uint32_t participant, uint64_t alive,
+		      struct wakes *wakes, uint64_t *ret_returned)
+{
+	struct queue_chunk *chunk = queue_chunk(map, n);
+	struct queue_slot *slot;
+	uint32_t i;
+
+	if (!chunk)
+		return true;
+	if (get32(&chunk->state) == CHUNK_MOVING &&
+	    is_left(get64(&chunk->owner), participant, alive))
+		return slots_end_growth(map, n, false);
+	if (get32(&chunk->state) != CHUNK_READY)
+		return true;
+	for (i = 0; i < CHUNK_SLOTS; i++) {
+		slot = queue_slot(map, n * CHUNK_SLOTS + i);
+		if (slot && is_left(get64(&slot->owner), participant, alive) &&
+		    !take_back_slot(map, n * CHUNK_SLOTS + i, wakes,
+				    ret_returned))
+			return false;
+	}
+	return true;
+}
+
+/* What a dead one offered is not to be had any more. */
+static bool
+withdraw_offer(const struct queue_map *map, const struct queue_waiter *w,
+	       uint32_t n)
+{
+	struct queue_slot *slot = queue_slot(map, get32(&w->slot));
+	uint64_t word;
+
+	if (!slot || get32(&slot->waiter) != n)
+		return true;
+	set32(&slot->waiter, WAITER_NONE);
+	word = get64(&slot->state);
+	if (map->rendezvous && slot_state_of(word) == SLOT_QUEUED &&
+	    slot_deliveries(word) == 0 && slot_use(word) == get64(&w->use) &&
+	    slots_change(slot, &word, slot_state_with(word, SLOT_WITHDRAWN)))
+		return queue_unlist(map, get32(&w->slot)) &&
+		       slots_free(map, get32(&w->slot));
+	return true;
+}
+
+bool
+queue_take_back_waiters(const struct queue_map *map, uint32_t participant,
+			uint64_t alive)
+{
+	uint32_t n, count = get32(&map->file->waiters);
+	struct queue_waiter *w;
+
+	for (n = 0; n < count; n++) {
+		w = queue_waiter(map, n);
+		if (!w)
+			break;
+		if (get32(&w->state) == WAITER_FREE ||
+		    !is_left(get64(&w->owner), participant, alive))
+			continue;
+		if (get32(&w->state) == WAITER_TAKEN &&
+		    !withdraw_offer(map, w, n))
+			return false;
+		/* GONE ones are in a list still, and freed by who meets them. */
+		if (get32(&w->state) == WAITER_GONE)
+			continue;
+		if (!waiters_delist(map, n) || !waiters_free(map, n))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,684 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 8. May include: base atomics clock shm exclusion spin robust_lock layout_queue parcel members slots waiters catalogue queue_repair queue. */
+/*
+ * Sending through a queue.
+ */
+#include "base.h"
+#include "catalogue.h"
+#include "clock.h"
+#include "queue.h"
+#include "queue_repair.h"
+#include "slots.h"
+
+#include <cubby.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define NODES_EACH	(2 * CATALOGUES)
+#define NODES_SPARE	16
+#define TRUST		(1 * NSEC_PER_MSEC)	/* without asking the kernel */
+
+/* A send under way, or a reservation. */
+struct send {
+	uint32_t slot;
+	const struct parcel *parcel;	/* NULL: a reservation */
+	bool synchronous;
+	bool queued;		/* and not given to one who waited */
+	uint64_t sequence;	/* of the message, once it is sent */
+	uint64_t use;		/* of the slot */
+	uint32_t waiter;	/* for its being taken */
+	uint32_t room;		/* for room */
+	uint64_t asked;		/* owner: does it live? */
+	uint64_t living, dead;	/* owners of whom that is known */
+};
+
+enum { NEED_NODES = 1, NEED_WAITERS, NEED_ANSWER };
+
+/* Filling ------------------------------------------------------------------------ */
+
+static int
+fill(struct queue *queue, uint32_t n, const void *data,
+     const struct parcel *parcel, int64_t deadline)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, n);
+	bool large = parcel->size > queue->map.geometry.inline_max;
+	int r;
+
+	if (large) {
+		r = queue_commit_block(queue, n, parcel->size, deadline);
+		if (r < 0)
+			return r;
+		memcpy(queue_block(queue, n), data, parcel->size);
+	} else {
+		/* relaxed: it is ours, until SLOT-C1 */
+		copy_in_relaxed(slot->bytes, data, parcel->size);
+	}
+	set32(&slot->in_block, large);
+	return 0;
+}
+
+static void
+address(struct queue *queue, struct queue_slot *slot,
+	const struct parcel *parcel)
+{
+	set64(&slot->size, parcel->size);
+	set64(&slot->tag, parcel->tag);
+	set64(&slot->type, parcel->type);
+	set32(&slot->priority, parcel->priority);
+	set32(&slot->sender, queue->member.slot);
+	set32(&slot->uid, geteuid());
+}
+
+/* A slot for the next send; what could not be sent is written over. */
+static int
+get_spare(struct queue *queue, const struct parcel *parcel, int64_t deadline)
+{
+	if (likely(queue->spare != SLOT_NONE))
+		return 0;
+	return queue_reserve_slot(queue, parcel->size, deadline,
+				  &queue->spare);
+}
+
+/* Publishing: under the lock -------------------------------------------------------- */
+
+/* Drafts will be committed, those that are held may come back, and each may need
+   a leaf of its own then. */
+static bool
+has_nodes(const struct queue *queue)
+{
+	const struct queue_file *file = queue->map.file;
+	uint64_t others = (uint64_t)get32(&file->held) + get32(&file->places);
+	uint64_t needs = get32(&file->nodes_used) + NODES_EACH * (others + 2) + NODES_SPARE;
+
+	return needs <= get32(&file->nodes_committed);
+}
+
+/* Numbers it. Its sender says so itself after the state. */
+static void
+number(struct queue *queue, struct queue_slot *slot, struct send *send)
+{
+	struct queue_file *file = queue->map.file;
+	struct queue_participant *p = queue_participant(&queue->map,
+							queue->member.slot);
+
+	send->sequence = get64(&p->sequence) + 1;
+	send->use = slot_use(get64(&slot->state));
+	set64(&slot->sequence, send->sequence);
+	set64(&slot->arrival, get64(&file->arrival));
+	set64(&file->arrival, get64(&file->arrival) + 1);
+}
+
+static void
+count(struct queue *queue, const struct send *send)
+{
+	struct queue_participant *p = queue_participant(&queue->map,
+							queue->member.slot);
+
+	set64(&p->sequence, send->sequence);
+	set64(&p->tag, send->parcel->tag);
+}
+
+/* Who takes it finds our record there. */
+static bool
+await_taking(struct queue *queue, struct send *send)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, send->slot);
+	struct queue_waiter *w = queue_waiter(&queue->map, send->waiter);
+
+	if (!w)
+		return false;
+	set32(&w->slot, send->slot);
+	set64(&w->use, send->use);
+	set64(&w->since, (uint64_t)clock_now());
+	set32(&slot->waiter, send->waiter);
+	return waiters_enlist(&queue->map, send->waiter, WAITER_TAKEN, false);
+}
+
+static int
+queue_up(struct queue *queue, struct send *send, struct wakes *wakes)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, send->slot);
+	struct queue_file *file = queue->map.file;
+	uint64_t word = get64(&slot->state);
+
+	number(queue, slot, send);
+	if (send->synchronous && !await_taking(queue, send))
+		return queue_nonsense(queue);
+	if (!slots_change(slot, &word, slot_state_with(word, SLOT_QUEUED)))
+		return queue_nonsense(queue);
+	send->queued = true;
+	count(queue, send);
+	set32(&file->waiting, get32(&file->waiting) + 1);
+	if (!catalogue_insert(&queue->map, send->slot) ||
+	    (get32(&file->receiving.head) != WAITER_NONE &&
+	     !waiters_ring(&queue->map, &file->receiving, send->slot, wakes)))
+		queue_nonsense(queue);	/* it is sent all the same */
+	return 0;
+}
+
+/* Who has slept for long may have died in his sleep. */
+static bool
+is_trusted(const struct queue_waiter *w)
+{
+	return clock_now() - (int64_t)get64(&w->since) < TRUST;
+}
+
+/* A receiver that waits, takes, and has room for it. */
+static bool
+is_taker(const struct queue_waiter *w, const struct queue_slot *slot)
+{
+	return !get32(&w->peeks) && waiters_match(w, slot) &&
+	       get64(&slot->size) <= get64(&w->size);
+}
+
+/* The slot becomes its own, and it is told. -EAGAIN: it has given up. */
+static int
+give(struct queue *queue, struct send *send, uint32_t n, struct wakes *wakes)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, send->slot);
+	struct queue_waiter *w = queue_waiter(&queue->map, n);
+	struct queue_file *file = queue->map.file;
+	uint64_t word = get64(&slot->state), before = word;
+	bool served;
+
+	number(queue, slot, send);
+	set64(&slot->owner, get64(&w->owner));
+	set32(&slot->waiter, WAITER_NONE);
+	if (!slots_change(slot, &word, slot_state_make(slot_use(word), 1,
+						       SLOT_GIVEN)))
+		return queue_nonsense(queue);
+	if (!waiters_serve(&queue->map, n, send->slot, wakes, &served))
+		return queue_nonsense(queue);
+	if (!served) {
+		set64(&slot->owner, queue->owner);
+		return slots_change(slot, &word, before) ? -EAGAIN :
+		       queue_nonsense(queue);
+	}
+	count(queue, send);
+	set32(&file->held, get32(&file->held) + 1);
+	return 0;
+}
+
+/* 1: it may be given to that one; 0: not; NEED_ANSWER. */
+static int
+may_give(struct send *send, const struct queue_waiter *w,
+	 const struct queue_slot *slot)
+{
+	uint64_t owner = get64(&w->owner);
+
+	if (!is_taker(w, slot) || owner == send->dead)
+		return 0;
+	if (is_trusted(w) || owner == send->living)
+		return 1;
+	send->asked = owner;
+	return NEED_ANSWER;
+}
+
+/* Rendezvous: to the first that waits. -EAGAIN: nobody does. */
+static int
+pair(struct queue *queue, struct send *send, struct wakes *wakes)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, send->slot);
+	struct queue_list *list = &queue->map.file->receiving;
+	uint32_t n, next = get32(&list->head), i;
+	struct queue_waiter *w;
+	int r;
+
+	for (i = 0; i <= WAITERS_MAX; i++) {
+		if (!waiters_next(&queue->map, list, next, &n))
+			return queue_nonsense(queue);
+		if (n == WAITER_NONE)
+			return -EAGAIN;
+		w = queue_waiter(&queue->map, n);
+		next = get32(&w->next);
+		r = may_give(send, w, slot);
+		if (r == 1)
+			r = give(queue, send, n, wakes);
+		else if (r == 0)
+			r = -EAGAIN;
+		if (r != -EAGAIN)
+			return r;
+	}
+	return queue_nonsense(queue);
+}
+
+static int
+reserve_locked(struct queue *queue, struct send *send)
+{
+	struct queue_file *file = queue->map.file;
+
+	set32(&queue_slot(&queue->map, send->slot)->place, 1);
+	set32(&file->places, get32(&file->places) + 1);
+	return 0;
+}
+
+/* One try. -EAGAIN: there is no room; NEED_...: see help_out(). */
+static int
+try_locked(struct queue *queue, struct send *send, int64_t deadline,
+	   struct wakes *wakes)
+{
+	int r;
+
+	if (unlikely(!has_nodes(queue)))
+		return NEED_NODES;
+	if (queue->map.rendezvous) {
+		r = pair(queue, send, wakes);
+		if (r != -EAGAIN || deadline == CUBBY_NOW)
+			return r;
+	} else if (!queue_has_room(queue)) {
+		return -EAGAIN;
+	}
+	if (!send->parcel)
+		return reserve_locked(queue, send);
+	if (send->synchronous) {
+		r = queue_take_waiter(queue, &send->waiter);
+		if (r < 0)
+			return r == -ENOSPC ? NEED_WAITERS : r;
+	}
+	return queue_up(queue, send, wakes);
+}
+
+/* Waiting for room ------------------------------------------------------------------- */
+
+/* Under the lock. -EAGAIN: it is to wait by its record. */
+static int
+want_room(struct queue *queue, struct send *send)
+{
+	bool again = send->room != WAITER_NONE;
+	struct queue_waiter *w;
+	int r = queue_take_waiter(queue, &send->room);
+
+	if (r < 0)
+		return r == -ENOSPC ? NEED_WAITERS : r;
+	w = queue_waiter(&queue->map, send->room);
+	set32(&w->peeks, 0);
+	return waiters_enlist(&queue->map, send->room, WAITER_ROOM, again) ?
+	       -EAGAIN : queue_nonsense(queue);
+}
+
+/* Without the lock: what the lock was left for. */
+static int
+help_out(struct queue *queue, struct send *send, int need)
+{
+	if (need == NEED_NODES)
+		return queue_commit_nodes(queue);
+	if (need == NEED_WAITERS)
+		return queue_commit_waiters(queue);
+	if (queue_owner_is_alive(queue, send->asked)) {
+		send->living = send->asked;
+		return 0;
+	}
+	send->dead = send->asked;
+	queue_look_at(queue, owner_participant(send->dead));
+	return 0;
+}
+
+/* Takes the lock and tries; waits: if there is no room, enlists to wait for it. */
+static int
+try_once(struct queue *queue, struct send *send, int64_t deadline, bool waits)
+{
+	struct wakes wakes = { .count = 0 };
+	int r = queue_enter(queue, deadline);
+
+	if (r < 0)
+		return r;
+	if (send->room != WAITER_NONE &&
+	    !queue_off_list(queue, send->room))
+		r = queue_nonsense(queue);
+	else
+		r = try_locked(queue, send, deadline, &wakes);
+	if (r == -EAGAIN && waits)
+		r = want_room(queue, send);
+	if (r == 0 && send->slot == queue->spare &&
+	    !slots_take(&queue->map, queue->owner, false, &queue->spare))
+		queue_nonsense(queue);
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+/* Until it is sent, or reserved. */
+static int
+post(struct queue *queue, struct send *send, int64_t deadline)
+{
+	int r, waited = 0;
+
+	for (;;) {
+		r = try_once(queue, send, deadline,
+			     deadline != CUBBY_NOW && !waited);
+		if (r > 0) {
+			r = help_out(queue, send, r);
+			if (r < 0)
+				break;
+			continue;
+		}
+		if (r != -EAGAIN || deadline == CUBBY_NOW || waited < 0)
+			break;
+		waited = queue_wait(queue, send->room, WAITER_ROOM, deadline);
+	}
+	queue_end_wait(queue, &send->room, WAITER_ROOM);
+	return r < 0 && waited < 0 ? waited : r;
+}
+
+/* Waiting for its being taken ----------------------------------------------------------- */
+
+/* It is ours again if nobody has had it. Under the lock. */
+static bool
+withdraw(struct queue *queue, struct send *send, struct wakes *wakes)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, send->slot);
+	uint64_t word = get64(&slot->state);
+
+	if (slot_state_of(word) != SLOT_QUEUED || slot_use(word) != send->use ||
+	    slot_deliveries(word) || get32(&slot->waiter) != send->waiter)
+		return false;
+	set32(&slot->waiter, WAITER_NONE);
+	set64(&slot->owner, queue->owner);
+	if (!slots_change(slot, &word, slot_state_with(word, SLOT_WITHDRAWN)))
+		return false;
+	if (!queue_unlist(&queue->map, send->slot) ||
+	    !slots_free(&queue->map, send->slot) ||
+	    !waiters_ring(&queue->map, &queue->map.file->wanting_room,
+			  SLOT_NONE, wakes))
+		queue_nonsense(queue);
+	return true;
+}
+
+/* The same without the lock: whoever meets it there frees it. */
+static bool
+withdraw_alone(struct queue *queue, struct send *send)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, send->slot);
+	uint64_t word = get64(&slot->state);
+
+	return slot_state_of(word) == SLOT_QUEUED &&
+	       slot_use(word) == send->use && !slot_deliveries(word) &&
+	       slots_change(slot, &word,
+			    slot_state_with(word, SLOT_WITHDRAWN));
+}
+
+/* The deadline has passed, or a signal came. 0: it has been received. */
+static int
+give_up(struct queue *queue, struct send *send, int error)
+{
+	struct wakes wakes = { .count = 0 };
+	bool withdrawn;
+	int r;
+
+	do
+		r = queue_enter(queue, CUBBY_NOW);
+	while (r == -EINTR);
+	if (r < 0) {
+		withdrawn = withdraw_alone(queue, send);
+	} else {
+		withdrawn = withdraw(queue, send, &wakes);
+		queue_leave(queue, &wakes);
+	}
+	return withdrawn ? error : 0;
+}
+
+static bool
+is_taken(const struct queue *queue, const struct send *send)
+{
+	return queue_is_served(queue, send->waiter);
+}
+
+static int
+wait_taken(struct queue *queue, struct send *send, int64_t deadline)
+{
+	int r = 0;
+
+	while (r == 0 && !is_taken(queue, send))
+		r = queue_wait(queue, send->waiter, WAITER_TAKEN, deadline);
+	if (r < 0)
+		r = give_up(queue, send, r);
+	queue_end_wait(queue, &send->waiter, WAITER_TAKEN);
+	return r;
+}
+
+/* The calls ------------------------------------------------------------------------------ */
+
+static int
+send_spare(struct queue *queue, const void *data, struct send *send,
+	   int64_t deadline)
+{
+	int r = get_spare(queue, send->parcel, deadline);
+
+	if (r == 0)
+		r = fill(queue, queue->spare, data, send->parcel, deadline);
+	if (r < 0)
+		return r;
+	send->slot = queue->spare;
+	address(queue, queue_slot(&queue->map, send->slot), send->parcel);
+	r = post(queue, send, deadline);
+	if (r == 0 && send->synchronous && send->queued)
+		r = wait_taken(queue, send, deadline);
+	else
+		queue_end_wait(queue, &send->waiter, WAITER_TAKEN);
+	return r;
+}
+
+#define SEND_NOTHING { .waiter = WAITER_NONE, .room = WAITER_NONE, \
+	.living = OWNER_NONE, .dead = OWNER_NONE }
+
+int
+queue_send(struct queue *queue, const void *data, const struct parcel *parcel,
+	   bool synchronous, int64_t deadline, uint64_t *ret_sequence)
+{
+	struct send send = SEND_NOTHING;
+	int r;
+
+	send.parcel = parcel;
+	send.synchronous = synchronous || queue->map.rendezvous;
+	exclusion_enter(&queue->exclusion);
+	r = send_spare(queue, data, &send, deadline);
+	exclusion_leave(&queue->exclusion);
+	*ret_sequence = send.sequence;
+	return r;
+}
+
+static int
+reserve(struct queue *queue, struct cubby_draft *draft, int64_t deadline)
+{
+	struct send send = SEND_NOTHING;
+	bool large = draft->size > queue->map.geometry.inline_max;
+	int r;
+
+	r = queue_reserve_slot(queue, draft->size, deadline, &send.slot);
+	if (r < 0)
+		return r;
+	if (large)
+		r = queue_commit_block(queue, send.slot, draft->size, deadline);
+	set32(&queue_slot(&queue->map, send.slot)->in_block, large);
+	if (r == 0)
+		r = post(queue, &send, deadline);
+	if (r < 0) {
+		queue_add_chore(queue, CHORE_FREE, send.slot);
+		return r;
+	}
+	draft->block = send.slot;
+	draft->data = queue_bytes(queue, send.slot);
+	return 0;
+}
+
+static void
+link_draft(struct queue *queue, struct cubby_draft *draft)
+{
+	draft->previous = NULL;
+	draft->next = queue->drafts;
+	if (draft->next)
+		draft->next->previous = draft;
+	queue->drafts = draft;
+}
+
+static void
+unlink_draft(struct queue *queue, struct cubby_draft *draft)
+{
+	if (draft->previous)
+		draft->previous->next = draft->next;
+	else
+		queue->drafts = draft->next;
+	if (draft->next)
+		draft->next->previous = draft->previous;
+	free(draft);
+}
+
+int
+queue_reserve(struct queue *queue, uint64_t size, int64_t deadline,
+	      struct cubby_draft **ret)
+{
+	struct cubby_draft *draft;
+	int r;
+
+	if (queue->map.rendezvous)
+		return -EOPNOTSUPP;
+	draft = malloc(sizeof(*draft));
+	if (!draft)
+		return -ENOMEM;
+	draft->size = size;
+	exclusion_enter(&queue->exclusion);
+	r = reserve(queue, draft, deadline);
+	if (r == 0)
+		link_draft(queue, draft);
+	exclusion_leave(&queue->exclusion);
+	if (r < 0)
+		free(draft);
+	else
+		*ret = draft;
+	return r;
+}
+
+static int
+commit(struct queue *queue, struct cubby_draft *draft, struct send *send)
+{
+	struct queue_slot *slot;
+	struct queue_file *file = queue->map.file;
+	struct wakes wakes = { .count = 0 };
+	int r;
+
+	send->slot = (uint32_t)draft->block;
+	slot = queue_slot(&queue->map, send->slot);
+	address(queue, slot, send->parcel);
+	do
+		r = queue_enter(queue, CUBBY_FOREVER);
+	while (r == -EINTR);
+	if (r < 0)
+		return r;
+	set32(&slot->place, 0);
+	set32(&file->places, get32(&file->places) - 1);
+	r = queue_up(queue, send, &wakes);
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+int
+queue_commit(struct queue *queue, struct cubby_draft *draft,
+	     const struct parcel *parcel, uint64_t *ret_sequence)
+{
+	struct send send = SEND_NOTHING;
+	int r;
+
+	send.parcel = parcel;
+	exclusion_enter(&queue->exclusion);
+	r = commit(queue, draft, &send);
+	if (r == 0)
+		unlink_draft(queue, draft);
+	exclusion_leave(&queue->exclusion);
+	*ret_sequence = send.sequence;
+	return r;
+}
+
+void
+queue_abort(struct queue *queue, struct cubby_draft *draft)
+{
+	exclusion_enter(&queue->exclusion);
+	queue_add_chore(queue, CHORE_ABORT, (uint32_t)draft->block);
+	unlink_draft(queue, draft);
+	queue_do_chores_soon(queue);
+	exclusion_leave(&queue->exclusion);
+}
+
+/* All that this handle has sent, up to there -------------------------------------------- */
+
+/* Under the lock. 0: they have been received; -EAGAIN: it is to wait by *waiter;
+   -ENOSPC: for which there is no memory. */
+static int
+look_watching(struct queue *queue, uint64_t sequence, bool waits,
+	      uint32_t *waiter)
+{
+	uint64_t first;
+	int r;
+
+	if (!get32(&queue->map.file->catalogued[CATALOGUE_SENDER])) {
+		set32(&queue->map.file->catalogued[CATALOGUE_SENDER], 1);
+		queue_make_anew(&queue->map);
+	}
+	if (!catalogue_first_of_sender_sequence(&queue->map,
+						queue->member.slot + 1, &first))
+		return queue_nonsense(queue);
+	if (first > sequence)
+		return 0;
+	if (!waits)
+		return -EAGAIN;
+	r = queue_take_waiter(queue, waiter);
+	if (r < 0)
+		return r;
+	return waiters_enlist(&queue->map, *waiter, WAITER_WATCHES, false) ?
+	       -EAGAIN : queue_nonsense(queue);
+}
+
+static int
+watch_once(struct queue *queue, uint64_t sequence, int64_t deadline,
+	   bool waits, uint32_t *waiter)
+{
+	struct wakes wakes = { .count = 0 };
+	int r = queue_enter(queue, deadline);
+
+	if (r < 0)
+		return r;
+	if (*waiter != WAITER_NONE && !queue_off_list(queue, *waiter))
+		r = queue_nonsense(queue);
+	else if (sequence > get64(&queue_participant(&queue->map,
+				queue->member.slot)->sequence))
+		r = -EINVAL;
+	else
+		r = look_watching(queue, sequence, waits, waiter);
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+int
+queue_wait_received(struct queue *queue, uint64_t sequence, int64_t deadline)
+{
+	uint32_t waiter = WAITER_NONE;
+	int r, waited = 0;
+
+	exclusion_enter(&queue->exclusion);
+	for (;;) {
+		r = watch_once(queue, sequence, deadline,
+			       deadline != CUBBY_NOW && !waited, &waiter);
+		if (r == -ENOSPC)
+			r = queue_commit_waiters(queue);
+		else if (r != -EAGAIN || deadline == CUBBY_NOW || waited)
+			break;
+		else
+			waited = queue_wait(queue, waiter, WAITER_WATCHES,
+					    deadline);
+		if (r < 0 && r != -EAGAIN)
+			break;
+	}
+	queue_end_wait(queue, &waiter, WAITER_WATCHES);
+	exclusion_leave(&queue->exclusion);
+	return r < 0 && waited < 0 ? waited : r;
+}
+
+void
+queue_published(struct queue *queue, uint64_t *ret_sequence, uint64_t *ret_tag)
+{
+	struct queue_participant *p = queue_participant(&queue->map,
+							queue->member.slot);
+
+	exclusion_enter(&queue->exclusion);
+	*ret_sequence = get64(&p->sequence);
+	*ret_tag = get64(&p->tag);
+	exclusion_leave(&queue->exclusion);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 8. May include: base atomics clock exclusion futex spin robust_lock layout_queue waiters queue. */
+/*
+ * Waiting at a queue: looking at one's own record for a moment, then sleeping on
+ * it. waiters.h has the protocol.
+ */
+#include "base.h"
+#include "clock.h"
+#include "futex.h"
+#include "queue.h"
+
+#include <cubby.h>
+
+/* The sleeper's own look: doorbell.h has the same. */
+#define SLICE_FIRST	(50 * NSEC_PER_MSEC)
+#define SLICE_LONGEST	(1000 * NSEC_PER_MSEC)
+
+static bool
+still_waits(const struct queue_waiter *w, enum waiter_state state)
+{
+	/* WAIT-A1 acquire: what one has been given. Pairs with WAIT-C1. */
+	return word32_load_acquire(&w->state) == state;
+}
+
+/* Looks at its own record alone, without the lock. */
+static bool
+look(struct queue *queue, const struct queue_waiter *w,
+     enum waiter_state state)
+{
+	bool waits = true;
+
+	spin_begin(&queue->spin);
+	while (waits && spin_again(&queue->spin))
+		waits = still_waits(w, state);
+	spin_end(&queue->spin, waits);
+	return waits;
+}
+
+/* Says that it sleeps: whoever serves it from here on wakes it. False: it has
+   been served. */
+static int
+announce(struct queue *queue, struct queue_waiter *w, enum waiter_state state,
+	 int64_t deadline, uint32_t *ret_ticket)
+{
+	struct wakes wakes = { .count = 0 };
+	int r = queue_enter(queue, deadline);
+
+	if (r < 0)
+		return r;
+	*ret_ticket = get32(&w->events);
+	r = still_waits(w, state);
+	if (r)
+		set32(&w->asleep, 1);
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+/* 0: woken; 1: the slice is over. */
+static int
+sleep_once(struct queue *queue, struct queue_waiter *w, uint32_t ticket,
+	   int64_t slice, int64_t deadline)
+{
+	int64_t until = min_u64((uint64_t)deadline,
+				(uint64_t)(clock_now() + slice));
+	int r;
+
+	exclusion_leave(&queue->exclusion);
+	r = futex_wait(&w->events, ticket, until);
+	exclusion_enter(&queue->exclusion);
+	return r == -ETIMEDOUT && until < deadline ? 1 : r;
+}
+
+int
+queue_wait(struct queue *queue, uint32_t n, enum waiter_state state,
+	   int64_t deadline)
+{
+	struct queue_waiter *w = queue_waiter(&queue->map, n);
+	int64_t slice = SLICE_FIRST;
+	uint32_t ticket;
+	int r;
+
+	if (!look(queue, w, state))
+		return 0;
+	for (;;) {
+		r = announce(queue, w, state, deadline, &ticket);
+		if (r <= 0)
+			return r;
+		r = sleep_once(queue, w, ticket, slice, deadline);
+		if (r < 0 || !still_waits(w, state))
+			return r < 0 ? r : 0;
+		if (r == 1) {
+			slice = slice < SLICE_LONGEST / 2 ? 2 * slice :
+							    SLICE_LONGEST;
+			queue_look(queue);
+			return 0;
+		}
+	}
+}
+
+int
+queue_take_waiter(struct queue *queue, uint32_t *waiter)
+{
+	if (*waiter != WAITER_NONE)
+		return 0;
+	if (!waiters_take(&queue->map, queue->owner, waiter))
+		return queue_nonsense(queue);
+	return *waiter == WAITER_NONE ? -ENOSPC : 0;
+}
+
+bool
+queue_is_served(const struct queue *queue, uint32_t n)
+{
+	return still_waits(queue_waiter(&queue->map, n), WAITER_SERVED);
+}
+
+bool
+queue_off_list(struct queue *queue, uint32_t n)
+{
+	struct queue_waiter *w = queue_waiter(&queue->map, n);
+
+	if (!w || !waiters_delist(&queue->map, n))
+		return false;
+	set32(&w->asleep, 0);
+	/* relaxed: under the lock, and off its list */
+	word32_store_relaxed(&w->state, WAITER_SERVED);
+	return true;
+}
+
+bool
+queue_end_wait(struct queue *queue, uint32_t *waiter, enum waiter_state state)
+{
+	uint32_t n = *waiter, seen = state;
+
+	if (n == WAITER_NONE)
+		return true;
+	*waiter = WAITER_NONE;
+	/* WAIT-C2 acq_rel: one's own record, given up; or what one has been
+	   given. Pairs with WAIT-C1. */
+	if (word32_cas_acq_rel(&queue_waiter(&queue->map, n)->state, &seen,
+			       WAITER_GONE))
+		return true;	/* whoever meets it there frees it */
+	queue_add_chore(queue, CHORE_FREE_WAITER, n);
+	return false;
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 6. May include: base atomics futex shm layout layout_queue slots waiters. */
+/*
+ * Records of threads that wait, in lists by what they wait for, first come,
+ * first served. waiters.h has the protocol.
+ */
+#include "base.h"
+#include "futex.h"
+#include "waiters.h"
+
+#include <cubby.h>
+
+#define WAITERS_PER_PAGE (PAGE / sizeof(struct queue_waiter))
+
+static bool
+change(struct queue_waiter *w, uint32_t from, enum waiter_state to)
+{
+	/* WAIT-C1 acq_rel: what it has been given, before that it has. Pairs
+	   with WAIT-A1, WAIT-C2. */
+	return word32_cas_acq_rel(&w->state, &from, to);
+}
+
+bool
+waiters_take(const struct queue_map *map, uint64_t owner, uint32_t *ret)
+{
+	struct queue_file *file = map->file;
+	uint32_t n = get32(&file->waiters_free);
+	struct queue_waiter *w = queue_waiter(map, n);
+
+	*ret = WAITER_NONE;
+	if (n != WAITER_NONE) {
+		if (!w)
+			return false;
+		set32(&file->waiters_free, get32(&w->next));
+	} else {
+		n = get32(&file->waiters);
+		w = queue_waiter(map, n);
+		if (!w)
+			return true;
+		set32(&file->waiters, n + 1);
+	}
+	set64(&w->owner, owner);
+	set64(&w->order, get64(&file->order));
+	set64(&file->order, get64(&file->order) + 1);
+	set32(&w->asleep, 0);
+	set32(&w->slot, SLOT_NONE);
+	set32(&w->next, WAITER_NONE);
+	set32(&w->prev, WAITER_NONE);
+	/* WAIT-R2 release: whose it is, before that it is, should we die here.
+	   Pairs with ROBUST-X1. */
+	word32_store_release(&w->state, WAITER_SERVED);
+	*ret = n;
+	return true;
+}
+
+bool
+waiters_free(const struct queue_map *map, uint32_t n)
+{
+	struct queue_waiter *w = queue_waiter(map, n);
+
+	if (!w)
+		return false;
+	/* relaxed: under the lock, and its thread has done with it */
+	word32_store_relaxed(&w->state, WAITER_FREE);
+	set32(&w->next, get32(&map->file->waiters_free));
+	set32(&map->file->waiters_free, n);
+	return true;
+}
+
+int
+waiters_commit(const struct queue_map *map, int fd)
+{
+	uint32_t committed = get32(&map->file->waiters_committed);
+	int r;
+
+	if (committed >= WAITERS_MAX)
+		return -EUSERS;
+	r = shm_commit(fd, map->geometry.waiters + round_down(committed *
+		       sizeof(struct queue_waiter), PAGE), PAGE, INT64_MAX);
+	if (r == 0)
+		slots_raise(&map->file->waiters_committed,
+			    (uint32_t)(round_down(committed, WAITERS_PER_PAGE)
+				       + WAITERS_PER_PAGE));
+	return r;
+}
+
+/* Lists -------------------------------------------------------------------------- */
+
+static struct queue_list *
+list_of(struct queue_file *file, enum waiter_state state)
+{
+	switch (state) {
+	case WAITER_RECEIVES:
+		return &file->receiving;
+	case WAITER_ROOM:
+		return &file->wanting_room;
+	case WAITER_WATCHES:
+		return &file->watching;
+	default:
+		return NULL;
+	}
+}
+
+static bool
+add_first(const struct queue_map *map, struct queue_list *list, uint32_t n)
+{
+	struct queue_waiter *w = queue_waiter(map, n), *head;
+	uint32_t first = get32(&list->head);
+
+	set32(&w->prev, WAITER_NONE);
+	set32(&w->next, first);
+	set32(&list->head, n);
+	if (first == WAITER_NONE) {
+		set32(&list->tail, n);
+		return true;
+	}
+	head = queue_waiter(map, first);
+	if (head)
+		set32(&head->prev, n);
+	return head;
+}
+
+static bool
+add_last(const struct queue_map *map, struct queue_list *list, uint32_t n)
+{
+	struct queue_waiter *w = queue_waiter(map, n), *tail;
+	uint32_t last = get32(&list->tail);
+
+	set32(&w->next, WAITER_NONE);
+	set32(&w->prev, last);
+	set32(&list->tail, n);
+	if (last == WAITER_NONE) {
+		set32(&list->head, n);
+		return true;
+	}
+	tail = queue_waiter(map, last);
+	if (tail)
+		set32(&tail->next, n);
+	return tail;
+}
+
+static bool
+remove(const struct queue_map *map, struct queue_list *list, uint32_t n)
+{
+	struct queue_waiter *w = queue_waiter(map, n);
+	uint32_t next = get32(&w->next), prev = get32(&w->prev);
+	struct queue_waiter *after = queue_waiter(map, next);
+	struct queue_waiter *before = queue_waiter(map, prev);
+
+	if ((next != WAITER_NONE && !after) || (prev != WAITER_NONE && !before))
+		return false;
+	if (before)
+		set32(&before->next, next);
+	else
+		set32(&list->head, next);
+	if (after)
+		set32(&after->prev, prev);
+	else
+		set32(&list->tail, prev);
+	return true;
+}
+
+bool
+waiters_enlist(const struct queue_map *map, uint32_t n,
+	       enum waiter_state state, bool again)
+{
+	struct queue_list *list = list_of(map->file, state);
+	struct queue_waiter *w = queue_waiter(map, n);
+
+	if (!w)
+		return false;
+	set32(&w->slot, state == WAITER_TAKEN ? get32(&w->slot) : SLOT_NONE);
+	/* WAIT-R1 release: what it waits for, before that it does, should we
+	   die here. Pairs with ROBUST-X1, WAIT-C1. */
+	word32_store_release(&w->state, state);
+	if (!list)
+		return true;
+	return again ? add_first(map, list, n) : add_last(map, list, n);
+}
+
+bool
+waiters_delist(const struct queue_map *map, uint32_t n)
+{
+	struct queue_waiter *w = queue_waiter(map, n);
+	struct queue_list *list;
+
+	if (!w)
+		return false;
+	list = list_of(map->file, get32(&w->state));
+	return !list || remove(map, list, n);
+}
+
+/* Serving ------------------------------------------------------------------------- */
+
+bool
+waiters_next(const struct queue_map *map, struct queue_list *list,
+	     uint32_t n, uint32_t *ret)
+{
+	struct queue_waiter *w;
+	uint32_t next, i;
+
+	for (i = 0; n != WAITER_NONE && i <= WAITERS_MAX; i++) {
+		w = queue_waiter(map, n);
+		if (!w)
+			return false;
+		*ret = n;
+		if (get32(&w->state) != WAITER_GONE)
+			return true;
+		next = get32(&w->next);
+		if (!remove(map, list, n) || !waiters_free(map, n))
+			return false;
+		n = next;
+	}
+	*ret = WAITER_NONE;
+	return n == WAITER_NONE;
+}
+
+bool
+waiters_match(const struct queue_waiter *w, const struct queue_slot *slot)
+{
+	uint64_t type = get64(&slot->type) & INT64_MAX;
+
+	if (get64(&w->sender) && get64(&w->sender) != get32(&slot->sender) + 1)
+		return false;
+	switch (get32(&w->matching)) {
+	case CUBBY_MATCH_TYPE:
+		return type == get64(&w->type);
+	case CUBBY_MATCH_NOT_TYPE:
+		return type != get64(&w->type);
+	case CUBBY_MATCH_LOWEST:
+		return type && type <= get64(&w->type);
+	default:
+		return true;
+	}
+}
+
+bool
+waiters_serve(const struct queue_map *map, uint32_t n, uint32_t slot,
+	      struct wakes *wakes, bool *ret)
+{
+	struct queue_waiter *w = queue_waiter(map, n);
+	uint32_t state;
+
+	*ret = false;
+	if (!w)
+		return false;
+	state = get32(&w->state);
+	if (state == WAITER_FREE || state >= WAITER_SERVED)
+		return true;
+	if (!waiters_delist(map, n))
+		return false;
+	if (state != WAITER_TAKEN)
+		set32(&w->slot, slot);
+	if (!change(w, state, WAITER_SERVED))
+		return waiters_free(map, n);	/* it has given up just now */
+	*ret = true;
+	if (!get32(&w->asleep))
+		return true;
+	set32(&w->asleep, 0);
+	/* relaxed: under the lock, as all that changes it */
+	word32_store_relaxed(&w->events, get32(&w->events) + 1);
+	if (wakes->count < WAKES_MAX)
+		wakes->events[wakes->count++] = &w->events;
+	else
+		futex_wake(&w->events, INT32_MAX);
+	return true;
+}
+
+/* Serves those of a list that it is for, until one has been served that takes
+   what there is; or all. */
+static bool
+ring(const struct queue_map *map, struct queue_list *list,
+     bool (*is_for)(const struct queue_map *map, const struct queue_waiter *w,
+		    uint32_t what), uint32_t what, bool all,
+     struct wakes *wakes)
+{
+	uint32_t next = get32(&list->head), n, i;
+	struct queue_waiter *w;
+	bool served;
+
+	for (i = 0; i <= WAITERS_MAX; i++) {
+		if (!waiters_next(map, list, next, &n))
+			return false;
+		if (n == WAITER_NONE)
+			return true;
+		w = queue_waiter(map, n);
+		next = get32(&w->next);
+		if (!is_for(map, w, what))
+			continue;
+		if (!waiters_serve(map, n, SLOT_NONE, wakes, &served))
+			return false;
+		/* Who only looks leaves it to the next. */
+		if (served && !all && !get32(&w->peeks))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_for_slot(const struct queue_map *map, const struct queue_waiter *w,
+	    uint32_t slot)
+{
+	return slot == SLOT_NONE || waiters_match(w, queue_slot(map, slot));
+}
+
+static bool
+is_of_participant(const struct queue_map *map, const struct queue_waiter *w,
+		  uint32_t participant)
+{
+	(void)map;
+	return owner_participant(get64(&w->owner)) == participant;
+}
+
+bool
+waiters_ring(const struct queue_map *map, struct queue_list *list,
+	     uint32_t slot, struct wakes *wakes)
+{
+	return ring(map, list, is_for_slot, slot, false, wakes);
+}
+
+bool
+waiters_ring_watching(const struct queue_map *map, uint32_t participant,
+		      struct wakes *wakes)
+{
+	return ring(map, &map->file->watching, is_of_participant, participant,
+		    true, wakes);
+}
+
+void
+wakes_give(struct wakes *wakes)
+{
+	uint32_t i;
+
+	for (i = 0; i < wakes->count; i++)
+		futex_wake(wakes->events[i], INT32_MAX);
+	wakes->count = 0;
+}
