@@ -26,7 +26,6 @@ import unittest
 COMMAND = os.path.abspath(sys.argv.pop(1))
 HERE = os.path.dirname(os.path.abspath(__file__))
 MANUAL = os.path.join(HERE, "..", "man", "cubby.1.scd")
-LIBRARY = os.path.join(os.path.dirname(COMMAND), "..", "libcubby.so")
 DEADLINE = 120  # seconds: what hangs, fails; a busy machine does not
 
 DONE, ERROR, USAGE, NOTHING, LATE, NO_MAILBOX = range(6)
@@ -764,39 +763,133 @@ class Receive(CommandTest):
         process.stdin.close()
         self.assertEqual(process.wait(DEADLINE), DONE)
 
-    @unittest.skipUnless(os.path.exists(LIBRARY), "no shared library")
     def test_from_a_named_sender(self):
         self.do("send", "jobs", "unnamed")
-        script = (
-            "import ctypes, sys\n"
-            "class Options(ctypes.Structure):\n"
-            "    _fields_ = [('size', ctypes.c_size_t),\n"
-            "        ('enums', ctypes.c_int * 4),\n"
-            "        ('numbers', ctypes.c_uint64 * 3),\n"
-            "        ('cell', ctypes.c_uint32), ('mode', ctypes.c_uint),\n"
-            "        ('group', ctypes.c_char_p),\n"
-            "        ('sender', ctypes.c_char_p)]\n"
-            "cubby = ctypes.CDLL(sys.argv[1])\n"
-            "jobs = ctypes.c_void_p()\n"
-            "options = Options(ctypes.sizeof(Options), sender=b'worker')\n"
-            "result = cubby.cubby_open(b'jobs', 1, ctypes.byref(options),\n"
-            "                          ctypes.byref(jobs))\n"
-            "sys.exit(result or cubby.cubby_send(jobs, b'named', 5))\n"
-        )
-        subprocess.run(
-            [sys.executable, "-c", script, LIBRARY],
-            env=self.environment,
-            timeout=DEADLINE,
-            check=True,
-        )
+        self.do("send", "--as", "worker", "jobs", "named")
         names = [sender["name"] for sender in self.info()["sender_list"]]
         self.assertEqual(sorted(names), ["", "worker"])
-        out = self.do("receive", "--from", "worker", "jobs").out
-        self.assertEqual(out, b"named\n")
+        peeked = self.do("peek", "--from", "worker", "jobs").out
+        self.assertEqual(peeked, b"named\n")
+        words = ["receive", "--json", "--from", "worker", "jobs"]
+        message = json.loads(self.do(*words).out)
+        self.assertEqual(
+            (message["data"], message["sender_name"]), ("named", "worker")
+        )
+        message = json.loads(self.do("receive", "--json", "jobs").out)
+        self.assertNotIn("sender_name", message)
 
-    def test_from_a_name_that_no_sender_has(self):
-        err = self.refuse(ERROR, "receive", "--from", "worker", "jobs")
-        self.assertIn("jobs has no sender worker", err)
+    def test_from_a_name_waits_until_one_bears_it(self):
+        err = self.refuse(
+            NOTHING, "receive", "--try", "--from", "worker", "jobs"
+        )
+        self.assertIn("jobs is empty of messages from worker", err)
+        process = self.start("receive", "--from", "worker", "jobs")
+        self.wait_for_receiver()
+        self.do("send", "jobs", "of another")
+        self.do("send", "--as", "worker", "jobs", "hi")
+        self.assertEqual(self.finish(process).out, b"hi\n")
+
+    def test_what_cannot_be_a_senders_name(self):
+        for name in ("", "x" * 64):
+            err = self.refuse(USAGE, "send", "--as", name, "jobs", "hi")
+            self.assertIn("1 to 63 bytes", err)
+            err = self.refuse(USAGE, "receive", "--from", name, "jobs")
+            self.assertIn("1 to 63 bytes", err)
+
+    def test_one_sender_of_a_name_at_a_time(self):
+        process = self.start(
+            "send", "--as", "worker", "jobs", stdin=subprocess.PIPE
+        )
+        self.wait_until(lambda: self.info()["senders"] == 1)
+        err = self.refuse(ERROR, "send", "--as", "worker", "jobs", "hi")
+        self.assertIn("a sender called worker has it open already", err)
+        process.stdin.close()
+        self.assertEqual(process.wait(DEADLINE), DONE)
+        self.do("send", "--as", "worker", "jobs", "hi")
+
+
+class Inbox(CommandTest):
+    """@NAME: one process receives, and senders learn that it has gone."""
+
+    def setUp(self):
+        super().setUp()
+        self.do("create", "@worker")
+
+    def test_keeps_what_was_sent_before_anybody_received(self):
+        self.do("send", "@worker", "early")
+        self.assertEqual(self.do("receive", "@worker").out, b"early\n")
+
+    def test_is_one_process_s(self):
+        process = self.start("receive", "--follow", "@worker")
+        self.wait_until(lambda: self.info("@worker")["receivers"] == 1)
+        for verb in ("receive", "peek"):
+            err = self.refuse(ERROR, verb, "@worker")
+            self.assertIn("an inbox (@NAME) is one process's at a time", err)
+        self.do("send", "@worker", "hi")
+        self.assertEqual(process.stdout.readline(), b"hi\n")
+
+    def test_a_sender_learns_that_it_has_gone(self):
+        self.do("send", "@worker", "hi")
+        self.do("receive", "@worker")
+        err = self.refuse(ERROR, "send", "@worker", "again")
+        self.assertEqual(
+            err,
+            "cubby: the process that receives from @worker has gone; nothing "
+            "was sent\n",
+        )
+
+    def test_so_does_one_in_the_middle_of_its_input(self):
+        receiver = self.start("receive", "--follow", "@worker")
+        self.wait_until(lambda: self.info("@worker")["receivers"] == 1)
+        process = self.start("send", "@worker", stdin=subprocess.PIPE)
+        process.stdin.write(b"one\n")
+        process.stdin.flush()
+        self.assertEqual(receiver.stdout.readline(), b"one\n")
+        receiver.kill()
+        receiver.wait(DEADLINE)
+        self.wait_until(lambda: self.info("@worker")["receivers"] == 0)
+        result = self.finish(process, b"two\n" * 1000)
+        self.assertEqual(result.code, ERROR)
+        self.assertRegex(result.err, r"has gone; nothing was sent; \d+ sent")
+
+    def test_a_receiver_learns_that_its_partner_has_gone(self):
+        self.do("send", "--as", "boss", "@worker", "hi")
+        words = ["receive", "--from", "boss", "@worker"]
+        self.assertEqual(self.do(*words).out, b"hi\n")
+        err = self.refuse(ERROR, *words)
+        self.assertIn("sender boss has gone, and nothing of its is left", err)
+
+
+class Unlimited(CommandTest):
+    def test_takes_what_memory_does(self):
+        self.do("create", "--unlimited", "jobs")
+        self.send_numbers(1, 5000)
+        info = self.info()
+        self.assertEqual(
+            (info["buffering"], info["capacity"], info["waiting"]),
+            ("unlimited", 0, 5000),
+        )
+        row = self.do("ls").lines()[0].split("\t")
+        self.assertEqual(row[1:3], ["5000", "unlimited"])
+        words = " ".join(self.on_terminal("info", "jobs").split())
+        self.assertIn("unlimited: as many as memory holds", words)
+        self.do("send", "--try", "jobs", "5001")
+        with tempfile.TemporaryFile() as file:
+            self.cubby("receive", "--all", "jobs", stdout=file)
+            file.seek(0)
+            numbers = [int(line) for line in file]
+        self.assertEqual(numbers, list(range(1, 5002)))
+
+    def test_says_that_memory_has_ended_and_loses_nothing(self):
+        self.do("create", "--unlimited", "--memory-limit", "64K", "jobs")
+        lines = b"".join(b"%d\n" % i for i in range(5000))
+        err = self.refuse(ERROR, "send", "jobs", given=lines)
+        self.assertIn("memory for messages is used up", err)
+        sent = int(re.search(r"(\d+) sent before", err).group(1))
+        self.assertGreater(sent, 100)
+        self.assertEqual(self.info()["waiting"], sent)
+        self.do("receive", "--count", "10", "jobs")
+        self.assertEqual(self.info()["waiting"], sent - 10)
 
 
 class Json(CommandTest):

@@ -22,6 +22,9 @@ enum exit_code {
 	EXIT_NO_MAILBOX = 5
 };
 
+/* The longest name of a sender, as struct cubby_sender_info has room for. */
+#define SENDER_NAME_MAX 63
+
 /* The verbs. Each returns an exit code. */
 int
 run_create(const struct arguments *arguments);
@@ -80,8 +83,9 @@ int64_t
 deadline_of(const struct arguments *arguments);
 
 /*
- * Opens the mailbox that the first word names, with these roles, and makes it
- * first with --create. Tells what fails. Returns 0 or the exit code.
+ * Opens the mailbox that the first word names, with these roles, as the sender
+ * of --as, and makes it first with --create. Tells what fails. Returns 0 or the
+ * exit code.
  */
 int
 open_mailbox(const struct arguments *arguments, int roles, const char *deed,

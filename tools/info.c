@@ -293,9 +293,26 @@ print_capacity(const struct cubby_info *info)
 }
 
 static void
-print_attributes(const struct cubby_info *info)
+print_memory_limit(const struct cubby_info *info)
 {
 	char size[SIZE_TEXT], cell[SIZE_TEXT];
+
+	size_text(size, info->memory_limit);
+	size_text(cell, info->cell_size);
+	if (info->buffering == CUBBY_UNLIMITED)
+		line("memory limit",
+		     "%s of cells for each sender, and as much of larger "
+		     "messages; cells of %s bytes",
+		     size, cell);
+	else
+		line("memory limit", "%s for each sender; cells of %s bytes",
+		     size, cell);
+}
+
+static void
+print_attributes(const struct cubby_info *info)
+{
+	char size[SIZE_TEXT];
 
 	print_owner(info);
 	line("order", "%s", info_order(info->order));
@@ -306,10 +323,7 @@ print_attributes(const struct cubby_info *info)
 		     info->message_max);
 	else
 		line("messages", "of at most %s", size);
-	size_text(size, info->memory_limit);
-	size_text(cell, info->cell_size);
-	line("memory limit", "%s for each sender; cells of %s bytes", size,
-	     cell);
+	print_memory_limit(info);
 	line("lifetime", "%s",
 	     info->lifetime == CUBBY_TEMPORARY ?
 		     "temporary: until its last user has gone" :

@@ -50,7 +50,9 @@ const struct verb verbs[VERB_COUNT] = {
 	  "if that fails: a full disk loses nothing. Nor does a pipe whose "
 	  "reader ends early, as in: cubby receive --follow jobs | head -1. For "
 	  "that, a second message is written into a pipe only when the reader "
-	  "has taken the first; --batch does not wait for that.",
+	  "has taken the first; --batch does not wait for that.\n\n"
+	  "An inbox, @NAME, is received from by one process at a time; who sends "
+	  "there when it has gone is told so, and nothing is sent.",
 	  "cubby receive jobs\n"
 	  "cubby receive --all jobs > results\n"
 	  "cubby receive --follow --json jobs | jq .data\n"

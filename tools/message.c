@@ -11,22 +11,6 @@
 #include "output.h"
 #include "values.h"
 
-struct search {
-	const char *name;
-	uint64_t sender; /* out */
-};
-
-static int
-match_name(const struct cubby_sender_info *sender, void *context)
-{
-	struct search *search = context;
-
-	if (strcmp(sender->name, search->name) != 0)
-		return 0;
-	search->sender = sender->sender;
-	return 1;
-}
-
 /* --type and its like. */
 static void
 read_types(const struct arguments *arguments, struct cubby_filter *ret)
@@ -51,25 +35,17 @@ read_types(const struct arguments *arguments, struct cubby_filter *ret)
 int
 message_filter(const struct arguments *arguments, struct cubby_filter *ret)
 {
-	const char *mailbox = arguments->words[0];
-	struct search search = { text_of(arguments, OPTION_FROM), 0 };
-	int result;
+	const char *from = text_of(arguments, OPTION_FROM);
 
 	read_types(arguments, ret);
-	if (!search.name)
+	if (!from || parse_number(from, &ret->sender) == 0)
 		return 0;
-	if (parse_number(search.name, &search.sender) < 0) {
-		result = cubby_inspect_senders(mailbox, match_name, &search);
-		if (result < 0)
-			return complain_of(mailbox, "look into", result);
-	}
-	if (search.sender) {
-		ret->sender = search.sender;
+	ret->sender_name = from;
+	if (*from && strlen(from) <= SENDER_NAME_MAX)
 		return 0;
-	}
-	complain("%s has no sender %s; see: cubby info %s", mailbox,
-		 search.name, mailbox);
-	return EXIT_ERROR;
+	complain("--from %s is not a sender's name: 1 to %d bytes", from,
+		 SENDER_NAME_MAX);
+	return EXIT_USAGE;
 }
 
 static int
@@ -116,12 +92,26 @@ message_check_options(const struct arguments *arguments)
 	return code;
 }
 
+/* A sender that has no name, or is not to be found any more, has no member. */
 static void
-print_json(const void *data, size_t size, const struct cubby_envelope *envelope)
+print_sender_name(cubby_mailbox *mailbox, uint64_t sender)
+{
+	char name[SENDER_NAME_MAX + 1];
+
+	if (cubby_sender_name(mailbox, sender, name, sizeof(name)) == 0 &&
+	    *name)
+		json_member_bytes("sender_name", "sender_name_base64", name,
+				  strlen(name));
+}
+
+static void
+print_json(cubby_mailbox *mailbox, const void *data, size_t size,
+	   const struct cubby_envelope *envelope)
 {
 	json_open('{');
 	json_member_number("sequence", envelope->sequence);
 	json_member_number("sender", envelope->sender);
+	print_sender_name(mailbox, envelope->sender);
 	json_member_number("uid", envelope->uid);
 	json_member_number("tag", envelope->tag);
 	json_member_number("type", (uint64_t)envelope->type);
@@ -134,11 +124,12 @@ print_json(const void *data, size_t size, const struct cubby_envelope *envelope)
 }
 
 void
-message_print(const struct arguments *arguments, const void *data, size_t size,
+message_print(const struct arguments *arguments, cubby_mailbox *mailbox,
+	      const void *data, size_t size,
 	      const struct cubby_envelope *envelope)
 {
 	if (given(arguments, OPTION_JSON)) {
-		print_json(data, size, envelope);
+		print_json(mailbox, data, size, envelope);
 		return;
 	}
 	output(data, size);

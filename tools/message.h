@@ -9,7 +9,7 @@
 
 #include "options.h"
 
-/* Fills in *ret from --from. Tells what fails. Returns 0 or the exit code. */
+/* Fills in *ret from --from, --type and their like. Tells what fails. Returns 0 or the exit code. */
 int
 message_filter(const struct arguments *arguments, struct cubby_filter *ret);
 
@@ -19,7 +19,8 @@ message_check_options(const struct arguments *arguments);
 
 /* Prints a message as --json, --null and --raw say. */
 void
-message_print(const struct arguments *arguments, const void *data, size_t size,
+message_print(const struct arguments *arguments, cubby_mailbox *mailbox,
+	      const void *data, size_t size,
 	      const struct cubby_envelope *envelope);
 
 /*

@@ -99,7 +99,8 @@ static const struct row rows[] = {
 	{ OPTION_FOLLOW, IN(RECEIVE), "follow", 'f', NULL, NULL, 0, 0,
 	  "receive for ever" },
 	{ OPTION_FROM, IN(RECEIVE) | IN(PEEK), "from", 0, "SENDER", NULL, 0, 0,
-	  "only messages of this sender: its number or its name" },
+	  "only messages of this sender: its number, or the name that it gave "
+	  "(send --as NAME), whether it has sent already or not" },
 	{ OPTION_TYPE, IN(RECEIVE) | IN(PEEK), "type", 0, "N", &number, 1,
 	  INT64_MAX,
 	  "only messages of type N; this and the next two take --order arrival "
@@ -132,6 +133,8 @@ static const struct row rows[] = {
 	  "a number of your own that goes with each message" },
 	{ OPTION_TYPE, IN(SEND), "type", 0, "N", &number, 1, INT64_MAX,
 	  "a type, 1 or more, that goes with each message" },
+	{ OPTION_AS, IN(SEND), "as", 0, "NAME", NULL, 0, 0,
+	  "the name of this sender, of 1 to 63 bytes, for receive --from NAME" },
 	{ OPTION_PRIORITY, IN(SEND), "priority", 'p', "N", &number, 0, 32767,
 	  "the priority of each message, 0 (the default) to 32767; takes "
 	  "--order priority" },

@@ -26,6 +26,7 @@ enum verb_id {
 
 enum option_id {
 	OPTION_ALL,
+	OPTION_AS,
 	OPTION_BATCH,
 	OPTION_CAPACITY,
 	OPTION_CELL,

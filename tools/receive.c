@@ -168,7 +168,8 @@ print_last(struct receiver *receiver)
 	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
 
 	cubby_message_envelope(held->message, &envelope);
-	message_print(receiver->arguments, cubby_message_data(held->message),
+	message_print(receiver->arguments, receiver->mailbox,
+		      cubby_message_data(held->message),
 		      cubby_message_size(held->message), &envelope);
 	held->end = output_taken();
 	receiver->printed++;

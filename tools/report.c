@@ -106,11 +106,6 @@ complain_of(const char *mailbox, const char *deed, int error)
 		complain("cannot %s %s: %s; see: cubby info %s", deed, mailbox,
 			 cubby_strerror(error), mailbox);
 		return EXIT_ERROR;
-	case EBUSY:
-		complain("cannot %s %s: another process does; an inbox (@NAME) "
-			 "is one process's at a time",
-			 deed, mailbox);
-		return EXIT_ERROR;
 	case EPROTO:
 		complain("cannot %s %s: %s; this is version %s", deed, mailbox,
 			 cubby_strerror(error), cubby_version());
@@ -133,17 +128,50 @@ deadline_of(const struct arguments *arguments)
 		(int64_t)number_or(arguments, OPTION_TIMEOUT, 0));
 }
 
+/* One sender of a name at a time; and an inbox is one process's. */
+static int
+complain_of_busy(const char *mailbox, const char *deed, const char *sender)
+{
+	if (sender)
+		complain("cannot %s %s: a sender called %s has it open already",
+			 deed, mailbox, sender);
+	else
+		complain("cannot %s %s: another process does; an inbox (@NAME) "
+			 "is one process's at a time",
+			 deed, mailbox);
+	return EXIT_ERROR;
+}
+
+static int
+complain_of_open(const struct arguments *arguments, int roles, const char *deed,
+		 int error)
+{
+	const char *name = arguments->words[0];
+	const char *sender = text_of(arguments, OPTION_AS);
+
+	if (error == -ENOENT && roles & CUBBY_CREATE)
+		return complain_of_root(name);
+	if (error == -EBUSY)
+		return complain_of_busy(name, deed, sender);
+	return complain_of(name, deed, error);
+}
+
 int
 open_mailbox(const struct arguments *arguments, int roles, const char *deed,
 	     cubby_mailbox **ret)
 {
-	const char *name = arguments->words[0];
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
 	int error;
 
+	options.sender = text_of(arguments, OPTION_AS);
+	if (options.sender &&
+	    (!*options.sender || strlen(options.sender) > SENDER_NAME_MAX)) {
+		complain("--as %s is not a sender's name: 1 to %d bytes",
+			 options.sender, SENDER_NAME_MAX);
+		return EXIT_USAGE;
+	}
 	if (given(arguments, OPTION_CREATE))
 		roles |= CUBBY_CREATE;
-	error = cubby_open(name, roles, NULL, ret);
-	if (error == -ENOENT && roles & CUBBY_CREATE)
-		return complain_of_root(name);
-	return error < 0 ? complain_of(name, deed, error) : 0;
+	error = cubby_open(arguments->words[0], roles, &options, ret);
+	return error < 0 ? complain_of_open(arguments, roles, deed, error) : 0;
 }
