@@ -66,6 +66,10 @@ struct chore {
 	uint32_t number;
 };
 
+/* The sleeper's own look, as in doorbell.h. */
+#define QUEUE_SLICE_FIRST	(50 * NSEC_PER_MSEC)
+#define QUEUE_SLICE_LONGEST	(1000 * NSEC_PER_MSEC)
+
 struct queue {
 	struct view *view;
 	struct queue_map map;
@@ -84,7 +88,10 @@ struct queue {
 	uint32_t spare;			/* a slot for the next send */
 	uint32_t cooling;		/* a slot whose block goes back */
 	uint32_t shrinking;		/* a chunk that does */
+	uid_t uid;			/* when it was opened */
 	int64_t next_look;
+	int64_t slice;			/* of the next sleep */
+	uint32_t receives;		/* until the next look at the clock */
 	struct cubby_draft *drafts;
 	struct cubby_message *held;
 };
@@ -195,6 +202,13 @@ uint64_t
 queue_trim(struct queue *queue);
 
 /* Waiting (queue_wait.c) -------------------------------------------------------------- */
+
+/* Looks for a moment, without the lock and without a record, whether there is a
+   message (or room). False: not yet; then it is time to enlist. */
+bool
+queue_look_for_message(struct queue *queue);
+bool
+queue_look_for_room(struct queue *queue);
 
 /* A record of ours, enlisted by the caller under the lock. Looks for a moment,
    then sleeps until it is served, or the deadline. Not under the lock. Returns 0

@@ -108,6 +108,8 @@ queue_open(struct view *view, const char *name, uint32_t roles,
 	ret->view = view;
 	ret->fd = -1;
 	ret->blocks_fd = -1;
+	ret->uid = geteuid();
+	ret->slice = QUEUE_SLICE_FIRST;
 	ret->spare = SLOT_NONE;
 	ret->cooling = SLOT_NONE;
 	ret->shrinking = CHUNK_NONE;

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define TRUST	(1 * NSEC_PER_MSEC)	/* without asking the kernel */
+#define LOOKS_MAX	16	/* others were faster each time */
+#define LOOK_AFTER	16	/* messages, for the clock */
 
 /* A receive under way. */
 struct receive {
@@ -324,15 +326,23 @@ try_once(struct queue *queue, struct receive *receive, int64_t deadline,
 	return r;
 }
 
+/* Not every message will do: then it is not worth looking whether there is one. */
+static bool
+is_choosy(const struct wish *wish)
+{
+	return wish->sender || wish->matching;
+}
+
 /* Until there is one, or the deadline. */
 static int
 get(struct queue *queue, struct receive *receive, int64_t deadline)
 {
-	int r, waited = 0;
+	bool enlists = queue->map.rendezvous || is_choosy(receive->wish);
+	int r, waited = 0, looks = 0;
 
 	for (;;) {
 		r = try_once(queue, receive, deadline,
-			     deadline != CUBBY_NOW && !waited);
+			     enlists && deadline != CUBBY_NOW && !waited);
 		if (r > 0) {
 			r = help_out(queue, receive, r);
 			if (r < 0)
@@ -341,16 +351,17 @@ get(struct queue *queue, struct receive *receive, int64_t deadline)
 		}
 		if (r != -EAGAIN || deadline == CUBBY_NOW || waited < 0)
 			break;
+		if (!enlists) {
+			enlists = !queue_look_for_message(queue) ||
+				  ++looks == LOOKS_MAX;
+			continue;
+		}
 		waited = queue_wait(queue, receive->waiter, WAITER_RECEIVES,
 				    deadline);
-		if (has_been_given(queue, receive)) {
-			r = 0;
-			break;
-		}
+		if (has_been_given(queue, receive))
+			return 0;
 	}
-	r = r < 0 && waited < 0 ? waited : r;
-	/* Without the lock, it may have been given one at the last moment. */
-	return r;
+	return r < 0 && waited < 0 ? waited : r;
 }
 
 /* Gives up its record. What it has been given at the last moment, it has. */
@@ -477,8 +488,12 @@ receive_one(struct queue *queue, struct receive *receive, int64_t deadline)
 
 	if (r < 0)
 		return r;
-	if (clock_now() >= queue->next_look)
-		queue_look(queue);
+	/* By the clock; which is looked at now and then, and before a wait. */
+	if (!queue->receives-- || deadline != CUBBY_FOREVER) {
+		queue->receives = LOOK_AFTER;
+		if (clock_now() >= queue->next_look)
+			queue_look(queue);
+	}
 	r = end_wait(queue, receive, get(queue, receive, deadline));
 	if (r < 0) {
 		free(message);

@@ -12,10 +12,10 @@
 
 #include <cubby.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define NODES_EACH	(2 * CATALOGUES)
 #define NODES_SPARE	16
+#define LOOKS_MAX	16	/* others were faster each time */
 #define TRUST		(1 * NSEC_PER_MSEC)	/* without asking the kernel */
 
 /* A send under way, or a reservation. */
@@ -66,7 +66,7 @@ address(struct queue *queue, struct queue_slot *slot,
 	set64(&slot->type, parcel->type);
 	set32(&slot->priority, parcel->priority);
 	set32(&slot->sender, queue->member.slot);
-	set32(&slot->uid, geteuid());
+	set32(&slot->uid, queue->uid);
 }
 
 /* A slot for the next send; what could not be sent is written over. */
@@ -340,11 +340,12 @@ try_once(struct queue *queue, struct send *send, int64_t deadline, bool waits)
 static int
 post(struct queue *queue, struct send *send, int64_t deadline)
 {
-	int r, waited = 0;
+	bool enlists = queue->map.rendezvous;
+	int r, waited = 0, looks = 0;
 
 	for (;;) {
 		r = try_once(queue, send, deadline,
-			     deadline != CUBBY_NOW && !waited);
+			     enlists && deadline != CUBBY_NOW && !waited);
 		if (r > 0) {
 			r = help_out(queue, send, r);
 			if (r < 0)
@@ -353,7 +354,12 @@ post(struct queue *queue, struct send *send, int64_t deadline)
 		}
 		if (r != -EAGAIN || deadline == CUBBY_NOW || waited < 0)
 			break;
-		waited = queue_wait(queue, send->room, WAITER_ROOM, deadline);
+		if (enlists)
+			waited = queue_wait(queue, send->room, WAITER_ROOM,
+					    deadline);
+		else
+			enlists = !queue_look_for_room(queue) ||
+				  ++looks == LOOKS_MAX;
 	}
 	queue_end_wait(queue, &send->room, WAITER_ROOM);
 	return r < 0 && waited < 0 ? waited : r;

@@ -11,10 +11,6 @@
 
 #include <cubby.h>
 
-/* The sleeper's own look: doorbell.h has the same. */
-#define SLICE_FIRST	(50 * NSEC_PER_MSEC)
-#define SLICE_LONGEST	(1000 * NSEC_PER_MSEC)
-
 static bool
 still_waits(const struct queue_waiter *w, enum waiter_state state)
 {
@@ -34,6 +30,41 @@ look(struct queue *queue, const struct queue_waiter *w,
 		waits = still_waits(w, state);
 	spin_end(&queue->spin, waits);
 	return waits;
+}
+
+/* The counts are written under the lock by others: what is seen here is a hint. */
+static bool
+may_have_room(const struct queue *queue)
+{
+	const struct queue_file *file = queue->map.file;
+
+	return (uint64_t)get32(&file->waiting) + get32(&file->places) <
+	       queue->view->attributes.capacity;
+}
+
+bool
+queue_look_for_room(struct queue *queue)
+{
+	bool room = may_have_room(queue);
+
+	spin_begin(&queue->spin);
+	while (!room && spin_again(&queue->spin))
+		room = may_have_room(queue);
+	spin_end(&queue->spin, !room);
+	return room;
+}
+
+bool
+queue_look_for_message(struct queue *queue)
+{
+	const word32 *waiting = &queue->map.file->waiting;
+	bool some = get32(waiting);
+
+	spin_begin(&queue->spin);
+	while (!some && spin_again(&queue->spin))
+		some = get32(waiting);
+	spin_end(&queue->spin, !some);
+	return some;
 }
 
 /* Says that it sleeps: whoever serves it from here on wakes it. False: it has
@@ -70,31 +101,37 @@ sleep_once(struct queue *queue, struct queue_waiter *w, uint32_t ticket,
 	return r == -ETIMEDOUT && until < deadline ? 1 : r;
 }
 
+/* Who waits for a message, or for room, has looked for that before. */
+static bool
+is_worth_looking(const struct queue *queue, enum waiter_state state)
+{
+	return queue->map.rendezvous || state == WAITER_TAKEN ||
+	       state == WAITER_WATCHES;
+}
+
 int
 queue_wait(struct queue *queue, uint32_t n, enum waiter_state state,
 	   int64_t deadline)
 {
 	struct queue_waiter *w = queue_waiter(&queue->map, n);
-	int64_t slice = SLICE_FIRST;
 	uint32_t ticket;
 	int r;
 
-	if (!look(queue, w, state))
+	if (is_worth_looking(queue, state) && !look(queue, w, state))
 		return 0;
-	for (;;) {
+	do {
 		r = announce(queue, w, state, deadline, &ticket);
 		if (r <= 0)
 			return r;
-		r = sleep_once(queue, w, ticket, slice, deadline);
-		if (r < 0 || !still_waits(w, state))
-			return r < 0 ? r : 0;
-		if (r == 1) {
-			slice = slice < SLICE_LONGEST / 2 ? 2 * slice :
-							    SLICE_LONGEST;
-			queue_look(queue);
-			return 0;
-		}
+		r = sleep_once(queue, w, ticket, queue->slice, deadline);
+	} while (r == 0 && still_waits(w, state));
+	if (r != 1) {
+		queue->slice = QUEUE_SLICE_FIRST;
+		return r;
 	}
+	queue->slice = min_u64(2 * (uint64_t)queue->slice, QUEUE_SLICE_LONGEST);
+	queue_look(queue);
+	return 0;
 }
 
 int
