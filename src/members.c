@@ -140,7 +140,8 @@ claim_name(const struct queue_map *map, uint32_t slot, const char *name)
 	members_name(map, slot, has);
 	if (!strcmp(has, name ? name : ""))
 		return 0;
-	if (!name || *has)
+	/* Messages of an unnamed one that had it would become the named one's. */
+	if (!name || *has || get64(&p->generation))
 		return -EAGAIN;
 	set_name(p, name);
 	/* MEMBER-F1 seq_cst: ours, before we look at the others'. Pairs with
@@ -191,6 +192,45 @@ try_slot(const struct view *view, const struct queue_map *map, int fd,
 		r = enter(view, map, slot, roles, ret);
 	liveness_drop(&joining);
 	return r;
+}
+
+static int
+try_name(const struct view *view, const struct queue_map *map, int fd,
+	 uint32_t slot, const char *name)
+{
+	struct liveness joining;
+	int r;
+
+	r = reserve(view, slot, &joining);
+	if (r < 0)
+		return r;
+	r = commit(map, fd, slot);
+	if (r == 0)
+		r = claim_name(map, slot, name);
+	liveness_drop(&joining);
+	return r;
+}
+
+int
+members_give_name(const struct view *view, const struct queue_map *map, int fd,
+		  const char *name, uint32_t *ret)
+{
+	uint32_t slot, bearer;
+	int r;
+
+	for (slot = 0; slot < PARTICIPANTS_MAX; slot++) {
+		bearer = members_find(map, name);
+		if (bearer < PARTICIPANTS_MAX) {
+			*ret = bearer;
+			return 0;
+		}
+		r = try_name(view, map, fd, slot, name);
+		if (r == 0)
+			*ret = slot;
+		if (r != -EAGAIN)
+			return r;
+	}
+	return -EUSERS;
 }
 
 int

@@ -42,6 +42,12 @@ int
 members_alive(const struct view *view, const struct queue_map *map,
 	      uint32_t slot, uint64_t generation);
 
+/* The slot that bears the name, which is given to it now if there is none. As
+   members_join() fails. */
+int
+members_give_name(const struct view *view, const struct queue_map *map, int fd,
+		  const char *name, uint32_t *ret);
+
 /* The slot of the participant of that name, or PARTICIPANTS_MAX. */
 uint32_t
 members_find(const struct queue_map *map, const char *name);

@@ -133,6 +133,18 @@ queue_bytes(const struct queue *queue, uint32_t slot)
 				     (void *)s->bytes;
 }
 
+/* Names (queue_names.c) ----------------------------------------------------------- */
+
+/* The name of an envelope's sender. -EINVAL: there is none of that number. */
+int
+queue_sender_name(struct queue *queue, uint64_t sender,
+		  char ret[SENDER_NAME_MAX + 1]);
+
+/* The envelope's sender that bears the name, or will. Errors: -EUSERS -ENOSPC,
+   and the kernel's. */
+int
+queue_named_sender(struct queue *queue, const char *name, uint64_t *ret);
+
 /* The lock, and what is seen to with it (queue.c) ----------------------------------- */
 
 /*

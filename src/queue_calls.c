@@ -94,7 +94,25 @@ static int
 calls_receive(struct cubby_mailbox *mailbox, struct wish *wish,
 	      int64_t deadline)
 {
+	uint64_t named = wish->sender;
+	int r;
+
+	if (unlikely(wish->name)) {
+		r = queue_named_sender(&mailbox->queue, wish->name, &named);
+		if (r < 0)
+			return r;
+		if (wish->sender && wish->sender != named)
+			return -EINVAL;	/* nobody is both, nor ever will be */
+		wish->sender = named;
+	}
 	return queue_receive(&mailbox->queue, wish, deadline);
+}
+
+static int
+calls_sender_name(struct cubby_mailbox *mailbox, uint64_t sender,
+		  char ret[SENDER_NAME_MAX + 1])
+{
+	return queue_sender_name(&mailbox->queue, sender, ret);
 }
 
 static int
@@ -120,6 +138,7 @@ const struct operations queue_operations = {
 	.commit = calls_commit,
 	.abort = calls_abort,
 	.receive = calls_receive,
+	.sender_name = calls_sender_name,
 	.release = calls_release,
 	.reject = calls_reject,
 };
