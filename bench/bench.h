@@ -12,7 +12,8 @@
  * on the ratio of two contenders of one lap; of all laps the median counts.
  *
  * The processes of a test are its *members*. Member 0 receives (or answers),
- * the others send (or ask). They live as long as the test does, so that a
+ * the others send (or ask); of a contender with several receivers those are the
+ * first members. They live as long as the test does, so that a
  * contender's memory stays as warm as its rounds make it, and for each round
  * the coordinator (the process that was started) tells them what to run and
  * sleeps.
@@ -32,8 +33,9 @@
 #define GOALS_MAX 6
 #define CPUS_MAX 64
 
-/* The small message of the goals. */
+/* The small message of the goals, and that of the queues. */
 #define SMALL ((size_t)40)
+#define LINE ((size_t)64)
 #define MEBIBYTE ((size_t)1 << 20)
 
 /*
@@ -47,6 +49,8 @@
  * duration,	the coordinator, between rounds
  * warm_up
  * sent, sum	its member, at the end	the receiver, when it drains
+ * received	its member, each	member 0, now and then
+ *		message
  * the rest	its member, at the end	the coordinator, between rounds
  */
 struct round {
@@ -54,11 +58,12 @@ struct round {
 	_Alignas(128) _Atomic uint32_t stop;
 	_Alignas(128) uint64_t duration; /* ns */
 	uint64_t warm_up;		 /* ns of it that do not count */
-	int senders;
+	int senders, receivers;
 	pid_t pids[MEMBERS_MAX];
 	struct {
 		_Alignas(128) _Atomic uint64_t sent; /* 0: not known yet */
 		_Atomic uint64_t sum;
+		_Atomic uint64_t received;
 		uint64_t sleeps;      /* voluntary context switches */
 		uint64_t preemptions; /* involuntary ones */
 	} member[MEMBERS_MAX];
@@ -81,6 +86,8 @@ struct contender {
 	size_t size;	    /* bytes of a message */
 	int senders, receivers;
 	int idle;	    /* members beyond these that only attach */
+	bool alone;	    /* member 0 both sends and receives, by itself */
+	const char *lacks;  /* what it is if make returns -EOPNOTSUPP */
 	const void *detail; /* the contender's own */
 
 	/*
@@ -96,6 +103,13 @@ struct contender {
 	void (*leave)(void *side);
 	void (*unmake)(void *made);
 };
+
+/* Members that take part in its rounds. */
+static inline int
+contender_parties(const struct contender *contender)
+{
+	return contender->alone ? 1 : contender->senders + contender->receivers;
+}
 
 /* value(over) / value(under) shall be at most, or at least, limit. */
 struct goal {

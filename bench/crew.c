@@ -190,7 +190,7 @@ join_all(struct crew *crew, int member, void *sides[])
 
 	for (int i = 0; crew->test->contenders[i]; i++) {
 		const struct contender *contender = crew->test->contenders[i];
-		int taking_part = contender->senders + contender->receivers +
+		int taking_part = contender_parties(contender) +
 				  contender->idle;
 		int error;
 
@@ -399,15 +399,18 @@ crew_round(struct crew *crew, int contender, uint64_t duration,
 	struct round *round = &control->round;
 
 	control->contender = contender;
-	control->taking_part = its->senders + its->receivers;
+	control->taking_part = contender_parties(its);
 	round->duration = duration;
 	round->warm_up = duration / 5;
 	round->senders = its->senders;
+	round->receivers = its->receivers;
 	round->value = 0;
 	atomic_store(&round->last, UINT64_MAX);
 	atomic_store(&round->stop, 0);
-	for (int i = 0; i < MEMBERS_MAX; i++)
+	for (int i = 0; i < MEMBERS_MAX; i++) {
 		atomic_store(&round->member[i].sent, 0);
+		atomic_store(&round->member[i].received, 0);
+	}
 	if (order(crew, ORDER_ROUND) && !round->failure[0])
 		return round;
 	crew_reason(crew, ret_reason, size);

@@ -14,6 +14,11 @@
  * tells how many it will have sent in all and sends one more; the receiver goes
  * on until it has as many as all told. So nothing is left over, neither side
  * waits for a message that does not come, and no message need say "end".
+ *
+ * With several receivers none of them knows how many are left for it. So each
+ * sender's last message is number 0, and each receiver goes on until it has had
+ * one of those: there are as many senders as receivers, and in a queue the last
+ * of these is the last of all.
  */
 #include "bench.h"
 #include "clock.h"
@@ -227,6 +232,117 @@ loop_receive(struct round *round, void *side, consume_function *consume,
 	if (error)
 		round_fail(round, "receiving", error);
 	round->value = each > 0 ? 1e9 / each : 0;
+}
+
+/* Sends until a receiver says stop, then the message that ends one. */
+ALWAYS_INLINE void
+loop_send_to_many(struct round *round, int member, void *side,
+		  produce_function *produce, size_t size)
+{
+	uint64_t sum = 0, count = 0;
+	int error = 0;
+
+	while (!error &&
+	       !atomic_load_explicit(&round->stop, memory_order_relaxed)) {
+		sum += words_expected(size, ++count);
+		error = produce(side, count);
+	}
+	atomic_store_explicit(&round->member[member].sum, sum,
+			      memory_order_relaxed);
+	/* Pairs with the acquire in loop_all_have(). */
+	atomic_store_explicit(&round->member[member].sent, count + 1,
+			      memory_order_release);
+	if (!error)
+		error = produce(side, 0);
+	if (error)
+		round_fail(round, "sending", error);
+}
+
+ALWAYS_INLINE uint64_t
+loop_received(const struct round *round)
+{
+	uint64_t count = 0;
+
+	for (int i = 0; i < round->receivers; i++)
+		count += atomic_load_explicit(&round->member[i].received,
+					      memory_order_relaxed);
+	return count;
+}
+
+/* Waits until all have ended, and checks that what came is what was sent. */
+ALWAYS_INLINE void
+loop_all_have(struct round *round)
+{
+	uint64_t sent[2] = { 0, 0 }, sum[2] = { 0, 0 }, its;
+
+	for (int i = 0; i < round->receivers + round->senders; i++) {
+		while (!(its = atomic_load_explicit(&round->member[i].sent,
+						    memory_order_acquire)))
+			spin_pause();
+		sent[i < round->receivers] += its - 1;
+		sum[i < round->receivers] += atomic_load_explicit(
+			&round->member[i].sum, memory_order_relaxed);
+	}
+	if (sent[0] != sent[1] || sum[0] != sum[1])
+		round_fail(round, "what was received is not what was sent", 0);
+}
+
+/* One of several that receive; member 0 has the watch. */
+ALWAYS_INLINE void
+loop_receive_of_many(struct round *round, int member, void *side,
+		     consume_function *consume, size_t size)
+{
+	struct stopwatch watch = stopwatch_start();
+	uint64_t sum = 0, its = 0, count = 0;
+	bool over = member != 0;
+	double each = 0;
+	int error;
+
+	while (!(error = consume(side, &its)) &&
+	       its != words_expected(size, 0)) {
+		sum += its;
+		count++;
+		atomic_store_explicit(&round->member[member].received, count,
+				      memory_order_relaxed);
+		if (!over && count % 32 == 0 &&
+		    stopwatch_look(&watch, round, loop_received(round),
+				   &each)) {
+			atomic_store_explicit(&round->stop, 1,
+					      memory_order_relaxed);
+			over = true;
+		}
+	}
+	if (error)
+		round_fail(round, "receiving", error);
+	atomic_store_explicit(&round->member[member].sum, sum,
+			      memory_order_relaxed);
+	/* Pairs with the acquire in loop_all_have(). */
+	atomic_store_explicit(&round->member[member].sent, count + 1,
+			      memory_order_release);
+	if (member == 0) {
+		loop_all_have(round);
+		round->value = each > 0 ? 1e9 / each : 0;
+	}
+}
+
+/* One process by itself; step does the whole of it once. */
+ALWAYS_INLINE void
+loop_alone(struct round *round, void *side,
+	   int (*step)(void *side, uint64_t number))
+{
+	struct stopwatch watch = stopwatch_start();
+	double each = 0;
+	int error = 0;
+
+	for (uint64_t number = 1; !error; number++) {
+		error = step(side, number);
+		if (number % 16 == 0 &&
+		    stopwatch_look(&watch, round, number, &each))
+			break;
+	}
+	if (error)
+		round_fail(round, "alone", error);
+	round->value = each;
 }
 
 #endif

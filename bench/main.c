@@ -17,8 +17,21 @@
 #include "tests.h"
 
 static const struct test *const tests[] = {
-	&round_trip_test,      &rate_test,     &fan_in_test,  &idle_rate_test,
-	&idle_round_trip_test, &in_place_test, &in_full_test, &asleep_test,
+	&round_trip_test,
+	&rate_test,
+	&fan_in_test,
+	&idle_rate_test,
+	&idle_round_trip_test,
+	&in_place_test,
+	&in_full_test,
+	&asleep_test,
+	&queue_test,
+	&waiting_first_test,
+	&waiting_type_test,
+	&waiting_not_type_test,
+	&waiting_lowest_test,
+	&waiting_priority_test,
+	&waiting_withdrawal_test,
 };
 #define TESTS (sizeof(tests) / sizeof(*tests))
 

@@ -13,6 +13,7 @@
 struct detail {
 	bool both_ways;	   /* a second mailbox for the answers */
 	uint64_t capacity; /* 0: the default */
+	enum cubby_order order;
 };
 
 struct made {
@@ -25,10 +26,13 @@ struct side {
 	cubby_mailbox *to, *from;
 };
 
-static const struct detail one_way = { false, 0 };
-static const struct detail both_ways = { true, 0 };
+static const struct detail one_way = { false, 0, CUBBY_ORDER_SENDER };
+static const struct detail both_ways = { true, 0, CUBBY_ORDER_SENDER };
 /* As many blocks in turn as the bare buffers beside it: buffer.c. */
-static const struct detail one_way_by_one = { false, 1 };
+static const struct detail one_way_by_one = { false, 1, CUBBY_ORDER_SENDER };
+static const struct detail in_a_queue = { false, 128, CUBBY_ORDER_ARRIVAL };
+static const struct detail in_a_short_queue = { false, 10,
+						CUBBY_ORDER_ARRIVAL };
 
 /* Creates a mailbox that goes away with the coordinator and the members. */
 static int
@@ -41,6 +45,7 @@ create(char *ret_name, size_t size, const struct detail *detail,
 	snprintf(ret_name, size, "bench-%ld-%d", (long)getpid(), number++);
 	options.lifetime = CUBBY_TEMPORARY;
 	options.capacity = detail->capacity;
+	options.order = detail->order;
 	return cubby_open(ret_name, CUBBY_CREATE | CUBBY_EXCLUSIVE, &options,
 			  ret);
 }
@@ -106,18 +111,19 @@ join(const struct contender *self, void *pointer, int member, void **ret)
 {
 	struct made *made = pointer;
 	struct side *side = calloc(1, sizeof(*side));
+	bool sends = member >= self->receivers;
 	int error;
 
 	if (!side)
 		return -ENOMEM;
 	*ret = side;
-	error = cubby_open(made->there, member ? CUBBY_SEND : CUBBY_RECEIVE,
-			   NULL, member ? &side->to : &side->from);
+	error = cubby_open(made->there, sends ? CUBBY_SEND : CUBBY_RECEIVE,
+			   NULL, sends ? &side->to : &side->from);
 	if (!error && made->both_ways &&
 	    member < self->senders + self->receivers)
 		error = cubby_open(made->back,
-				   member ? CUBBY_RECEIVE : CUBBY_SEND, NULL,
-				   member ? &side->from : &side->to);
+				   sends ? CUBBY_RECEIVE : CUBBY_SEND, NULL,
+				   sends ? &side->from : &side->to);
 	if (!error && member == 0)
 		error = receive_from_idle(side->from, self->idle);
 	if (!error && member >= self->senders + self->receivers)
@@ -244,6 +250,38 @@ run_stream_polling(void *side, int member, struct round *round)
 		loop_send(round, member, side, produce_polling, SMALL);
 }
 
+/* Lines, in a queue ------------------------------------------------------ */
+
+ALWAYS_INLINE int
+produce_line(void *pointer, uint64_t first)
+{
+	struct side *side = pointer;
+	uint64_t message[LINE / sizeof(uint64_t)];
+
+	words_fill(message, sizeof(message), first);
+	return cubby_send(side->to, message, sizeof(message));
+}
+
+ALWAYS_INLINE int
+consume_line(void *pointer, uint64_t *ret_sum)
+{
+	struct side *side = pointer;
+	uint64_t message[LINE / sizeof(uint64_t)];
+	int error = cubby_receive(side->from, message, sizeof(message), NULL);
+
+	*ret_sum = words_sum(message, sizeof(message));
+	return error;
+}
+
+static void
+run_queue(void *side, int member, struct round *round)
+{
+	if (member < round->receivers)
+		loop_receive_of_many(round, member, side, consume_line, LINE);
+	else
+		loop_send_to_many(round, member, side, produce_line, LINE);
+}
+
 /* Large messages, in place ---------------------------------------------- */
 
 ALWAYS_INLINE int
@@ -351,3 +389,20 @@ OURS(cubby_in_place_untouched, "cubby, in place, untouched", MEBIBYTE, 1, 0,
      both_ways, run_untouched);
 OURS(cubby_in_place_in_full, "cubby, in place, in full", MEBIBYTE, 1, 0,
      one_way_by_one, run_in_full);
+
+#define OURS_QUEUE(name, its_system, its_detail) \
+	const struct contender name = { \
+		.system = its_system, \
+		.size = LINE, \
+		.senders = 2, \
+		.receivers = 2, \
+		.detail = &its_detail, \
+		.make = make, \
+		.join = join, \
+		.run = run_queue, \
+		.leave = leave, \
+		.unmake = unmake, \
+	}
+
+OURS_QUEUE(cubby_queue, "cubby, order arrival, 128 deep", in_a_queue);
+OURS_QUEUE(cubby_queue_10, "cubby, order arrival, 10 deep", in_a_short_queue);

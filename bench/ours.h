@@ -23,4 +23,8 @@ extern const struct contender cubby_asleep_polling; /* the asker polls */
 extern const struct contender cubby_in_place_untouched; /* round trip */
 extern const struct contender cubby_in_place_in_full;	/* one way */
 
+/* Messages of 64 bytes, two senders to two receivers, in order of arrival. */
+extern const struct contender cubby_queue; /* 128 deep, as is usual */
+extern const struct contender cubby_queue_10;
+
 #endif

@@ -13,7 +13,7 @@
 #define LAPS_TO_JUDGE 5
 
 const char *const distance_names[DISTANCES] = { "near", "far", "mixed",
-						"sibling" };
+						"sibling", "alone" };
 
 struct verdict {
 	const struct goal *goal;
@@ -299,7 +299,9 @@ results_goal(const struct goal *goal, struct sample ratios[DISTANCES],
 	verdict->goal = goal;
 	verdict->near = judged_median(&ratios[NEAR]);
 	verdict->far = judged_median(&ratios[FAR]);
-	verdict->value = worse(goal, verdict->near, verdict->far);
+	verdict->value = goal->over->alone ?
+				 judged_median(&ratios[ALONE]) :
+				 worse(goal, verdict->near, verdict->far);
 	verdict->held = verdict->value >= 0 && holds(goal, verdict->value);
 	if (reason)
 		snprintf(verdict->reason, sizeof(verdict->reason), "%s",

@@ -9,7 +9,7 @@
  * of its rounds), unit; and class (how far apart its processors were), rounds,
  * p1 and p99 over the rounds, sleeps (median of the members' sleeps a round).
  * A row of a goal: test "ratio:NAME", value, goal, sense, held; and near, far,
- * each null if that was not seen. A value that could not be had is null, and
+ * each null if that was not seen (or if there is one process alone). A value that could not be had is null, and
  * reason says why.
  */
 #include <stdbool.h>
@@ -17,7 +17,8 @@
 #include "bench.h"
 #include "statistics.h"
 
-enum distance { NEAR, FAR, MIXED, SIBLING, DISTANCES };
+/* ALONE: a process by itself, for which there is no distance. */
+enum distance { NEAR, FAR, MIXED, SIBLING, ALONE, DISTANCES };
 
 extern const char *const distance_names[DISTANCES];
 

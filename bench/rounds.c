@@ -18,6 +18,7 @@
  * threads of one core are not taken if there is another choice: they share what
  * is measured.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +153,10 @@ probe(struct run *run, enum distance *ret)
 {
 	double ns[MEMBERS_MAX];
 
+	if (run->test->busy == 1) {
+		*ret = ALONE;
+		return true;
+	}
 	if (!crew_probe(run->crew, run->test->busy, ns))
 		return false;
 	*ret = classify(run->settings, ns[1]);
@@ -174,7 +179,7 @@ take(struct run *run, int contender, const struct round *round,
 	const struct contender *its = run->test->contenders[contender];
 	uint64_t sleeps = 0, preemptions = 0;
 
-	for (int i = 0; i < its->senders + its->receivers; i++) {
+	for (int i = 0; i < contender_parties(its); i++) {
 		sleeps += round->member[i].sleeps;
 		preemptions += round->member[i].preemptions;
 	}
@@ -330,6 +335,21 @@ all_laps(struct run *run)
 	return true;
 }
 
+/* The same of one process, wherever it is. */
+static bool
+all_laps_alone(struct run *run)
+{
+	int rounds = run->settings->rounds;
+
+	for (int lap = 0; lap < 6 * rounds && run->laps[ALONE] < rounds;
+	     lap++) {
+		place_anyhow(run);
+		if (!one_lap(run, lap))
+			return false;
+	}
+	return true;
+}
+
 /* A test ---------------------------------------------------------------- */
 
 static void
@@ -344,7 +364,7 @@ prepare(struct run *run)
 {
 	for (int i = 0; run->test->contenders[i]; i++) {
 		const struct contender *its = run->test->contenders[i];
-		int members = its->senders + its->receivers + its->idle;
+		int members = contender_parties(its) + its->idle;
 
 		if (members > run->members)
 			run->members = members;
@@ -371,7 +391,9 @@ start(struct run *run)
 		if (run->absent[i])
 			continue;
 		error = its->make(its, &run->made[i]);
-		if (error) {
+		if (error == -EOPNOTSUPP && its->lacks) {
+			mark_absent(run, i, its->lacks);
+		} else if (error) {
 			snprintf(run->reasons[i], REASON, "making it: %s",
 				 strerror(-error));
 			run->absent[i] = run->failed = true;
@@ -466,7 +488,8 @@ test_run(const struct test *test, const struct settings *settings)
 		if (!start(run)) {
 			done = true;
 		} else if (run->crew) {
-			done = all_laps(run);
+			done = run->test->busy == 1 ? all_laps_alone(run) :
+						      all_laps(run);
 			run->failed |= !done;
 		}
 		finish(run);

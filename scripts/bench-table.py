@@ -21,7 +21,19 @@ TESTS = {
     "in_place": "There and back, in place, untouched",
     "in_full": "One way, in place, written and read in full",
     "asleep": "There and back, one side asleep",
+    "queue": "One way, in order of arrival",
 }
+
+# Messages waiting, and what is done to one of them.
+WAITING = {
+    "first": "The first, and send one",
+    "type": "The first of a type, and send one",
+    "not_type": "The first of any type but one, and send one",
+    "lowest": "The first of the lowest type, and send one",
+    "priority": "The first of the highest priority, and send one",
+    "withdrawal": "Send synchronously, and withdraw",
+}
+COUNTS = ("10", "1,000", "100,000")
 
 # Systems that show something about the measuring: only in results.json.
 ASIDE = ("polling", "pausing", "rte_ring")
@@ -88,6 +100,18 @@ def figures(rows):
                   "Far"], lines)
 
 
+def waiting(rows):
+    """The tests waiting_..., a column for each number of messages waiting."""
+    found = {(row["test"], row["system"]): row.get("value")
+             for row in rows if row["test"].startswith("waiting_")}
+    lines = []
+    for what, title in WAITING.items():
+        values = [found.get(("waiting_" + what, "cubby, %s waiting" % count))
+                  for count in COUNTS]
+        lines.append([title] + [figure(value, "ns") for value in values])
+    return table(["Receive"] + [count + " waiting" for count in COUNTS], lines)
+
+
 def verdict(row):
     held = row.get("held")
     if held is None:
@@ -106,6 +130,8 @@ def goals(rows):
             what += ", beside " + row["beside"]
         bound = "%s %s" % (row.get("sense", ""), short(row["goal"]))
         values = [row.get(c) for c in CLASSES]
+        if what.startswith("`waiting_"):
+            values[0] = row.get("value")    # one process alone
         lines.append([what, size_of(row), bound] +
                      ["-" if v is None else "%.2f" % v for v in values] +
                      [verdict(row)])
@@ -124,6 +150,10 @@ def block(rows):
         % machine.get("far_from_ns", 250),
         "[docs/performance.md](docs/performance.md) says how.",
         "", figures(rows), "",
+        "One process alone that receives a message of 64 bytes and sends one "
+        "in its place,",
+        "in order of arrival (or by priority), while so many wait:",
+        "", waiting(rows), "",
         "The goals, each a ratio of two of these in one run; not known means "
         "that too few",
         "rounds counted:",

@@ -11,4 +11,12 @@
 extern const struct contender dpdk_stream_40;
 extern const struct contender dpdk_stream_64;
 
+/* A POSIX message queue: messages of 64 bytes, two senders to two receivers; as
+   deep as the system allows everyone, or deeper. Blocking; or never, again and
+   again. */
+extern const struct contender posix_queue_10;
+extern const struct contender posix_queue_10_polling;
+extern const struct contender posix_queue_128;
+extern const struct contender posix_queue_128_polling;
+
 #endif
