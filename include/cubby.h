@@ -58,10 +58,12 @@
  *	-EFBIG		larger than a region may become, or than the process may
  *			make a file (RLIMIT_FSIZE)
  *	-ENOENT		no such mailbox or region
+ *	-ENOMSG		the next message carries no region; it stays
  *	-ENOSPC		the memory (of /dev/shm, or of the mailbox's own limit)
  *			is used up; nothing was sent
  *	-ENOTDIR	something that is no mailbox or region bears that name
- *	-EOPNOTSUPP	the mailbox's order (or the file system) cannot do that
+ *	-EOPNOTSUPP	the mailbox's order (or the file system) cannot do that;
+ *			or the next message carries a region
  *	-EPERM		the directory that mailboxes live in is not safe to use
  *	-EPIPE		the process that receives from the inbox has gone, by
  *			cubby_close() or by its death; nothing was sent. From a
@@ -507,7 +509,8 @@ struct cubby_region_options {
  * cubby_region_close().
  *
  * name NULL, with CUBBY_CREATE: a region without a name, of this handle alone,
- * attached for writing; it ends with the handle.
+ * attached for writing; it ends with the handle, unless it has been sent by
+ * cubby_send_region().
  *
  * Errors: -EACCES -EBADMSG -EEXIST -EFBIG -EINVAL -ENAMETOOLONG -ENOENT
  * -ENOMEM -ENOSPC -ENOTDIR -EOPNOTSUPP (the file system cannot make files
@@ -616,6 +619,44 @@ struct cubby_region_info {
  */
 CUBBY_PUBLIC int
 cubby_region_inspect(const char *name, struct cubby_region_info *ret);
+
+/*
+ * Sends a region that has no name: it becomes the mailbox's, and then that of
+ * whoever receives it. Nothing is copied. On success the handle is gone, and
+ * with it the mapping; on failure all is as it was. The message takes a place
+ * in the mailbox's capacity as any other, and 32 bytes. envelope may be NULL;
+ * its sequence and sender are filled in. Blocks while the mailbox is full.
+ *
+ * A region with a name is shared by its name, and not sent: -EINVAL. One that
+ * another user has made may be received, and not sent on: its file is that
+ * user's, who alone can let others in.
+ *
+ * Errors: those of cubby_send_full(), -EACCES (another user's), -EINVAL (it has
+ * a name), -EMSGSIZE (the mailbox's messages are of another size than 32 bytes,
+ * or may not be so large), -EXDEV (the mailbox lies in another file system).
+ */
+CUBBY_PUBLIC int
+cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,
+		  struct cubby_envelope *envelope, int64_t deadline);
+
+/*
+ * Receives a region, attached for writing. It is this process's until it closes
+ * it, which is its end, or sends it on. If the process dies before, or closes
+ * the mailbox (then the handle is gone), the mailbox owns it again: the next
+ * one receives it, with deliveries one higher. filter and ret_envelope may be
+ * NULL; an envelope's size is the region's. Blocks while there is nothing.
+ *
+ * If the next message is no region, it stays: -ENOMSG. Other ways of receiving
+ * leave a message that carries a region: -EOPNOTSUPP. A region of another user
+ * may be written by that user even now: copy what you check.
+ *
+ * Errors: those of cubby_hold(), -ENOMSG, and those of cubby_region_open() for
+ * what the process has run out of; then the message goes back.
+ */
+CUBBY_PUBLIC int
+cubby_receive_region(cubby_mailbox *mailbox, const struct cubby_filter *filter,
+		     int64_t deadline, cubby_region **ret,
+		     struct cubby_envelope *ret_envelope);
 
 /* Looking --------------------------------------------------------------- */
 

@@ -202,7 +202,7 @@ list_of_mode(int fd, struct list *ret)
 	return 0;
 }
 
-/* Without the mask, and without what the grantee had. Errors: -EUSERS. */
+/* Without the mask, and without what that user or group had. Errors: -EUSERS. */
 static int
 read_list(int fd, const struct acl_entry *without, struct list *ret)
 {
@@ -284,6 +284,88 @@ access_grant(int fd, enum access_kind kind,
 		return -EUSERS;
 	if (bits)
 		add(&list, entry);
+	add_mask(&list);
+	return write_list(fd, &list);
+}
+
+/* Regions that are sent --------------------------------------------------------- */
+
+/* Adds rights to what the list has for this entry's user, group or class. */
+static void
+add_rights(struct list *list, struct acl_entry entry)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (list->entries[i].tag == entry.tag &&
+		    list->entries[i].id == entry.id) {
+			list->entries[i].permissions |= entry.permissions;
+			return;
+		}
+	add(list, entry);
+}
+
+/* Who may receive: the mailbox's owner, its group, the others; where these are
+   not the file's, by entries of their own. */
+static void
+add_receivers(struct list *list, const struct stat *st,
+	      const struct attributes *a)
+{
+	uint16_t owner = a->mode & 0400 ? 6 : 0, group = a->mode & 040 ? 6 : 0;
+	uint16_t other = a->mode & 04 ? 6 : 0;
+	bool same_group = st->st_gid == a->gid || group == other;
+
+	add_rights(list, (struct acl_entry){ ACL_USER_OBJ, 6, ACL_NOBODY });
+	add_rights(list, (struct acl_entry){ ACL_OTHER, other, ACL_NOBODY });
+	add_rights(list, (struct acl_entry){
+		ACL_GROUP_OBJ, st->st_gid == a->gid ? group : other,
+		ACL_NOBODY });
+	if (!same_group)
+		add_rights(list, (struct acl_entry){ ACL_GROUP, group,
+						     a->gid });
+	if (st->st_uid != a->uid && (owner != group || owner != other))
+		add_rights(list, (struct acl_entry){ ACL_USER, owner, a->uid });
+}
+
+static int
+set_mode(int fd, const struct list *list)
+{
+	mode_t mode = 0;
+	size_t i;
+	int r = strip(fd, "system.posix_acl_access");
+
+	for (i = 0; i < list->count; i++)
+		mode |= (mode_t)list->entries[i].permissions <<
+			(list->entries[i].tag == ACL_USER_OBJ ? 6 :
+			 list->entries[i].tag == ACL_GROUP_OBJ ? 3 : 0);
+	if (r == 0 && fchmod(fd, mode) < 0)
+		r = -errno;
+	return r;
+}
+
+int
+access_share(int fd, const struct attributes *attributes, bool besides)
+{
+	static const struct acl_entry none = { .tag = ACL_MASK };
+	struct list list = { .count = 0 };
+	struct stat st;
+	int r = 0;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (besides) {
+		r = read_list(fd, &none, &list);
+		if (r == -EOPNOTSUPP)
+			r = list_of_mode(fd, &list);
+	}
+	if (r < 0)
+		return r;
+	/* Three classes, a user and a group, and the mask. */
+	if (list.count + 6 > ENTRIES_MAX)
+		return -EUSERS;
+	add_receivers(&list, &st, attributes);
+	if (list.count == 3)
+		return set_mode(fd, &list);
 	add_mask(&list);
 	return write_list(fd, &list);
 }

@@ -73,4 +73,13 @@ int
 access_grant(int fd, enum access_kind kind,
 	     const struct access_grantee *grantee, mode_t bits);
 
+/*
+ * Lets those who may receive from a mailbox of these attributes, and its
+ * sender, read and write a region without a name, whose file the caller owns;
+ * besides: and those who may already. Errors: -EOPNOTSUPP (it takes an ACL and
+ * the file system has none), -EUSERS, and the kernel's.
+ */
+int
+access_share(int fd, const struct attributes *attributes, bool besides);
+
 #endif

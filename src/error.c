@@ -42,6 +42,7 @@ static const struct words table[] = {
 	{ ENFILE, "the machine has too many files open" },
 	{ ENOENT, "no such mailbox or region" },
 	{ ENOMEM, "the process has run out of memory" },
+	{ ENOMSG, "the next message carries no region; it stays" },
 	{ ENOSPC, "the memory for messages is used up; nothing was sent" },
 	{ ENOTDIR, "something that is no mailbox or region bears that name" },
 	{ ENOTRECOVERABLE, "the mutex's owner died, and what it guards was not "

@@ -88,6 +88,7 @@ struct cubby_mailbox {
 	struct sender sender;
 	struct receiver receiver;
 	struct queue queue;
+	struct cubby_region *regions;	/* received here, and open */
 };
 
 /* -ECHILD: inherited through fork(); -EBADF: not opened for that role. */

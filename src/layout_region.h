@@ -69,6 +69,39 @@ struct region_file {
 #define REGION_DATA	sizeof(struct region_file)
 #define REGION_SLOTS_PER_PAGE (PAGE / sizeof(struct region_slot))
 
+/* A transfers word: {owner:32, attempt:32}, see region_transfer.h. */
+#define TRANSFERS_ENDED	UINT64_MAX
+
+static inline uint64_t
+transfers_make(uint32_t owner, uint32_t attempt)
+{
+	return (uint64_t)owner << 32 | attempt;
+}
+
+static inline uint32_t
+transfers_owner(uint64_t word)
+{
+	return word >> 32;
+}
+
+static inline uint32_t
+transfers_attempt(uint64_t word)
+{
+	return (uint32_t)word;
+}
+
+/*
+ * The message that carries a region: what its payload says. Written by its
+ * sender before the message is sent; input to whoever receives it.
+ */
+struct region_ticket {
+	uint8_t uuid[16];
+	uint32_t number;
+	uint32_t unused;
+	uint64_t size;		/* for people: what it was when it was sent */
+};
+
+_Static_assert(sizeof(struct region_ticket) == 32, "fits into any cell");
 _Static_assert(sizeof(struct region_slot) == 16, "no padding");
 _Static_assert(offsetof(struct region_file, size) == 128, "its own pair");
 _Static_assert(offsetof(struct region_file, transfers) == 192, "");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base atomics futex shm liveness layout options names participants inbox directory handle lanes queue_calls mailbox. */
+/* Layer 12. May include: base atomics futex shm liveness layout options names participants inbox directory handle lanes queue_calls mailbox region. */
 /*
  * Opening, closing and unlinking.
  *
@@ -16,6 +16,7 @@
 #include "options.h"
 #include "participants.h"
 #include "queue_calls.h"
+#include "region.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -399,11 +400,24 @@ forget(struct cubby_mailbox *mailbox)
 	directory_forget(&mailbox->view);
 }
 
+/* The messages that carry them go back with all that is held. */
+static void
+leave_regions(struct cubby_mailbox *mailbox)
+{
+	struct cubby_region *region;
+
+	while ((region = mailbox->regions)) {
+		mailbox->regions = region->next;
+		region_detach(region);
+	}
+}
+
 void
 cubby_close(cubby_mailbox *mailbox)
 {
 	if (!mailbox)
 		return;
+	leave_regions(mailbox);
 	if (mailbox->process == liveness_process())
 		leave_and_sweep(mailbox);
 	else

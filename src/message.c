@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base clock envelope parcel sender receiver handle. */
+/* Layer 13. May include: base clock envelope parcel sender receiver handle message. */
 /*
  * The public calls that move messages: they check what they are given, and go
  * through the handle's table of operations.
@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "envelope.h"
 #include "handle.h"
+#include "message.h"
 
 #define SEND_FLAGS CUBBY_SYNCHRONOUS
 #define RECEIVE_FLAGS CUBBY_PEEK
@@ -337,6 +338,12 @@ cubby_sender_name(cubby_mailbox *mailbox, uint64_t sender, char *buffer,
 		return -EMSGSIZE;
 	strcpy(buffer, name);
 	return 0;
+}
+
+int
+message_read_filter(const struct cubby_filter *filter, struct wish *wish)
+{
+	return read_filter(filter, wish);
 }
 
 /* Drafts ------------------------------------------------------------------------- */

@@ -31,6 +31,10 @@ struct taken {
 				   in the cell, and in the record */
 };
 
+/* In a type word, which a user's type does not reach: the message carries a
+   region (region_transfer.h). No envelope shows it. */
+#define PARCEL_REGION	(UINT64_C(1) << 63)
+
 enum wish_kind { WISH_COPY, WISH_PEEK, WISH_HOLD };
 
 /* What a call asks for, and what it gets. */
@@ -40,6 +44,7 @@ struct wish {
 	const char *name;	/* of those who call themselves so; or NULL */
 	enum cubby_matching matching;	/* of types */
 	uint64_t type;
+	bool region;		/* nothing but a region; else none */
 	void *buffer;
 	uint64_t size;		/* of the buffer */
 	/* out */
@@ -49,6 +54,18 @@ struct wish {
 	uint32_t priority;
 	struct cubby_message *held;
 };
+
+/* May a message with that type word be had by that wish? Else it stays:
+   -EOPNOTSUPP (it carries a region), -ENOMSG (it carries none). */
+static inline int
+wish_suits(const struct wish *wish, uint64_t type)
+{
+	bool region = type & PARCEL_REGION;
+
+	if (likely(region == wish->region))
+		return 0;
+	return region ? -EOPNOTSUPP : -ENOMSG;
+}
 
 /* A message being written. */
 struct cubby_draft {

@@ -288,6 +288,8 @@ take_part(struct cubby_region *region, const struct region_attendance *join)
 static void
 close_descriptors(struct cubby_region *region)
 {
+	if (region->link_directory >= 0)
+		close(region->link_directory);
 	if (region->attendance >= 0 && region->attendance != region->memory)
 		close(region->attendance);
 	close(region->memory);
@@ -299,7 +301,8 @@ region_attach(int memory, int attendance, const struct region_attendance *join,
 {
 	struct cubby_region *region = calloc(1, sizeof(*region));
 	struct cubby_region on_failure = { .memory = memory,
-					   .attendance = attendance };
+					   .attendance = attendance,
+					   .link_directory = -1 };
 	int r;
 
 	if (!region) {
@@ -309,6 +312,7 @@ region_attach(int memory, int attendance, const struct region_attendance *join,
 	region->process = liveness_process();
 	region->memory = memory;
 	region->attendance = attendance;
+	region->link_directory = -1;
 	region->named = attendance != memory;
 	region->writes = join;
 	r = take_part(region, join);
@@ -338,6 +342,10 @@ region_detach(struct cubby_region *region)
 void
 cubby_region_close(cubby_region *region)
 {
-	if (region)
+	if (!region)
+		return;
+	if (region->end && region->process == liveness_process())
+		region->end(region);
+	else
 		region_detach(region);
 }

@@ -50,6 +50,15 @@ struct cubby_region {
 	int attendance;		/* of where the bytes are locked, to ask; or -1 */
 	struct region_participant self;
 	struct liveness life;
+	/* Of one without a name, see region_transfer.h: */
+	uint32_t number;	/* of the transfer that made it this handle's */
+	int link_directory;	/* where its file has a name; -1: nowhere */
+	uint32_t link_number;	/* in that name */
+	/* What closing it means, if more than detaching; it detaches too. */
+	void (*end)(struct cubby_region *region);
+	struct cubby_mailbox *mailbox;	/* received from there, */
+	struct cubby_message *message;	/* and held so */
+	struct cubby_region *next;	/* of those received from there */
 };
 
 /* For calls on a handle: -ECHILD (inherited through fork()), -EBADMSG (its

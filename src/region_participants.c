@@ -165,6 +165,15 @@ region_participant_alive(const struct region_file *file, int fd,
 	return is_generation(file, participant);
 }
 
+bool
+region_any_participant(int fd)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET,
+			      .l_len = REGION_JOINING + REGION_SLOTS };
+
+	return fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
+}
+
 uint64_t
 region_count_participants(int fd)
 {

@@ -71,6 +71,10 @@ int
 region_participant_alive(const struct region_file *file, int fd,
 			 struct region_participant participant);
 
+/* Is anybody there, or about to be? What cannot be known counts as yes. */
+bool
+region_any_participant(int fd);
+
 /* How many are alive. */
 uint64_t
 region_count_participants(int fd);

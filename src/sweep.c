@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base shm liveness layout names participants lane queue directory handle mailbox. */
+/* Layer 13. May include: base shm liveness layout names participants lane queue directory handle mailbox region_transfer. */
 /*
  * Cleaning up behind the dead. Each step is one that a participant takes by
  * itself sooner or later; a sweep takes them all now. It never touches what a
@@ -12,6 +12,7 @@
 #include "names.h"
 #include "participants.h"
 #include "queue.h"
+#include "region_transfer.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -83,6 +84,7 @@ sweep_view(const struct place *place, struct sweep *sweep)
 	if (sweep->swept.messages)
 		doorbell_ring(&view);
 	sweep_lanes(sweep);
+	sweep->swept.bytes += region_sweep_links(view.lanes_directory);
 	directory_close(&view);
 	return 0;
 }

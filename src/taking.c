@@ -394,6 +394,10 @@ static int
 take(struct receiver *receiver, struct lane_reader *reader,
      const struct sight *sight, struct wish *wish)
 {
+	int r = wish_suits(wish, sight->taken.type);
+
+	if (unlikely(r < 0))
+		return lane_is_next(reader, sight) ? r : -EAGAIN;
 	if (unlikely(wish->kind == WISH_HOLD))
 		return take_hold(receiver, reader, sight, wish);
 	if (unlikely(sight->taken.size > wish->size)) {
@@ -525,6 +529,11 @@ take_returned(struct receiver *receiver, const struct lane_reader *reader,
 	      uint32_t number, uint64_t word, const struct taken *taken,
 	      struct wish *wish)
 {
+	int r = wish_suits(wish, taken->type);
+
+	if (unlikely(r < 0))
+		return claims_unchanged(receiver->view, number, word) ?
+		       r : -EAGAIN;
 	fill_in(wish, reader, taken, claim_deliveries(word) + 1);
 	if (wish->kind == WISH_HOLD)
 		return hold_returned(receiver, reader, number, word, wish);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 13. May include: base parcel. */
+/*
+ * What the calls that move messages share with those that move regions.
+ */
+#ifndef CUBBY_MESSAGE_H
+#define CUBBY_MESSAGE_H
+
+#include "base.h"
+#include "parcel.h"
+
+/* From a caller's filter (NULL: none) to a wish. Errors: -EINVAL. */
+int
+message_read_filter(const struct cubby_filter *filter, struct wish *wish);
+
+#endif

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 14. May include: base atomics clock access envelope parcel handle message region region_transfer. */
+/*
+ * Regions in messages: the public calls that send and receive them. The protocol
+ * is in region_transfer.h; here it meets the mailbox.
+ *
+ * The place in the mailbox is taken first, since that may wait; then the region
+ * is linked and its rights are set; then the message is committed, which cannot
+ * fail for want of room. A rendezvous has no place to take, so there the message
+ * is offered when all else is done.
+ */
+#include "base.h"
+#include "access.h"
+#include "clock.h"
+#include "envelope.h"
+#include "handle.h"
+#include "message.h"
+#include "region_transfer.h"
+
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DISCARDS 64	/* messages that do not count, until the clock */
+
+/* Of the lists of all mailboxes' regions; held for a few instructions. */
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Received regions -------------------------------------------------------------- */
+
+static void
+list_region(struct cubby_mailbox *mailbox, struct cubby_region *region)
+{
+	region->mailbox = mailbox;
+	pthread_mutex_lock(&list_lock);
+	region->next = mailbox->regions;
+	mailbox->regions = region;
+	pthread_mutex_unlock(&list_lock);
+}
+
+static void
+unlist_region(struct cubby_region *region)
+{
+	struct cubby_region **at;
+
+	if (!region->mailbox)
+		return;
+	pthread_mutex_lock(&list_lock);
+	for (at = &region->mailbox->regions; *at; at = &(*at)->next)
+		if (*at == region) {
+			*at = region->next;
+			break;
+		}
+	pthread_mutex_unlock(&list_lock);
+}
+
+/* The message by which we had it does not count any more. */
+static void
+release_message(struct cubby_region *region)
+{
+	unlist_region(region);
+	if (region->message)
+		region->mailbox->operations->release(region->mailbox,
+						     region->message);
+}
+
+/* Closing it: it is gone. */
+static void
+end(struct cubby_region *region)
+{
+	region_finish(region);
+	release_message(region);
+	region_detach(region);
+}
+
+/* Sending ------------------------------------------------------------------------ */
+
+static int
+check_owner(const struct cubby_region *region)
+{
+	struct stat st;
+
+	if (fstat(region->memory, &st) < 0)
+		return -errno;
+	return st.st_uid == geteuid() || geteuid() == 0 ? 0 : -EACCES;
+}
+
+static int
+check_send(const struct cubby_mailbox *mailbox,
+	   const struct cubby_region *region,
+	   const struct cubby_envelope *envelope)
+{
+	int r;
+
+	r = handle_check(mailbox, CUBBY_SEND);
+	if (r < 0)
+		return r;
+	if (!region)
+		return -EINVAL;
+	r = region_check(region, false);
+	if (r < 0)
+		return r;
+	if (region->named)
+		return -EINVAL;
+	r = envelope_check(envelope, mailbox->view.attributes.order);
+	if (r < 0)
+		return r;
+	if (mailbox->message_max < sizeof(struct region_ticket) ||
+	    (mailbox->fixed &&
+	     mailbox->message_max != sizeof(struct region_ticket)))
+		return -EMSGSIZE;
+	return check_owner(region);
+}
+
+/* What is sent, besides the region. */
+struct shipment {
+	struct cubby_mailbox *mailbox;
+	struct cubby_draft *draft;	/* NULL: rendezvous */
+	struct region_ticket ticket;
+	struct parcel parcel;
+	int64_t deadline;
+};
+
+/* Step 3. */
+static int
+send_ticket(struct shipment *shipment, struct sent *ret)
+{
+	const struct operations *operations = shipment->mailbox->operations;
+
+	if (!shipment->draft)
+		return operations->send(shipment->mailbox, &shipment->ticket,
+					&shipment->parcel, false,
+					shipment->deadline, ret);
+	memcpy(shipment->draft->data, &shipment->ticket,
+	       sizeof(shipment->ticket));
+	return operations->commit(shipment->mailbox, shipment->draft,
+				  &shipment->parcel, ret);
+}
+
+static void
+fill_ticket(struct cubby_region *region, uint32_t number,
+	    struct region_ticket *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->uuid, region->uuid, sizeof(ret->uuid));
+	ret->number = number;
+	ret->size = cubby_region_size(region);
+}
+
+/* Steps 1 to 4. */
+static int
+transfer(struct cubby_region *region, struct shipment *shipment,
+	 struct sent *ret)
+{
+	const struct view *view = &shipment->mailbox->view;
+	uint32_t number;
+	int r;
+
+	r = region_begin_transfer(region, view->lanes_directory, &number);
+	if (r < 0)
+		return r;
+	fill_ticket(region, number, &shipment->ticket);
+	/* Until it has been sent, those keep it to whom it may go back. */
+	r = access_share(region->memory, &view->attributes, region->message);
+	if (r == 0)
+		r = send_ticket(shipment, ret);
+	if (r < 0) {
+		region->end = end;
+		region_cancel_transfer(region, view->lanes_directory, number);
+		return r;
+	}
+	region_complete_transfer(region, number);
+	return 0;
+}
+
+/* Steps 5 and 6. */
+static void
+let_go(struct cubby_region *region, const struct cubby_mailbox *mailbox)
+{
+	if (region->message)
+		access_share(region->memory, &mailbox->view.attributes, false);
+	region_unlink(region);
+	release_message(region);
+	region_detach(region);
+}
+
+int
+cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,
+		  struct cubby_envelope *envelope, int64_t deadline)
+{
+	struct shipment shipment = { .mailbox = mailbox,
+				     .deadline = deadline };
+	struct sent sent;
+	int r;
+
+	r = check_send(mailbox, region, envelope);
+	if (r < 0)
+		return r;
+	shipment.parcel.size = sizeof(shipment.ticket);
+	shipment.parcel.type = PARCEL_REGION;
+	if (envelope) {
+		shipment.parcel.tag = envelope->tag;
+		shipment.parcel.type |= (uint64_t)envelope->type;
+		shipment.parcel.priority = (uint32_t)envelope->priority;
+	}
+	r = mailbox->operations->reserve(mailbox, sizeof(shipment.ticket),
+					 deadline, &shipment.draft);
+	if (r < 0 && r != -EOPNOTSUPP)
+		return r;
+	r = transfer(region, &shipment, &sent);
+	if (r < 0) {
+		if (shipment.draft)
+			mailbox->operations->abort(mailbox, shipment.draft);
+		return r;
+	}
+	let_go(region, mailbox);
+	envelope_sent(envelope, sent.sender, sent.sequence);
+	return 0;
+}
+
+/* Receiving ---------------------------------------------------------------------- */
+
+static void
+describe(const struct wish *wish, const struct cubby_region *region,
+	 struct cubby_envelope *ret)
+{
+	struct cubby_envelope full = CUBBY_ENVELOPE_INIT;
+
+	if (!ret)
+		return;
+	full.tag = wish->taken.tag;
+	full.type = (int64_t)(wish->taken.type & ~PARCEL_REGION);
+	full.priority = (int32_t)wish->priority;
+	full.uid = wish->uid;
+	full.sender = wish->taken.lane + 1;
+	full.sequence = wish->taken.position + 1;
+	full.size = cubby_region_size(region);
+	full.deliveries = wish->deliveries;
+	envelope_write(ret, &full);
+}
+
+/* What a message cannot be blamed for: it goes back. */
+static bool
+is_our_own_trouble(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EUSERS ||
+	       r == -ENOLCK;
+}
+
+/* From a message in hand to the region; 0: the message does not count. */
+static int
+open_region(struct cubby_mailbox *mailbox, const struct wish *wish,
+	    struct cubby_region **ret)
+{
+	int r, lanes = mailbox->view.lanes_directory;
+	struct region_ticket ticket;
+
+	if (wish->taken.size != sizeof(ticket))
+		return 0;
+	memcpy(&ticket, wish->held->data, sizeof(ticket));
+	r = region_open_ticket(lanes, &ticket, wish->uid, ret);
+	if (is_our_own_trouble(r))
+		return r;
+	if (r == 0 && region_settle(*ret))
+		return 1;
+	if (r == 0)
+		region_detach(*ret);
+	region_unlink_ticket(lanes, &ticket);
+	return 0;
+}
+
+/* One message: 1: *ret is ours; 0: it did not count. */
+static int
+receive_one(struct cubby_mailbox *mailbox, struct wish *wish, int64_t deadline,
+	    struct cubby_region **ret)
+{
+	const struct operations *operations = mailbox->operations;
+	int r;
+
+	r = operations->receive(mailbox, wish, deadline);
+	if (r < 0)
+		return r;
+	wish->held->owner = mailbox;
+	r = open_region(mailbox, wish, ret);
+	if (r < 0)
+		operations->reject(mailbox, wish->held);
+	else if (r == 0)
+		operations->release(mailbox, wish->held);
+	return r;
+}
+
+static bool
+has_passed(int64_t deadline)
+{
+	return deadline != CUBBY_FOREVER && clock_now() >= deadline;
+}
+
+int
+cubby_receive_region(cubby_mailbox *mailbox, const struct cubby_filter *filter,
+		     int64_t deadline, cubby_region **ret,
+		     struct cubby_envelope *ret_envelope)
+{
+	struct wish wish = { .kind = WISH_HOLD, .region = true };
+	struct cubby_region *region;
+	int i, r;
+
+	r = handle_check(mailbox, CUBBY_RECEIVE);
+	if (r < 0)
+		return r;
+	if (!ret || (ret_envelope && ret_envelope->struct_size < sizeof(size_t)))
+		return -EINVAL;
+	r = message_read_filter(filter, &wish);
+	for (i = 0; r == 0; i++) {
+		r = receive_one(mailbox, &wish, deadline, &region);
+		if (r == 0 && i >= DISCARDS && has_passed(deadline))
+			r = deadline == CUBBY_NOW ? -EAGAIN : -ETIMEDOUT;
+	}
+	if (r < 0)
+		return r;
+	region->message = wish.held;
+	region->end = end;
+	list_region(mailbox, region);
+	describe(&wish, region, ret_envelope);
+	*ret = region;
+	return 0;
+}
