@@ -45,6 +45,8 @@
  *	-ECHILD		the handle was opened before fork(); open your own
  *	-EEXIST		the mailbox exists (CUBBY_EXCLUSIVE), or exists with
  *			other attributes
+ *	-EFBIG		larger than a region may become, or than the process may
+ *			make a file (RLIMIT_FSIZE)
  *	-EINPROGRESS	synchronous: the wait has ended (the deadline has passed,
  *			a signal came, or the inbox's process has gone), and the
  *			message is still queued and will be delivered
@@ -55,8 +57,6 @@
  *			than the buffer (then ret_size tells the size, and the
  *			message stays)
  *	-ENAMETOOLONG	the name is longer than 200 bytes
- *	-EFBIG		larger than a region may become, or than the process may
- *			make a file (RLIMIT_FSIZE)
  *	-ENOENT		no such mailbox or region
  *	-ENOMSG		the next message carries no region; it stays
  *	-ENOSPC		the memory (of /dev/shm, or of the mailbox's own limit)
@@ -631,9 +631,10 @@ cubby_region_inspect(const char *name, struct cubby_region_info *ret);
  * another user has made may be received, and not sent on: its file is that
  * user's, who alone can let others in.
  *
- * Errors: those of cubby_send_full(), -EACCES (another user's), -EINVAL (it has
- * a name), -EMSGSIZE (the mailbox's messages are of another size than 32 bytes,
- * or may not be so large), -EXDEV (the mailbox lies in another file system).
+ * Errors: -EACCES (another user's) -EAGAIN -EBADF -EBADMSG -ECHILD -EINTR
+ * -EINVAL (it has a name) -EMSGSIZE (the mailbox's messages are of another size
+ * than 32 bytes, or may not be so large) -ENOMEM -ENOSPC -EOPNOTSUPP -ETIMEDOUT
+ * -EXDEV (the mailbox lies in another file system).
  */
 CUBBY_PUBLIC int
 cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,
@@ -650,8 +651,8 @@ cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,
  * leave a message that carries a region: -EOPNOTSUPP. A region of another user
  * may be written by that user even now: copy what you check.
  *
- * Errors: those of cubby_hold(), -ENOMSG, and those of cubby_region_open() for
- * what the process has run out of; then the message goes back.
+ * Errors: those of cubby_hold(), -ENOMSG, and the kernel's for what the process
+ * has run out of; then the message goes back.
  */
 CUBBY_PUBLIC int
 cubby_receive_region(cubby_mailbox *mailbox, const struct cubby_filter *filter,

@@ -48,7 +48,7 @@ static const struct words table[] = {
 	{ ENOTRECOVERABLE, "the mutex's owner died, and what it guards was not "
 			   "put in order" },
 	{ EOPNOTSUPP, "the mailbox's order, or the file system, cannot do "
-		      "that" },
+		      "that; or the next message carries a region" },
 	{ EOVERFLOW, "the semaphore's count is as large as it can be" },
 	{ EOWNERDEAD, "locked, but the mutex's last owner died with it: what it "
 		      "guards is to be put in order" },

@@ -239,12 +239,12 @@ describe(const struct wish *wish, const struct cubby_region *region,
 	envelope_write(ret, &full);
 }
 
-/* What a message cannot be blamed for: it goes back. */
+/* What the message is to blame for; with anything else it goes back. */
 static bool
-is_our_own_trouble(int r)
+makes_no_sense(int r)
 {
-	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EUSERS ||
-	       r == -ENOLCK;
+	return r == -ENOENT || r == -EACCES || r == -EBADMSG || r == -EPROTO ||
+	       r == -EUSERS;
 }
 
 /* From a message in hand to the region; 0: the message does not count. */
@@ -259,7 +259,7 @@ open_region(struct cubby_mailbox *mailbox, const struct wish *wish,
 		return 0;
 	memcpy(&ticket, wish->held->data, sizeof(ticket));
 	r = region_open_ticket(lanes, &ticket, wish->uid, ret);
-	if (is_our_own_trouble(r))
+	if (r < 0 && !makes_no_sense(r))
 		return r;
 	if (r == 0 && region_settle(*ret))
 		return 1;

@@ -161,8 +161,8 @@ open_link(int lanes, const char *name, struct stat *ret_stat)
 	fd = openat(lanes, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK |
 		    O_NOCTTY);
 	if (fd < 0)
-		return errno == EACCES || errno == ENOENT || errno == EMFILE ||
-		       errno == ENFILE || errno == ENOMEM ? -errno : -EBADMSG;
+		return errno == ELOOP || errno == ENXIO || errno == EISDIR ||
+		       errno == EAGAIN || errno == ENOTDIR ? -EBADMSG : -errno;
 	if (fstat(fd, ret_stat) < 0)
 		r = -errno;
 	else if (!S_ISREG(ret_stat->st_mode))

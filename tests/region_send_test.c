@@ -7,9 +7,14 @@
 #include "support/support.h"
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
-#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 #define SIZE 100000
@@ -71,6 +76,39 @@ count_links(void)
 	expect_int(fscanf(found, "%d", &count), 1);
 	pclose(found);
 	return count;
+}
+
+#define OWNER 61001
+#define MEMBER 61002
+#define STRANGER 61004
+#define GROUP 62000
+
+#define as_user(child, uid) \
+	in_child(child) \
+		if (become_user(uid))
+
+static bool
+become_user(uid_t uid)
+{
+	become(uid, uid, uid == STRANGER ? 0 : GROUP);
+	return true;
+}
+
+/* From here on that call of this process fails so. */
+static void
+forbid(uint32_t call, uint32_t error)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { COUNT_OF(filter), filter };
+
+	expect_system(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	expect_system(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
 }
 
 /* From hand to hand --------------------------------------------------------- */
@@ -619,6 +657,89 @@ a_message_that_lies_is_passed_over(void)
 	cubby_close(mailbox);
 }
 
+/* Of a receiver that has no descriptor left. */
+static void
+what_cannot_be_opened_now_goes_back(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	struct rlimit limit = { 0, 0 }, before;
+	cubby_region *region = NULL;
+	uint32_t deliveries = 1;
+	int result;
+
+	send_region(mailbox, 1);
+	/* The lane is known, and the first message of it no trouble. */
+	cubby_region_close(receive_region(mailbox, 1, 1));
+	send_region(mailbox, 2);
+	expect_system(getrlimit(RLIMIT_NOFILE, &before));
+	limit.rlim_max = before.rlim_max;
+	for (limit.rlim_cur = 0; limit.rlim_cur < 100; limit.rlim_cur++) {
+		expect_system(setrlimit(RLIMIT_NOFILE, &limit));
+		result = cubby_receive_region(mailbox, NULL, CUBBY_NOW,
+					      &region, NULL);
+		if (result == 0)
+			break;
+		expect_result(result, -EMFILE);
+		deliveries++;
+	}
+	expect_system(setrlimit(RLIMIT_NOFILE, &before));
+	expect(deliveries > 3);
+	expect(pattern_holds(cubby_region_data(region), SIZE, 2));
+	expect_ok(cubby_send_region(mailbox, region, NULL, soon()));
+	cubby_region_close(receive_region(mailbox, 2, 1));
+	cubby_close(mailbox);
+}
+
+static void
+a_mailbox_of_another_file_system_takes_none(void)
+{
+	char path[PATH_MAX];
+	cubby_mailbox *mailbox;
+	cubby_region *region;
+
+	need_root();
+	mount_small_root(1 << 20);
+	snprintf(path, sizeof(path), "%s/cubby-0", test_root());
+	expect_system(mkdir(path, 0700));
+	expect_system(mount("small", path, "tmpfs", 0, "size=1m,mode=0700"));
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	region = make_region(1);
+	expect_result(cubby_send_region(mailbox, region, NULL, soon()), -EXDEV);
+	expect(pattern_holds(cubby_region_data(region), SIZE, 1));
+	expect_empty(mailbox);
+	cubby_region_close(region);
+	cubby_close(mailbox);
+	expect_ok(cubby_unlink("m"));
+	expect_system(umount(path));
+}
+
+static void
+what_cannot_be_shared_is_not_sent(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct child child;
+
+	need_root();
+	share_root();
+	options.mode = 0622;
+	cubby_close(open_mailbox("/m", CUBBY_CREATE, &options));
+	as_user(&child, STRANGER) {
+		cubby_mailbox *mailbox = open_mailbox("/m", CUBBY_SEND, NULL);
+		cubby_region *region = make_region(1);
+
+		/* Without access control lists, root could not be let in. */
+		forbid(SYS_fsetxattr, EOPNOTSUPP);
+		expect_result(cubby_send_region(mailbox, region, NULL, soon()),
+			      -EOPNOTSUPP);
+		expect(pattern_holds(cubby_region_data(region), SIZE, 1));
+		cubby_region_close(region);
+		cubby_close(mailbox);
+	}
+	child_finish(&child);
+	expect_int(count_links(), 0);
+	expect_int(inspect("/m").waiting, 0);
+}
+
 /* Threads ------------------------------------------------------------------------- */
 
 static cubby_mailbox *shared;
@@ -667,22 +788,6 @@ threads_share_a_mailbox(void)
 }
 
 /* Users ---------------------------------------------------------------------------- */
-
-#define OWNER 61001
-#define MEMBER 61002
-#define STRANGER 61004
-#define GROUP 62000
-
-#define as_user(child, uid) \
-	in_child(child) \
-		if (become_user(uid))
-
-static bool
-become_user(uid_t uid)
-{
-	become(uid, uid, uid == STRANGER ? 0 : GROUP);
-	return true;
-}
 
 static void
 users_pass_it(mode_t mode, uid_t from, uid_t to, uid_t outsider)
@@ -836,6 +941,9 @@ static const struct test tests[] = {
 	TEST(what_makes_no_sense_is_refused),
 	TEST(a_handle_inherited_by_a_child_harms_nobody),
 	TEST(a_message_that_lies_is_passed_over),
+	TEST(what_cannot_be_opened_now_goes_back),
+	TEST(a_mailbox_of_another_file_system_takes_none),
+	TEST(what_cannot_be_shared_is_not_sent),
 	TEST(threads_share_a_mailbox),
 	TEST(a_region_goes_from_user_to_user),
 	TEST(a_foreign_regions_memory_is_given_back),
