@@ -633,8 +633,8 @@ cubby_region_inspect(const char *name, struct cubby_region_info *ret);
  *
  * Errors: -EACCES (another user's) -EAGAIN -EBADF -EBADMSG -ECHILD -EINTR
  * -EINVAL (it has a name) -EMSGSIZE (the mailbox's messages are of another size
- * than 32 bytes, or may not be so large) -ENOMEM -ENOSPC -EOPNOTSUPP -ETIMEDOUT
- * -EXDEV (the mailbox lies in another file system).
+ * than 32 bytes, or may not be so large) -ENOMEM -ENOSPC -EOPNOTSUPP -EPIPE
+ * -ETIMEDOUT -EXDEV (the mailbox lies in another file system).
  */
 CUBBY_PUBLIC int
 cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,

@@ -213,14 +213,19 @@ try_locked(struct queue *queue, struct receive *receive, struct wakes *wakes)
 			return NEED_ANSWER;
 		slot = queue_slot(&queue->map, receive->slot);
 		describe(slot, receive->word, wish);
-		if (wish->kind == WISH_PEEK && wish->taken.size <= wish->size)
+		r = wish_suits(wish, wish->taken.type);
+		if (r == 0 && wish->kind == WISH_PEEK &&
+		    wish->taken.size <= wish->size)
 			return peek(queue, receive, wakes);
-		if (wish->kind != WISH_HOLD && wish->taken.size > wish->size) {
+		if (r == 0 && wish->kind != WISH_HOLD &&
+		    wish->taken.size > wish->size)
+			r = -EMSGSIZE;
+		if (unlikely(r < 0)) {
 			if (!waiters_ring(&queue->map,
 					  &queue->map.file->receiving,
 					  receive->slot, wakes))
 				queue_nonsense(queue);
-			return -EMSGSIZE;
+			return r;
 		}
 		r = take(queue, receive, wakes);
 	} while (r == -EAGAIN);

@@ -75,6 +75,7 @@ sweep_view(const struct place *place, struct sweep *sweep)
 	if (r < 0)
 		return r;
 	sweep->view = &view;
+	sweep->swept.bytes += region_sweep_links(view.lanes_directory);
 	if (view.attributes.order != CUBBY_ORDER_SENDER) {
 		r = sweep_queue(sweep);
 		directory_close(&view);
@@ -84,7 +85,6 @@ sweep_view(const struct place *place, struct sweep *sweep)
 	if (sweep->swept.messages)
 		doorbell_ring(&view);
 	sweep_lanes(sweep);
-	sweep->swept.bytes += region_sweep_links(view.lanes_directory);
 	directory_close(&view);
 	return 0;
 }

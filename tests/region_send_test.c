@@ -301,6 +301,138 @@ a_mailbox_that_ends_takes_its_regions_along(void)
 	expect_int(root_bytes_free(), before);
 }
 
+/* The other orders ------------------------------------------------------------- */
+
+static void
+a_queue_carries_regions(enum cubby_order order)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
+	struct cubby_filter filter = CUBBY_FILTER_INIT;
+	cubby_mailbox *mailbox, *other;
+	cubby_message *message;
+	cubby_region *region;
+	char buffer[64];
+
+	options.order = order;
+	options.capacity = 3;
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+	envelope.type = 5;
+	expect_ok(cubby_send_region(mailbox, make_region(1), &envelope,
+				    soon()));
+	send_text(mailbox, "text");
+	send_region(mailbox, 2);
+	region = make_region(3);
+	expect_result(cubby_send_region(mailbox, region, NULL, CUBBY_NOW),
+		      -EAGAIN);
+	expect_result(cubby_receive(mailbox, buffer, sizeof(buffer), NULL),
+		      -EOPNOTSUPP);
+	expect_result(cubby_hold(mailbox, NULL, soon(), &message),
+		      -EOPNOTSUPP);
+	expect_result(cubby_receive_full(mailbox, NULL, CUBBY_PEEK, CUBBY_NOW,
+					 buffer, sizeof(buffer), NULL, NULL),
+		      -EOPNOTSUPP);
+	/* By its type, which is what its sender said. */
+	filter.matching = CUBBY_MATCH_NOT_TYPE;
+	filter.type = 5;
+	expect_ok(cubby_receive_full(mailbox, &filter, 0, soon(), buffer,
+				     sizeof(buffer), NULL, NULL));
+	expect_ok(cubby_send_region(mailbox, region, NULL, CUBBY_NOW));
+	filter.matching = CUBBY_MATCH_TYPE;
+	expect_ok(cubby_receive_region(mailbox, &filter, soon(), &region,
+				       &envelope));
+	expect_int(envelope.type, 5);
+	expect(pattern_holds(cubby_region_data(region), SIZE, 1));
+	expect_ok(cubby_send_region(mailbox, region, NULL, soon()));
+	cubby_region_close(receive_region(mailbox, 2, 1));
+	send_text(mailbox, "x");
+	other = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	receive_region(other, 3, 1);
+	cubby_close(other);
+	cubby_region_close(receive_region(mailbox, 3, 2));
+	cubby_region_close(receive_region(mailbox, 1, 1));
+	expect_result(cubby_receive_region(mailbox, NULL, CUBBY_NOW, &region,
+					   NULL), -ENOMSG);
+	expect_text(mailbox, "x");
+	expect_int(count_links(), 0);
+	cubby_close(mailbox);
+	expect_ok(cubby_unlink("m"));
+}
+
+static void
+other_orders_carry_regions_too(void)
+{
+	a_queue_carries_regions(CUBBY_ORDER_ARRIVAL);
+	a_queue_carries_regions(CUBBY_ORDER_PRIORITY);
+}
+
+static void
+a_region_is_handed_over_when_both_meet(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_region *region = make_region(1);
+	cubby_mailbox *mailbox;
+	struct child child;
+
+	options.order = CUBBY_ORDER_ARRIVAL;
+	options.buffering = CUBBY_RENDEZVOUS;
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+	for (int i = 0; i < 3; i++) {
+		expect_result(cubby_send_region(mailbox, region, NULL,
+						CUBBY_NOW), -EAGAIN);
+		expect_result(cubby_send_region(mailbox, region, NULL,
+						cubby_deadline_after(1000000)),
+			      -ETIMEDOUT);
+		/* Where it can be linked from, for the next time. */
+		expect_int(count_links(), 1);
+	}
+	expect_no_region(mailbox);
+	in_child(&child) {
+		cubby_mailbox *mine = open_mailbox("m", CUBBY_RECEIVE, NULL);
+
+		cubby_region_close(receive_region(mine, 1, 1));
+		cubby_close(mine);
+	}
+	expect_ok(cubby_send_region(mailbox, region, NULL, soon()));
+	child_finish(&child);
+	expect_int(count_links(), 0);
+	region = make_region(1);
+	expect_result(cubby_send_region(mailbox, region, NULL, CUBBY_NOW),
+		      -EAGAIN);
+	cubby_region_close(region);
+	expect_int(count_links(), 0);
+	cubby_close(mailbox);
+}
+
+/* One that could not be sent is killed: nothing is left that a sweep leaves. */
+static void
+what_was_not_sent_goes_with_its_owner(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct gate tried = gate_make(), never = gate_make();
+	cubby_mailbox *mailbox;
+	struct child child;
+
+	options.order = CUBBY_ORDER_ARRIVAL;
+	options.buffering = CUBBY_RENDEZVOUS;
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+	in_child(&child) {
+		cubby_mailbox *mine = open_mailbox("m", CUBBY_SEND, NULL);
+
+		expect_result(cubby_send_region(mine, make_region(1), NULL,
+						CUBBY_NOW), -EAGAIN);
+		gate_open(&tried);
+		gate_wait(&never);
+	}
+	gate_wait(&tried);
+	expect_ok(cubby_sweep("m", NULL));
+	expect_int(count_links(), 1);
+	child_kill(&child);
+	expect_ok(cubby_sweep("m", NULL));
+	expect_int(count_links(), 0);
+	cubby_close(mailbox);
+}
+
 /* Whoever dies ----------------------------------------------------------------- */
 
 static void
@@ -930,6 +1062,9 @@ static const struct test tests[] = {
 	TEST(messages_and_regions_keep_their_order),
 	TEST(what_went_back_is_for_those_who_want_it),
 	TEST(a_mailbox_that_ends_takes_its_regions_along),
+	TEST(other_orders_carry_regions_too),
+	TEST(a_region_is_handed_over_when_both_meet),
+	TEST(what_was_not_sent_goes_with_its_owner),
 	TEST(the_sender_may_die_when_it_has_sent),
 	TEST(a_killed_receivers_region_goes_back),
 	TEST(a_killed_owner_that_has_sent_it_on_leaves_it_there),
