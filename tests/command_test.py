@@ -359,20 +359,40 @@ class Create(CommandTest):
         self.refuse(ERROR, "send", "jobs", "x")
         self.assert_waiting("")
 
-    def test_an_order_that_is_not_there_is_told_of(self):
-        for options in ("--order priority", "--order arrival", "--capacity 0"):
-            result = self.cubby("create", *options.split(), "jobs")
-            if result.code == DONE:
-                self.assertNotEqual(self.info()["order"], "sender")
-                self.do("rm", "jobs")
-            else:
-                self.assertEqual(result.code, ERROR)
-                self.assertRegex(
-                    result.err,
-                    "cubby: version .* has no --order (arrival|priority) yet, "
-                    "so jobs was not made\n$",
+    def test_orders_and_bufferings(self):
+        for options, order, buffering in (
+            ("", "sender", "limited"),
+            ("--order sender", "sender", "limited"),
+            ("--order arrival", "arrival", "limited"),
+            ("-o priority -c 5", "priority", "limited"),
+            ("--unlimited", "sender", "unlimited"),
+            ("-u -o arrival", "arrival", "unlimited"),
+            ("-o priority --unlimited", "priority", "unlimited"),
+            ("-o arrival --capacity 0", "arrival", "rendezvous"),
+            ("-o priority --capacity 0", "priority", "rendezvous"),
+        ):
+            with self.subTest(options=options):
+                self.do("create", *options.split(), "jobs")
+                info = self.info()
+                self.assertEqual(
+                    (info["order"], info["buffering"]), (order, buffering)
                 )
-                self.refuse(NO_MAILBOX, "info", "jobs")
+                row = self.do("ls", "jobs").lines()[0].split("\t")
+                self.assertEqual(row[9], order)
+                self.do("rm", "jobs")
+
+    def test_capacity_zero_is_arrival_and_says_so(self):
+        result = self.cubby("create", "--capacity", "0", "jobs")
+        self.assertEqual(result.code, DONE)
+        self.assertEqual(
+            result.err,
+            "cubby: --capacity 0 takes --order arrival, so that is the order\n",
+        )
+        info = self.info()
+        self.assertEqual(
+            (info["order"], info["buffering"], info["capacity"]),
+            ("arrival", "rendezvous", 0),
+        )
 
     def test_send_and_receive_make_one_only_if_told(self):
         self.do("send", "--create", "jobs", "hi")
@@ -858,6 +878,217 @@ class Inbox(CommandTest):
         self.assertEqual(self.do(*words).out, b"hi\n")
         err = self.refuse(ERROR, *words)
         self.assertIn("sender boss has gone, and nothing of its is left", err)
+
+
+class Orders(CommandTest):
+    def test_arrival_has_one_capacity_for_all(self):
+        self.do(*"create --order arrival --capacity 3 jobs".split())
+        process = self.start("send", "jobs", stdin=subprocess.PIPE)
+        process.stdin.write(b"1\n2\n")
+        process.stdin.flush()
+        self.wait_until(lambda: self.info()["waiting"] == 2)
+        self.do("send", "jobs", "3")
+        self.assertEqual(
+            self.refuse(NOTHING, "send", "--try", "jobs", "4"),
+            "cubby: jobs is full: 3 of 3 messages wait, nobody receives\n",
+        )
+        err = self.refuse(LATE, "send", "-t", "10ms", "jobs", "4")
+        self.assertIn("still full after 10ms: 3 of 3 messages wait", err)
+        process.stdin.close()
+        self.assertEqual(process.wait(DEADLINE), DONE)
+        self.assert_numbers(1, 3)
+
+    def test_arrival_is_one_order_of_all_senders(self):
+        self.do("create", "--order", "arrival", "jobs")
+        for i in range(1, 21):
+            self.do("send", "--as", "sender%d" % (i % 3), "jobs", str(i))
+        self.assert_numbers(1, 20)
+
+    def test_the_highest_priority_first_then_the_oldest(self):
+        self.do("create", "--order", "priority", "jobs")
+        for priority in (0, 7, 32767, 7, 1):
+            words = ["--priority", str(priority)] if priority else []
+            self.do("send", *words, "jobs", "of %d" % priority)
+        lines = self.do("receive", "--all", "--json", "jobs").lines()
+        told = [json.loads(line) for line in lines]
+        self.assertEqual(
+            [(m["priority"], m["sequence"]) for m in told],
+            [(32767, 3), (7, 2), (7, 4), (1, 5), (0, 1)],
+        )
+
+    def test_arrival_has_no_priorities(self):
+        self.do("create", "--order", "arrival", "jobs")
+        err = self.refuse(ERROR, "send", "-p", "1", "jobs", "hi")
+        self.assertIn("jobs has no priorities; make it with --order", err)
+
+    def test_by_type(self):
+        for order in ("arrival", "priority"):
+            self.do("create", "--order", order, "jobs")
+            self.do("send", "jobs", "none")
+            for number in (5, 3, 5, 2):
+                self.do("send", "--type", str(number), "jobs", "%d" % number)
+            for words, wanted in (
+                ("peek --type 5", "5"),
+                ("receive --type 5", "5"),
+                ("receive --type-up-to 4", "2"),
+                ("peek --not-type 5", "none"),
+                ("receive --not-type 5", "none"),
+                ("receive --type-up-to 4", "3"),
+                ("receive --type 5", "5"),
+            ):
+                verb, *options = words.split()
+                out = self.do(verb, *options, "jobs").lines()
+                self.assertEqual(out, [wanted], words)
+            self.do("rm", "jobs")
+
+    def test_of_a_type_that_there_is_not(self):
+        self.do("create", "--order", "arrival", "jobs")
+        self.do("send", "--type", "4", "jobs", "four")
+        for option, said in (
+            ("--type=3", "jobs is empty of messages of type 3"),
+            ("--type-up-to=3", "jobs is empty of messages of a type up to 3"),
+            ("--not-type=4", "empty of messages of another type than 4"),
+        ):
+            for verb in ("receive", "peek"):
+                err = self.refuse(NOTHING, verb, "--try", option, "jobs")
+                self.assertIn(said, err)
+        process = self.start("receive", "--type", "3", "jobs")
+        self.wait_for_receiver()
+        self.do("send", "--type", "3", "jobs", "three")
+        self.assertEqual(self.finish(process).out, b"three\n")
+        self.assertEqual(self.do("receive", "jobs").out, b"four\n")
+
+    def test_from_a_named_sender(self):
+        self.do("create", "--order", "arrival", "jobs")
+        self.do("send", "jobs", "unnamed")
+        self.do("send", "--as", "worker", "jobs", "named")
+        words = ["receive", "--json", "--from", "worker", "jobs"]
+        message = json.loads(self.do(*words).out)
+        self.assertEqual(
+            (message["data"], message["sender_name"]), ("named", "worker")
+        )
+        self.refuse(NOTHING, "receive", "--try", "--from", "worker", "jobs")
+        self.assertEqual(self.do("receive", "jobs").out, b"unnamed\n")
+
+    def test_sync_is_withdrawn(self):
+        self.do("create", "--order", "priority", "jobs")
+        err = self.refuse(LATE, "send", "--sync", "-t", "50ms", "jobs", "hi")
+        self.assertEqual(
+            err,
+            "cubby: jobs: nobody has received the message within 50ms; it was "
+            "withdrawn\n",
+        )
+        self.assertEqual(self.info()["waiting"], 0)
+        process = self.start("send", "--sync", "jobs", "hi")
+        self.wait_until(lambda: self.info()["waiting"] == 1)
+        self.assertIsNone(process.poll())
+        self.assertEqual(self.do("receive", "jobs").out, b"hi\n")
+        self.assertEqual(self.finish(process).code, DONE)
+
+    def test_follow_into_head_loses_nothing(self):
+        self.do("create", "--order", "arrival", "jobs")
+        self.send_numbers(1, 20)
+        result = self.shell('"$CUBBY" receive --follow jobs | head -3')
+        self.assertEqual(result.lines(), ["1", "2", "3"])
+        self.assert_numbers(4, 20)
+
+    def test_a_killed_one_gives_back_what_it_holds(self):
+        self.do("create", "--order", "arrival", "jobs")
+        self.send_numbers(1, 3)
+        process = self.start("receive", "--follow", "jobs")
+        self.wait_until(lambda: self.info()["held"] > 0)
+        process.kill()
+        process.wait(DEADLINE)
+        lines = self.do("receive", "--all", "--json", "jobs").lines()
+        told = [json.loads(line) for line in lines]
+        self.assertEqual([m["data"] for m in told], list("123"))
+        self.assertEqual(told[0]["deliveries"], 2)
+
+    def test_info_for_people(self):
+        self.do(*"create --order priority --capacity 5 jobs".split())
+        self.do("send", "jobs", "hi")
+        words = " ".join(self.on_terminal("info", "jobs").split())
+        self.assertIn("order priority", words)
+        self.assertIn("capacity 5 messages, of all senders together", words)
+        self.assertIn("waiting 1 message held", words)
+
+
+class Rendezvous(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.do(*"create --order arrival --capacity 0 jobs".split())
+
+    def test_sender_and_receiver_meet(self):
+        process = self.start("send", "jobs", "hi")
+        self.wait_until(lambda: self.info()["waiting"] == 1)
+        self.assertIsNone(process.poll())
+        self.assertEqual(self.do("receive", "jobs").out, b"hi\n")
+        self.assertEqual(self.finish(process).code, DONE)
+
+    def test_receiver_comes_first(self):
+        process = self.start("receive", "jobs")
+        self.wait_for_receiver()
+        self.do("send", "jobs", "hi")
+        self.assertEqual(self.finish(process).out, b"hi\n")
+
+    def test_try_takes_a_partner_that_waits(self):
+        err = self.refuse(NOTHING, "send", "--try", "jobs", "hi")
+        self.assertEqual(err, "cubby: jobs: nobody waits for a message\n")
+        self.assertEqual(
+            self.refuse(NOTHING, "receive", "--try", "jobs"),
+            "cubby: jobs is empty\n",
+        )
+        process = self.start("receive", "jobs")
+        self.wait_until(
+            lambda: self.cubby("send", "--try", "jobs", "hi").code == DONE
+        )
+        self.assertEqual(self.finish(process).out, b"hi\n")
+
+    def test_timeout_withdraws_the_offer(self):
+        for options in ([], ["--sync"]):
+            err = self.refuse(
+                LATE, "send", *options, "-t", "50ms", "jobs", "hi"
+            )
+            self.assertIn("within 50ms; it was withdrawn", err)
+        self.refuse(NOTHING, "receive", "--try", "jobs")
+
+    def test_a_killed_sender_takes_its_offer_with_it(self):
+        process = self.start("send", "jobs", "hi")
+        self.wait_until(lambda: self.info()["waiting"] == 1)
+        process.kill()
+        process.wait(DEADLINE)
+        self.refuse(LATE, "receive", "--timeout", "50ms", "jobs")
+
+    def test_peek_sees_an_offer_and_lets_it_stay(self):
+        process = self.start("send", "jobs", "hi")
+        self.assertEqual(self.do("peek", "jobs").out, b"hi\n")
+        self.assertIsNone(process.poll())
+        self.assertEqual(self.do("receive", "jobs").out, b"hi\n")
+        self.assertEqual(self.finish(process).code, DONE)
+
+    def test_lines_go_over_one_at_a_time(self):
+        result = self.shell(
+            'seq 100 | "$CUBBY" send jobs & '
+            '"$CUBBY" receive --count 100 jobs | cat; wait $!'
+        )
+        self.assertEqual((result.code, result.err), (DONE, ""))
+        self.assertEqual(result.lines(), [str(i) for i in range(1, 101)])
+
+    def test_follow_into_head_loses_nothing(self):
+        process = self.start("send", "jobs", stdin=subprocess.PIPE)
+        process.stdin.write(b"1\n2\n3\n")
+        process.stdin.close()
+        result = self.shell('"$CUBBY" receive --follow jobs | head -1')
+        self.assertEqual(result.lines(), ["1"])
+        out = self.do("receive", "--count", "2", "jobs").lines()
+        self.assertEqual(out, ["2", "3"])
+        self.assertEqual(process.wait(DEADLINE), DONE)
+
+    def test_info_for_people(self):
+        words = " ".join(self.on_terminal("info", "jobs").split())
+        self.assertIn("none: sender and receiver meet (rendezvous)", words)
+        row = self.do("ls").lines()[0].split("\t")
+        self.assertEqual((row[2], row[9]), ("0", "arrival"))
 
 
 class Unlimited(CommandTest):

@@ -96,18 +96,8 @@ read_options(const struct arguments *arguments, struct cubby_options *options)
 	return code ? code : check_mode(arguments, options);
 }
 
-/* NULL for the default. */
-static const char *
-order_of(const struct cubby_options *options)
-{
-	if (options->order == CUBBY_ORDER_SENDER)
-		return NULL;
-	return options->order == CUBBY_ORDER_ARRIVAL ? "arrival" : "priority";
-}
-
 static int
-complain_of_create(const struct arguments *arguments, const char *order,
-		   int error)
+complain_of_create(const struct arguments *arguments, int error)
 {
 	const char *name = arguments->words[0];
 
@@ -116,9 +106,6 @@ complain_of_create(const struct arguments *arguments, const char *order,
 	else if (error == -EEXIST)
 		complain("%s exists, with other attributes; see: cubby info %s",
 			 name, name);
-	else if (error == -EOPNOTSUPP && order)
-		complain("version %s has no --order %s yet, so %s was not made",
-			 cubby_version(), order, name);
 	else if (error == -EOPNOTSUPP)
 		complain("cannot make %s so: %s (this is version %s)", name,
 			 cubby_strerror(error), cubby_version());
@@ -162,7 +149,7 @@ run_create(const struct arguments *arguments)
 		flags |= CUBBY_EXCLUSIVE;
 	error = cubby_open(arguments->words[0], flags, &options, &mailbox);
 	if (error < 0)
-		return complain_of_create(arguments, order_of(&options), error);
+		return complain_of_create(arguments, error);
 	if (given(arguments, OPTION_TEMPORARY))
 		code = stay();
 	cubby_close(mailbox);

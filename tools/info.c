@@ -299,7 +299,10 @@ print_memory_limit(const struct cubby_info *info)
 
 	size_text(size, info->memory_limit);
 	size_text(cell, info->cell_size);
-	if (info->buffering == CUBBY_UNLIMITED)
+	if (info->order != CUBBY_ORDER_SENDER)
+		line("memory limit", "%s of large messages, all together",
+		     size);
+	else if (info->buffering == CUBBY_UNLIMITED)
 		line("memory limit",
 		     "%s of cells for each sender, and as much of larger "
 		     "messages; cells of %s bytes",
@@ -342,12 +345,14 @@ number_text(char text[COUNT_TEXT], uint64_t number)
 static void
 print_state(const struct cubby_info *info)
 {
+	bool lanes = info->order == CUBBY_ORDER_SENDER;
 	char one[COUNT_TEXT], two[COUNT_TEXT], three[COUNT_TEXT];
 	char size[SIZE_TEXT];
 
-	line("waiting", "%s, at most %s from one sender",
-	     count_text(one, info->waiting, "message"),
-	     number_text(two, info->fullest));
+	line("waiting", "%s%s%s%s", count_text(one, info->waiting, "message"),
+	     lanes ? ", at most " : "",
+	     lanes ? number_text(two, info->fullest) : "",
+	     lanes ? " from one sender" : "");
 	line("held", "%s, and %s given back",
 	     count_text(one, info->held, "message"),
 	     number_text(two, info->returned));
@@ -357,8 +362,9 @@ print_state(const struct cubby_info *info)
 	     count_text(one, info->senders, "sender"),
 	     count_text(two, info->receivers, "receiver"),
 	     number_text(three, info->sleeping));
-	line("lanes", "%s: the most senders there were at once",
-	     number_text(one, info->lanes));
+	if (lanes)
+		line("lanes", "%s: the most senders there were at once",
+		     number_text(one, info->lanes));
 	size_text(size, info->memory);
 	line("memory", "%s in use", size);
 	if (info->broken)
