@@ -25,6 +25,7 @@ import unittest
 
 COMMAND = os.path.abspath(sys.argv.pop(1))
 HERE = os.path.dirname(os.path.abspath(__file__))
+LIBRARY = os.path.join(os.path.dirname(COMMAND), "..", "libcubby.so")
 MANUAL = os.path.join(HERE, "..", "man", "cubby.1.scd")
 DEADLINE = 120  # seconds: what hangs, fails; a busy machine does not
 
@@ -1603,6 +1604,30 @@ class Remove(CommandTest):
 
 
 class Region(CommandTest):
+    @unittest.skipUnless(os.path.exists(LIBRARY), "no shared library")
+    def test_one_in_a_message_is_left_to_programs(self):
+        self.do("create", "jobs")
+        script = (
+            "import ctypes, sys\n"
+            "cubby = ctypes.CDLL(sys.argv[1])\n"
+            "jobs, region = ctypes.c_void_p(), ctypes.c_void_p()\n"
+            "forever = ctypes.c_int64(2**63 - 1)\n"
+            "sys.exit(cubby.cubby_open(b'jobs', 1, None, ctypes.byref(jobs))\n"
+            "    or cubby.cubby_region_open(None, 4, None,\n"
+            "                               ctypes.byref(region))\n"
+            "    or cubby.cubby_send_region(jobs, region, None, forever))\n"
+        )
+        subprocess.run(
+            [sys.executable, "-c", script, LIBRARY],
+            env=self.environment,
+            timeout=DEADLINE,
+            check=True,
+        )
+        for verb in ("peek", "receive"):
+            err = self.refuse(ERROR, verb, "jobs")
+            self.assertIn("jobs carries a region", err)
+        self.assertEqual(self.info()["waiting"], 1)
+
     def rows(self, *names):
         lines = self.do("region", "ls", *names).lines()
         return [line.split("\t") for line in lines]

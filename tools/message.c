@@ -164,15 +164,22 @@ wanted_text(const struct arguments *arguments, char *text, size_t size)
 			 "");
 }
 
-/* The mailbox's order does not have what the filter asks for. */
+/* The mailbox's order does not have what the filter asks for; or, if that asks
+   for no types, the message is a region. */
 static int
 complain_of_order(const struct arguments *arguments)
 {
 	const char *mailbox = arguments->words[0];
 	struct cubby_info info = CUBBY_INFO_INIT;
+	struct cubby_filter filter = CUBBY_FILTER_INIT;
 
-	if (cubby_inspect(mailbox, &info) == 0 &&
-	    info.order == CUBBY_ORDER_SENDER)
+	read_types(arguments, &filter);
+	if (filter.matching == CUBBY_MATCH_ANY)
+		complain("the next message of %s carries a region, which "
+			 "cubby_receive_region() takes; it stays",
+			 mailbox);
+	else if (cubby_inspect(mailbox, &info) == 0 &&
+		 info.order == CUBBY_ORDER_SENDER)
 		complain("%s has the order sender, which is not received by "
 			 "type; make it with --order arrival or priority",
 			 mailbox);
