@@ -24,7 +24,7 @@ main(void)
 
 	check(cubby_open(CLERK, CUBBY_CREATE | CUBBY_RECEIVE, NULL, &clerk));
 	if (cubby_open(CLERK, CUBBY_RECEIVE, NULL, &other) == -EBUSY)
-		puts("an inbox is received from by one");
+		puts("only one may receive from an inbox");
 	options.sender = "ann";
 	check(cubby_open(CLERK, CUBBY_SEND, &options, &client));
 	check(cubby_send(client, "good morning", 13));
