@@ -47,7 +47,9 @@ enter(struct run *run, enum actor actor, int role, int flags)
 
 	progress("a survivor opens");
 	mailbox_options(&options);
-	must(cubby_open(MAILBOX, role | flags,
+	if (actor == BYSTANDER && operation_of(run)->effects & NAMED)
+		options.sender = BYSTANDER_NAME;
+	must(cubby_open(mailbox_name(operation_of(run)), role | flags,
 			flags & CUBBY_CREATE ? &options : NULL,
 			role & CUBBY_SEND ? &run->senders[actor] :
 					    &run->receivers[actor]),
@@ -69,15 +71,42 @@ leave(struct run *run, enum actor actor)
 	run->receivers[actor] = NULL;
 }
 
+/* Nobody but the victim may receive. */
+static bool
+is_victims(const struct run *run)
+{
+	return operation_of(run)->effects & INBOX &&
+	       operation_of(run)->roles & CUBBY_RECEIVE &&
+	       !run->receivers[BYSTANDER];
+}
+
+/* To the victim's inbox: what there is no room for is not sent, nor what it has
+   not come to receive yet, or does not any more. */
+static void
+send_to_victim(struct run *run, enum actor actor, size_t size)
+{
+	unsigned comes_or_goes = operation_of(run)->effects &
+				 (OPENS | LEAVES);
+	int result;
+
+	result = actor_send(run->stage, run->senders[actor], actor, size,
+			    CUBBY_NOW);
+	if (result != -EAGAIN && (result != -EPIPE || !comes_or_goes))
+		must(result, "a survivor's send to the victim");
+}
+
 static void
 send_one(struct run *run, enum actor actor, size_t size)
 {
 	int64_t since = now();
 
 	progress("a survivor sends");
-	must(actor_send(run->stage, run->senders[actor], actor, size,
-			since + PATIENCE),
-	     "a survivor's send");
+	if (is_victims(run))
+		send_to_victim(run, actor, size);
+	else
+		must(actor_send(run->stage, run->senders[actor], actor, size,
+				since + PATIENCE),
+		     "a survivor's send");
 	waited("send", since);
 }
 
@@ -188,8 +217,8 @@ ghost_sends(struct run *run)
 	int waiting = backlog(run->scenario->start, &through);
 	cubby_mailbox *mailbox, *receiver;
 
-	must(cubby_open(MAILBOX, CUBBY_SEND, NULL, &mailbox), "open");
-	must(cubby_open(MAILBOX, CUBBY_RECEIVE, NULL, &receiver), "open");
+	must(cubby_open(mailbox_name(operation_of(run)), CUBBY_SEND, NULL, &mailbox), "open");
+	must(cubby_open(mailbox_name(operation_of(run)), CUBBY_RECEIVE, NULL, &receiver), "open");
 	while (through-- > 0) {
 		must(actor_send(run->stage, mailbox, GHOST, size, CUBBY_NOW),
 		     "send");
@@ -207,7 +236,7 @@ ghost_holds(struct run *run)
 	cubby_mailbox *mailbox;
 	cubby_message *message;
 
-	must(cubby_open(MAILBOX, CUBBY_RECEIVE, NULL, &mailbox), "open");
+	must(cubby_open(mailbox_name(operation_of(run)), CUBBY_RECEIVE, NULL, &mailbox), "open");
 	must(actor_hold(run->stage, mailbox, GHOST, CUBBY_NOW, &message),
 	     "hold");
 }
@@ -217,7 +246,7 @@ sleeper_receives(struct run *run)
 {
 	cubby_mailbox *mailbox;
 
-	must(cubby_open(MAILBOX, CUBBY_RECEIVE, NULL, &mailbox), "open");
+	must(cubby_open(mailbox_name(operation_of(run)), CUBBY_RECEIVE, NULL, &mailbox), "open");
 	must(actor_take(run->stage, mailbox, SLEEPER, now() + PATIENCE),
 	     "the sleeper's receive");
 }
@@ -227,7 +256,7 @@ sleeper_sends(struct run *run)
 {
 	cubby_mailbox *mailbox;
 
-	must(cubby_open(MAILBOX, CUBBY_SEND, NULL, &mailbox), "open");
+	must(cubby_open(mailbox_name(operation_of(run)), CUBBY_SEND, NULL, &mailbox), "open");
 	for (int i = 0; i < CAPACITY + 1; i++)
 		must(actor_send(run->stage, mailbox, SLEEPER,
 				operation_of(run)->size, now() + PATIENCE),
@@ -350,7 +379,8 @@ static void
 enter_crowd(struct run *run)
 {
 	for (int i = 0; i < CROWD; i++) {
-		must(cubby_open(MAILBOX, CUBBY_SEND, NULL, &run->crowd_of[i]),
+		must(cubby_open(mailbox_name(operation_of(run)), CUBBY_SEND,
+				NULL, &run->crowd_of[i]),
 		     "open");
 		cast_count(run, 1);
 	}
@@ -362,12 +392,13 @@ furnish(struct run *run)
 {
 	enum scenery scenery = operation_of(run)->scenery;
 
-	enter(run, BYSTANDER, CUBBY_RECEIVE, 0);
+	if (!is_victims(run))
+		enter(run, BYSTANDER, CUBBY_RECEIVE, 0);
 	if (scenery == SETTLED_BYSTANDER)
 		settle_down(run);
 	if (scenery == CROWDED)
 		enter_crowd(run);
-	if (scenery != UNTOUCHED && scenery != CROWDED) {
+	if (scenery != UNTOUCHED && scenery != CROWDED && !is_victims(run)) {
 		send_one(run, BYSTANDER, SHORT);
 		take_one(run, BYSTANDER);
 	}
@@ -481,6 +512,10 @@ send_at_once(struct run *run, enum actor actor, size_t size)
 	int result;
 
 	progress("a survivor sends, without waiting");
+	if (is_victims(run)) {
+		send_to_victim(run, actor, size);
+		return;
+	}
 	result = actor_send(run->stage, run->senders[actor], actor, size,
 			    CUBBY_NOW);
 	if (result != -EAGAIN) {
@@ -497,17 +532,40 @@ enter_fresh(struct run *run)
 	bool gone = operation_of(run)->effects & (CREATES | UNLINKS);
 
 	enter(run, FRESH, CUBBY_SEND, gone ? CUBBY_CREATE : 0);
-	enter(run, FRESH, CUBBY_RECEIVE, 0);
+	if (!(operation_of(run)->effects & INBOX))
+		enter(run, FRESH, CUBBY_RECEIVE, 0);
+}
+
+void
+cast_succeed(struct run *run, bool sure)
+{
+	int64_t since = now();
+	int result;
+
+	if (!is_victims(run))
+		return;
+	progress("a survivor opens the victim's inbox");
+	result = cubby_open(mailbox_name(operation_of(run)), CUBBY_RECEIVE,
+			    NULL, &run->receivers[BYSTANDER]);
+	waited("open", since);
+	if (result != -EBUSY || sure)
+		must(result, "a survivor's open of the victim's inbox");
 }
 
 void
 cast_fresh(struct run *run)
 {
+	enum actor receives;
+
 	enter_fresh(run);
+	receives = run->receivers[FRESH] ? FRESH : BYSTANDER;
 	send_at_once(run, FRESH, LONG);
 	send_at_once(run, FRESH, SHORT);
+	if (is_victims(run))
+		return;
 	progress("a survivor holds");
-	must(actor_hold_release(run->stage, run->receivers[FRESH], FRESH,
+	must(actor_hold_release(run->stage,
+				run->receivers[receives], receives,
 				now() + PATIENCE),
 	     "a survivor's hold");
 }
@@ -531,8 +589,10 @@ cast_collect(struct run *run, int left)
 
 	if (operation_of(run)->effects & UNLINKS)
 		collect_anywhere(run, left, since);
-	while (account_waiting(&run->stage->account) > left) {
-		if (turn == FRESH && run->receivers[BYSTANDER])
+	while (account_waiting(&run->stage->account) > left &&
+	       !is_victims(run)) {
+		if (!run->receivers[FRESH] ||
+		    (turn == FRESH && run->receivers[BYSTANDER]))
 			turn = BYSTANDER;
 		else
 			turn = FRESH;
@@ -616,7 +676,7 @@ cast_check_memory(struct run *run)
 
 	progress("the memory is looked at");
 	must(cubby_sweep(NULL, NULL), "sweep");
-	result = cubby_inspect(MAILBOX, &info);
+	result = cubby_inspect(mailbox_name(operation_of(run)), &info);
 	if (result == -ENOENT && operation_of(run)->effects & UNLINKS)
 		return;
 	must(result, "inspect");
@@ -643,7 +703,7 @@ cast_leave(struct run *run)
 	for (int i = 0; i < CROWD; i++)
 		cubby_close(run->crowd_of[i]);
 	progress("all is removed");
-	result = cubby_unlink(MAILBOX);
+	result = cubby_unlink(mailbox_name(operation_of(run)));
 	if (result != -ENOENT || !(operation_of(run)->effects & UNLINKS))
 		must(result, "unlink");
 	must(cubby_sweep(NULL, NULL), "sweep");

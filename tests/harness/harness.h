@@ -39,6 +39,8 @@
 #define NANOSECONDS	INT64_C(1000000000)
 #define PATIENCE	(10 * NANOSECONDS)	/* longer is a hang */
 #define MAILBOX		"stage"
+#define INBOX_NAME	"@stage"
+#define BYSTANDER_NAME	"bystander"	/* as a sender */
 
 enum {
 	CAPACITY = 4,
@@ -227,7 +229,11 @@ enum effect {
 	UNLINKS = 1 << 6,	/* ... nor after */
 	OPENS = 1 << 7,		/* performs the open itself */
 	AWAITS = 1 << 8,	/* waits until its message is received */
-	BORROWS = 1 << 9	/* has a dead sender's lane for a moment */
+	BORROWS = 1 << 9,	/* has a dead sender's lane for a moment */
+	INBOX = 1 << 10,	/* of an inbox: the victim alone receives, if it
+				   does, else the bystander */
+	LEAVES = 1 << 11,	/* closes its handle */
+	NAMED = 1 << 12		/* the bystander has a name */
 };
 
 /* What the worker arranges besides the starting state. */
@@ -317,9 +323,11 @@ victim_mark(struct stage *stage, enum mark mark);
 /* The trap of victim_mark(). */
 extern const char mark_instruction[];
 
-/* What the bystanders' and the victim's mailbox is made with. */
+/* What the bystanders' and the victim's mailbox is made with, and its name. */
 void
 mailbox_options(struct cubby_options *ret);
+const char *
+mailbox_name(const struct operation *operation);
 
 /* actors.c: each enters in the account what it does ---------------------- */
 
@@ -486,6 +494,9 @@ cast_drain(struct run *run);
 /* Lets one message wait for the victim. */
 void
 cast_supply(struct run *run);
+/* The victim's inbox is the bystander's, if it may have it; sure: it may. */
+void
+cast_succeed(struct run *run, bool sure);
 /* Gives the victim what it sleeps for, if it is not there. */
 void
 cast_assist(struct run *run);

@@ -368,6 +368,7 @@ see_off(struct run *run)
 	run->victim.pid = 0;
 	if (is_sender(run))
 		cast_count(run, -1);
+	cast_succeed(run, true);
 	cast_drain(run);
 }
 
@@ -430,7 +431,8 @@ after_kill(struct run *run, uint32_t index)
 	   the victim held comes before all that follows it. */
 	progress("the dead are looked after");
 	if (ordered && !(effects & (CREATES | UNLINKS)))
-		cubby_sweep(MAILBOX, NULL);
+		cubby_sweep(mailbox_name(operation_of(run)), NULL);
+	cast_succeed(run, true);
 	survive(run, missing);
 	cubby_sweep(NULL, NULL);
 	cast_drain(run);
@@ -443,8 +445,10 @@ after_stop(struct run *run, uint32_t index)
 	unsigned effects = operation_of(run)->effects;
 	int missing = effects & (TAKES | HOLDS | ENDS | GIVES_BACK) ? 1 : 0;
 
+	cast_succeed(run, false);
 	survive(run, missing);
-	check(run, missing, 1, false);
+	if (run->receivers[BYSTANDER] || run->receivers[FRESH])
+		check(run, missing, 1, false);
 	run->supplied = !(effects & AWAITS) ||
 			account_last_ended(&run->stage->account, VICTIM);
 	run->supplied_at = now();

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness.h"
 
@@ -32,8 +33,23 @@ conclude_plain(struct victim *victim)
 static void
 perform_open(struct victim *victim)
 {
-	victim->result = cubby_open(MAILBOX, victim->scenario->operation->roles,
-				    NULL, &victim->mailbox);
+	victim->result = cubby_open(mailbox_name(victim->scenario->operation),
+				    victim->scenario->operation->roles, NULL,
+				    &victim->mailbox);
+}
+
+/* The bystander, who is its parent, may have got the inbox before it. */
+static void
+conclude_open_inbox(struct victim *victim)
+{
+	expect(victim, -EBUSY);
+}
+
+static void
+perform_open_process(struct victim *victim)
+{
+	victim->result = cubby_open_process(getppid(), CUBBY_SEND, NULL,
+					    &victim->mailbox);
 }
 
 static void
@@ -84,7 +100,8 @@ perform_sweep(struct victim *victim)
 {
 	struct cubby_swept swept = CUBBY_SWEPT_INIT;
 
-	victim->result = cubby_sweep(MAILBOX, &swept);
+	victim->result = cubby_sweep(mailbox_name(victim->scenario->operation),
+				     &swept);
 }
 
 static void
@@ -243,6 +260,30 @@ static void
 perform_receive_now(struct victim *victim)
 {
 	receive(victim, 0, CUBBY_NOW);
+}
+
+/* The bystander's, by its name. */
+static void
+receive_named(struct victim *victim, int64_t deadline)
+{
+	struct cubby_filter filter = CUBBY_FILTER_INIT;
+
+	filter.sender_name = BYSTANDER_NAME;
+	victim->result = cubby_receive_full(victim->mailbox, &filter, 0,
+					    deadline, victim->buffer, BUFFER,
+					    &victim->size, &victim->envelope);
+}
+
+static void
+perform_receive_named(struct victim *victim)
+{
+	receive_named(victim, CUBBY_FOREVER);
+}
+
+static void
+perform_receive_named_now(struct victim *victim)
+{
+	receive_named(victim, CUBBY_NOW);
 }
 
 static void
@@ -539,6 +580,41 @@ static const struct operation operations[] = {
 	  perform_sweep, conclude_plain },
 	{ "inspect", 0, 0, AT_EMPTY | AT_SEVERAL, SHORT, NOTHING, 0, NULL,
 	  perform_inspect, conclude_plain },
+
+	/* an inbox: one receives */
+	{ "inbox-open", OPENS | INBOX, CUBBY_RECEIVE, AT_EMPTY | AT_ONE |
+	  AT_FULL, SHORT, NOTHING, 0, NULL, perform_open,
+	  conclude_open_inbox },
+	{ "inbox-open-after-dead", OPENS | INBOX, CUBBY_RECEIVE, AT_ONE |
+	  AT_FULL, SHORT, GHOST_HOLDER, 0, NULL, perform_open,
+	  conclude_open_inbox },
+	{ "inbox-receive", TAKES | INBOX, CUBBY_RECEIVE, AT_EMPTY | AT_ONE |
+	  AT_FULL, SHORT, NOTHING, 0, NULL, perform_receive,
+	  conclude_receive },
+	{ "inbox-receive-named", TAKES | INBOX | NAMED, CUBBY_RECEIVE,
+	  AT_EMPTY | AT_ONE | AT_FULL, SHORT, NOTHING, 0, NULL,
+	  perform_receive_named, conclude_receive },
+	{ "inbox-receive-named-try", TAKES | INBOX | NAMED, CUBBY_RECEIVE,
+	  AT_EMPTY | AT_ONE, SHORT, NOTHING, 0, NULL,
+	  perform_receive_named_now, conclude_receive_now },
+	{ "inbox-hold", HOLDS | INBOX, CUBBY_RECEIVE, AT_EMPTY | AT_ONE, LONG,
+	  NOTHING, 0, NULL, perform_hold, conclude_hold },
+	{ "inbox-close-receiver", INBOX | LEAVES, CUBBY_RECEIVE, AT_EMPTY |
+	  AT_ONE, SHORT, NOTHING, 0, NULL, perform_close, conclude_plain },
+	{ "inbox-close-holding", GIVES_BACK | INBOX | LEAVES, CUBBY_RECEIVE,
+	  AT_ONE, LONG, NOTHING, 0, prepare_held, perform_close,
+	  conclude_given_back },
+	{ "inbox-open-sender", OPENS | INBOX, CUBBY_SEND, AT_EMPTY | AT_ONE,
+	  SHORT, NOTHING, 0, NULL, perform_open, conclude_plain },
+	{ "inbox-open-process", OPENS | INBOX, CUBBY_SEND, AT_EMPTY, SHORT,
+	  NOTHING, 0, NULL, perform_open_process, conclude_plain },
+	{ "inbox-send", SENDS | INBOX, CUBBY_SEND, AT_EMPTY | AT_ONE | AT_FULL,
+	  SHORT, NOTHING, 0, prepare_send, perform_send, conclude_send },
+	{ "inbox-send-synchronous", SENDS | AWAITS | INBOX, CUBBY_SEND,
+	  AT_EMPTY | AT_FULL, LONG, NOTHING, 0, prepare_send,
+	  perform_send_synchronous, conclude_send },
+	{ "inbox-close-sender", INBOX, CUBBY_SEND, AT_ONE, SHORT, NOTHING, 0,
+	  NULL, perform_close, conclude_plain },
 };
 /* clang-format on */
 

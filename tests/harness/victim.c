@@ -21,6 +21,12 @@ mailbox_options(struct cubby_options *ret)
 	ret->message_max = BUFFER;
 }
 
+const char *
+mailbox_name(const struct operation *operation)
+{
+	return operation->effects & INBOX ? INBOX_NAME : MAILBOX;
+}
+
 /* The address of the trap is how the tracer knows it. */
 __attribute__((noinline, noclone)) static void
 trap(void)
@@ -96,7 +102,8 @@ open_own(struct victim *victim)
 	if (sched_getaffinity(0, sizeof(own), &own) < 0 ||
 	    sched_setaffinity(0, sizeof(any), &any) < 0)
 		fail("the victim cannot choose its processor");
-	must(cubby_open(MAILBOX, operation->roles, NULL, &victim->mailbox),
+	must(cubby_open(mailbox_name(operation), operation->roles, NULL,
+			&victim->mailbox),
 	     "open");
 	sched_setaffinity(0, sizeof(own), &own);
 }
