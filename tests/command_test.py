@@ -25,7 +25,6 @@ import unittest
 
 COMMAND = os.path.abspath(sys.argv.pop(1))
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIBRARY = os.path.join(os.path.dirname(COMMAND), "..", "libcubby.so")
 MANUAL = os.path.join(HERE, "..", "man", "cubby.1.scd")
 DEADLINE = 120  # seconds: what hangs, fails; a busy machine does not
 
@@ -1604,30 +1603,6 @@ class Remove(CommandTest):
 
 
 class Region(CommandTest):
-    @unittest.skipUnless(os.path.exists(LIBRARY), "no shared library")
-    def test_one_in_a_message_is_left_to_programs(self):
-        self.do("create", "jobs")
-        script = (
-            "import ctypes, sys\n"
-            "cubby = ctypes.CDLL(sys.argv[1])\n"
-            "jobs, region = ctypes.c_void_p(), ctypes.c_void_p()\n"
-            "forever = ctypes.c_int64(2**63 - 1)\n"
-            "sys.exit(cubby.cubby_open(b'jobs', 1, None, ctypes.byref(jobs))\n"
-            "    or cubby.cubby_region_open(None, 4, None,\n"
-            "                               ctypes.byref(region))\n"
-            "    or cubby.cubby_send_region(jobs, region, None, forever))\n"
-        )
-        subprocess.run(
-            [sys.executable, "-c", script, LIBRARY],
-            env=self.environment,
-            timeout=DEADLINE,
-            check=True,
-        )
-        for verb in ("peek", "receive"):
-            err = self.refuse(ERROR, verb, "jobs")
-            self.assertIn("jobs carries a region", err)
-        self.assertEqual(self.info()["waiting"], 1)
-
     def rows(self, *names):
         lines = self.do("region", "ls", *names).lines()
         return [line.split("\t") for line in lines]
@@ -1758,6 +1733,73 @@ class Region(CommandTest):
             ERROR, *"region grant /table user:no-such-user read".split()
         )
         self.assertIn("there is no user:no-such-user", err)
+
+
+class RegionInMessage(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.do("create", "--capacity", "2", "jobs")
+
+    def send(self, data, *options):
+        self.do("region", "send", *options, "jobs", given=data)
+
+    def test_changes_hands(self):
+        data = os.urandom(3000000)  # more than a message may have
+        self.send(data)
+        self.assertEqual(self.do("region", "receive", "jobs").out, data)
+        self.assertEqual(self.do("region", "ls").out, b"")
+        self.assertEqual(self.info()["waiting"], 0)
+
+    def test_is_waited_for(self):
+        process = self.start("region", "receive", "--hex", "jobs")
+        self.wait_for_receiver()
+        self.send(b"hi")
+        out = self.finish(process).out.decode()
+        self.assertTrue(out.startswith("00000000  68 69  "), out)
+
+    def test_goes_back_if_it_cannot_be_written(self):
+        self.send(b"hi")
+        with open("/dev/full", "wb") as full:
+            result = self.cubby("region", "receive", "jobs", stdout=full)
+        self.assertEqual(result.code, ERROR)
+        self.assertEqual(self.do("region", "receive", "jobs").out, b"hi")
+
+    def test_is_not_received_as_a_message_nor_the_other_way_round(self):
+        self.send(b"region")
+        self.do("send", "jobs", "message")
+        for verb in ("receive", "peek"):
+            err = self.refuse(ERROR, verb, "--try", "jobs")
+            self.assertIn("take it with: cubby region receive jobs", err)
+        self.assertEqual(self.do("region", "receive", "jobs").out, b"region")
+        err = self.refuse(ERROR, "region", "receive", "--try", "jobs")
+        self.assertIn("take it with: cubby receive jobs", err)
+        self.assertEqual(self.do("receive", "jobs").out, b"message\n")
+
+    def test_full_and_empty(self):
+        receive = ["region", "receive"]
+        self.assertEqual(
+            self.refuse(NOTHING, *receive, "--try", "jobs"),
+            "cubby: jobs is empty\n",
+        )
+        self.refuse(LATE, *receive, "-t", "10ms", "jobs")
+        self.send(b"1")
+        self.send(b"2", "--timeout", "1s")
+        send = ["region", "send"]
+        err = self.refuse(NOTHING, *send, "--try", "jobs", given=b"3")
+        self.assertEqual(err, "cubby: jobs has no room now\n")
+        err = self.refuse(LATE, *send, "-t", "10ms", "jobs", given=b"3")
+        self.assertEqual(err, "cubby: jobs had no room within 10ms\n")
+
+    def test_of_nothing(self):
+        err = self.refuse(ERROR, "region", "send", "jobs", given=b"")
+        self.assertIn("a region has a byte at least", err)
+
+    def test_where_it_does_not_fit(self):
+        self.do("create", "--fixed", "4", "small")
+        err = self.refuse(ERROR, "region", "send", "small", given=b"hi")
+        self.assertIn("small takes no regions", err)
+        self.refuse(NO_MAILBOX, "region", "send", "none", given=b"hi")
+        self.refuse(NO_MAILBOX, "region", "receive", "none")
 
 
 @unittest.skipUnless(os.getuid() == 0, "takes root, to be somebody else")

@@ -112,12 +112,18 @@ const struct verb verbs[VERB_COUNT] = {
 	  "meanwhile.\n\n"
 	  "grant NAME WHO RIGHT gives one more user or group (user:anna, "
 	  "group:staff) a right to a machine-wide region, beside what its mode "
-	  "says: read, write (and read), or none.",
+	  "says: read, write (and read), or none.\n\n"
+	  "send MAILBOX makes a region without a name of standard input, and "
+	  "sends it as a message: ownership moves, and nothing is copied. "
+	  "receive MAILBOX waits for such a message and writes its bytes to "
+	  "standard output; if that fails, it goes back.",
 	  "cubby region create --size 64M pixels\n"
 	  "cubby region load pixels < picture.raw\n"
 	  "cubby region dump --hex pixels | head\n"
 	  "cubby region create --mode 0640 /table\n"
-	  "cubby region grant /table user:anna write\n",
+	  "cubby region grant /table user:anna write\n"
+	  "cubby region send jobs < picture.raw\n"
+	  "cubby region receive jobs > picture.raw\n",
 	  run_region },
 	{ "tradeoffs", "", 0, 0,
 	  "measure shared memory against message passing, here",

@@ -164,29 +164,32 @@ wanted_text(const struct arguments *arguments, char *text, size_t size)
 			 "");
 }
 
-/* The mailbox's order does not have what the filter asks for; or, if that asks
-   for no types, the message is a region. */
+/*
+ * The mailbox's order does not have what the filter asks for; or, without a
+ * filter, the message is a region.
+ */
 static int
-complain_of_order(const struct arguments *arguments)
+complain_of_kind(const struct arguments *arguments)
 {
 	const char *mailbox = arguments->words[0];
 	struct cubby_info info = CUBBY_INFO_INIT;
-	struct cubby_filter filter = CUBBY_FILTER_INIT;
+	bool by_type = given(arguments, OPTION_TYPE) ||
+		       given(arguments, OPTION_NOT_TYPE) ||
+		       given(arguments, OPTION_TYPE_UP_TO);
 
-	read_types(arguments, &filter);
-	if (filter.matching == CUBBY_MATCH_ANY)
-		complain("the next message of %s carries a region, which "
-			 "cubby_receive_region() takes; it stays",
+	if (by_type && given(arguments, OPTION_FROM))
+		complain("%s is received from by type or by sender, not by "
+			 "both",
 			 mailbox);
-	else if (cubby_inspect(mailbox, &info) == 0 &&
+	else if (by_type && cubby_inspect(mailbox, &info) == 0 &&
 		 info.order == CUBBY_ORDER_SENDER)
 		complain("%s has the order sender, which is not received by "
 			 "type; make it with --order arrival or priority",
 			 mailbox);
 	else
-		complain("%s cannot be received from so: by type or by sender, "
-			 "not by both",
-			 mailbox);
+		complain("the next message of %s is a region; take it with: "
+			 "cubby region receive %s",
+			 mailbox, mailbox);
 	return EXIT_ERROR;
 }
 
@@ -206,7 +209,12 @@ message_complain(const struct arguments *arguments, int error)
 			 text_of(arguments, OPTION_TIMEOUT));
 		return EXIT_LATE;
 	case EOPNOTSUPP:
-		return complain_of_order(arguments);
+		return complain_of_kind(arguments);
+	case ENOMSG:
+		complain("the next message of %s is no region; take it with: "
+			 "cubby receive %s",
+			 mailbox, mailbox);
+		return EXIT_ERROR;
 	case EPIPE:
 		complain("%s: sender %s has gone, and nothing of its is left",
 			 mailbox, text_of(arguments, OPTION_FROM));

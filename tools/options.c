@@ -158,8 +158,13 @@ static const struct row rows[] = {
 	{ OPTION_FORCE, IN(REGION), "force", 'f', NULL, NULL, 0, 0,
 	  "rm: do not complain of a region that does not exist" },
 	{ OPTION_HEX, IN(REGION), "hex", 0, NULL, NULL, 0, 0,
-	  "dump: in hexadecimal, 16 bytes a line; a star for lines like the "
+	  "dump, receive: in hexadecimal, 16 bytes a line; a star for lines like the "
 	  "one before" },
+
+	{ OPTION_TRY, IN(REGION), "try", 0, NULL, NULL, 0, 0,
+	  "send, receive: do not wait: exit 3 if the mailbox is full, or empty" },
+	{ OPTION_TIMEOUT, IN(REGION), "timeout", 't', "T", &duration, 0,
+	  INT64_MAX, "send, receive: wait at most T, then exit 4" },
 
 	{ OPTION_JSON, IN(LS) | IN(INFO) | IN(TRADEOFFS), "json", 'j', NULL,
 	  NULL, 0, 0, "print JSON" },

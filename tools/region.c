@@ -205,6 +205,9 @@ static const struct action actions[] = {
 	{ "dump", "NAME", 1, 1, TAKES(HEX), region_dump },
 	{ "load", "NAME", 1, 1, 0, region_load },
 	{ "grant", "NAME WHO RIGHT", 3, 3, 0, region_grant },
+	{ "send", "MAILBOX", 1, 1, TAKES(TRY) | TAKES(TIMEOUT), region_send },
+	{ "receive", "MAILBOX", 1, 1, TAKES(HEX) | TAKES(TRY) | TAKES(TIMEOUT),
+	  region_receive },
 };
 
 #define ACTIONS (sizeof(actions) / sizeof(actions[0]))

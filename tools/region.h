@@ -3,6 +3,8 @@
 #ifndef CUBBY_TOOLS_REGION_H
 #define CUBBY_TOOLS_REGION_H
 
+#include <cubby.h>
+
 #include "options.h"
 
 /*
@@ -16,7 +18,22 @@ region_dump(const struct arguments *arguments);
 int
 region_load(const struct arguments *arguments);
 int
+region_receive(const struct arguments *arguments);
+int
+region_send(const struct arguments *arguments);
+int
 region_ls(const struct arguments *arguments);
+
+/* Prints a region's bytes, as --hex says. */
+void
+region_print(const struct arguments *arguments, const cubby_region *region);
+
+/*
+ * Copies standard input to the region's beginning, and makes it grow as it must;
+ * name is for what is told when that fails. Returns 0 or the exit code.
+ */
+int
+region_fill(const char *name, cubby_region *region, uint64_t *ret_size);
 
 /*
  * Tells that something failed with a region, and what to do about it. deed: as

@@ -74,22 +74,28 @@ dump_raw(const char *data, uint64_t size)
 		       size - at < CHUNK ? (size_t)(size - at) : CHUNK);
 }
 
+void
+region_print(const struct arguments *arguments, const cubby_region *region)
+{
+	uint64_t size = cubby_region_size(region);
+
+	if (given(arguments, OPTION_HEX))
+		dump_hex(cubby_region_data(region), size);
+	else
+		dump_raw(cubby_region_data(region), size);
+}
+
 int
 region_dump(const struct arguments *arguments)
 {
 	const char *name = arguments->words[0];
 	struct cubby_region_info info = CUBBY_REGION_INFO_INIT;
 	cubby_region *region;
-	uint64_t size;
 	int error = cubby_region_open(name, 0, NULL, &region);
 
 	if (error < 0)
 		return region_complain(name, "read", error);
-	size = cubby_region_size(region);
-	if (given(arguments, OPTION_HEX))
-		dump_hex(cubby_region_data(region), size);
-	else
-		dump_raw(cubby_region_data(region), size);
+	region_print(arguments, region);
 	cubby_region_close(region);
 	/* Cut short meanwhile, what was missing has been read as zeros. */
 	error = cubby_region_inspect(name, &info);
@@ -110,30 +116,29 @@ read_chunk(char *chunk)
 	return count < 0 ? -errno : count;
 }
 
-/* Copies standard input to the region's beginning, which grows as it must. */
-static int
-load(const char *name, cubby_region *region)
+int
+region_fill(const char *name, cubby_region *region, uint64_t *ret_size)
 {
 	char *data = cubby_region_data(region);
 	static char chunk[CHUNK];
-	uint64_t at = 0;
 	ssize_t count;
 
-	while ((count = read_chunk(chunk)) > 0) {
-		int error = cubby_region_grow(region, at + (uint64_t)count);
+	for (*ret_size = 0; (count = read_chunk(chunk)) > 0;
+	     *ret_size += (uint64_t)count) {
+		int error = cubby_region_grow(region,
+					      *ret_size + (uint64_t)count);
 
 		if (error < 0) {
 			complain("%llu bytes of standard input are in %s",
-				 (unsigned long long)at, name);
+				 (unsigned long long)*ret_size, name);
 			return region_complain(name, "write to", error);
 		}
-		memcpy(data + at, chunk, (size_t)count);
-		at += (uint64_t)count;
+		memcpy(data + *ret_size, chunk, (size_t)count);
 	}
 	if (count == 0)
 		return EXIT_DONE;
 	complain("cannot read standard input: %s; %llu bytes of it are in %s",
-		 strerror((int)-count), (unsigned long long)at, name);
+		 strerror((int)-count), (unsigned long long)*ret_size, name);
 	return EXIT_ERROR;
 }
 
@@ -142,11 +147,12 @@ region_load(const struct arguments *arguments)
 {
 	const char *name = arguments->words[0];
 	cubby_region *region;
+	uint64_t size;
 	int code, error = cubby_region_open(name, CUBBY_WRITE, NULL, &region);
 
 	if (error < 0)
 		return region_complain(name, "write to", error);
-	code = load(name, region);
+	code = region_fill(name, region, &size);
 	cubby_region_close(region);
 	return code;
 }
