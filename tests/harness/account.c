@@ -217,6 +217,22 @@ account_last_ended(const struct account *account, enum actor actor)
 	return account->entries[actor][account->last[actor]].ended > 0;
 }
 
+int
+account_came(const struct account *account, uint64_t tag, uint64_t other)
+{
+	uint64_t tags[] = { tag, other };
+	int came = 0;
+
+	for (int i = 0; i < 2; i++) {
+		enum actor from;
+		uint32_t number;
+
+		if (tag_read(tags[i], &from, &number))
+			came += account->entries[from][number].ended;
+	}
+	return came;
+}
+
 static char trouble[200];
 
 static const char *

@@ -16,6 +16,8 @@ actor_send(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
 	struct letter letter;
 	int result;
 
+	if (size == REGIONAL)
+		return actor_send_region(stage, mailbox, actor, deadline);
 	letter_write(&stage->account, actor, size, &letter);
 	envelope.tag = letter_tag(&letter);
 	result = cubby_send_full(mailbox, letter.bytes, size, &envelope, 0,
@@ -39,9 +41,9 @@ actor_enter(struct stage *stage, enum actor actor, const void *bytes,
 	account_handed(&stage->account, actor, envelope, held);
 }
 
-int
-actor_take(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
-	   int64_t deadline)
+static int
+take_message(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
+	     int64_t deadline)
 {
 	static unsigned char buffer[BUFFER];
 	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
@@ -57,6 +59,24 @@ actor_take(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
 		fail("the size (%zu) is not the envelope's", size);
 	actor_enter(stage, actor, buffer, &envelope, false);
 	return 0;
+}
+
+/* Of one that does not count, there may be nothing left. */
+int
+actor_take(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
+	   int64_t deadline)
+{
+	int result;
+
+	do {
+		result = take_message(stage, mailbox, actor, deadline);
+		if (result == -EOPNOTSUPP) {
+			result = actor_take_region(stage, mailbox, actor);
+			if (result == -EAGAIN)
+				result = -EOPNOTSUPP;
+		}
+	} while (result == -EOPNOTSUPP || result == -ENOMSG);
+	return result;
 }
 
 static void
@@ -131,6 +151,8 @@ actor_hold_release(struct stage *stage, cubby_mailbox *mailbox,
 	cubby_message *message;
 	int result = actor_hold(stage, mailbox, actor, deadline, &message);
 
+	if (result == -EOPNOTSUPP)
+		return actor_take(stage, mailbox, actor, deadline);
 	if (result < 0)
 		return result;
 	return actor_release(stage, message);

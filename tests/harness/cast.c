@@ -420,6 +420,9 @@ cast_enter(struct run *run)
 	if (operation_of(run)->effects & CREATES)
 		return;
 	enter(run, BYSTANDER, CUBBY_SEND, CUBBY_CREATE | CUBBY_EXCLUSIVE);
+	if (operation_of(run)->effects & NAMED_REGION &&
+	    run->scenario->start != EMPTY)
+		named_region_begin();
 	if (operation_of(run)->scenery != SETTLED_VICTIM)
 		furnish(run);
 }
@@ -476,6 +479,8 @@ void
 cast_go_on(struct run *run)
 {
 	cast_drain(run);
+	if (operation_of(run)->effects & NAMED_REGION)
+		named_region_use();
 	if (operation_of(run)->scenery == SETTLED_VICTIM)
 		overtake(run);
 	for (int actor = BYSTANDER; actor <= SECOND; actor++) {
@@ -672,10 +677,14 @@ void
 cast_check_memory(struct run *run)
 {
 	struct cubby_info info = CUBBY_INFO_INIT;
+	const char *region;
 	int result;
 
 	progress("the memory is looked at");
 	must(cubby_sweep(NULL, NULL), "sweep");
+	region = tree_region(run->root);
+	if (region)
+		fail("left behind: %s", region);
 	result = cubby_inspect(mailbox_name(operation_of(run)), &info);
 	if (result == -ENOENT && operation_of(run)->effects & UNLINKS)
 		return;
@@ -703,6 +712,8 @@ cast_leave(struct run *run)
 	for (int i = 0; i < CROWD; i++)
 		cubby_close(run->crowd_of[i]);
 	progress("all is removed");
+	if (operation_of(run)->effects & NAMED_REGION)
+		named_region_end();
 	result = cubby_unlink(mailbox_name(operation_of(run)));
 	if (result != -ENOENT || !(operation_of(run)->effects & UNLINKS))
 		must(result, "unlink");

@@ -46,6 +46,7 @@ enum {
 	CAPACITY = 4,
 	SHORT = 40,		/* bytes: fits the cell */
 	LONG = 3000,		/* does not */
+	REGIONAL = 5000,	/* lies in a region that is sent */
 	BUFFER = 64 * 1024,
 	VISITS = 3,
 	CROWD = 16,
@@ -169,6 +170,10 @@ struct allowance {
 	bool several;		/* mailboxes: lanes' numbers tell nothing */
 };
 
+/* How often the messages with those tags have come, together. */
+int
+account_came(const struct account *account, uint64_t tag, uint64_t other);
+
 /* Returns NULL, or what is wrong, in a static buffer. */
 const char *
 account_check(const struct account *account, const struct allowance *allowance);
@@ -233,7 +238,9 @@ enum effect {
 	INBOX = 1 << 10,	/* of an inbox: the victim alone receives, if it
 				   does, else the bystander */
 	LEAVES = 1 << 11,	/* closes its handle */
-	NAMED = 1 << 12		/* the bystander has a name */
+	NAMED = 1 << 12,	/* the bystander has a name */
+	MOVES = 1 << 13,	/* one message becomes another: never both */
+	NAMED_REGION = 1 << 14	/* there is a region, and survivors use it */
 };
 
 /* What the worker arranges besides the starting state. */
@@ -296,6 +303,7 @@ struct stage {
 	struct account account;
 	_Atomic(int) mark;
 	_Atomic(int) result;	/* of the operation */
+	_Atomic(uint64_t) moved_from, moved_to;	/* MOVES: tags */
 	char complaint[256];	/* of a victim or helper that gave up */
 };
 
@@ -305,6 +313,8 @@ struct victim {
 	cubby_mailbox *mailbox;
 	cubby_draft *draft;
 	cubby_message *message;
+	cubby_region *region;
+	struct cubby_envelope held;
 	struct letter letter;
 	struct cubby_envelope envelope;
 	unsigned char *buffer;
@@ -362,6 +372,71 @@ actor_reject(struct stage *stage, cubby_message *message);
 void
 actor_enter(struct stage *stage, enum actor actor, const void *bytes,
 	    const struct cubby_envelope *envelope, bool held);
+
+/* regions.c: letters in regions; a region with a name -------------------- */
+
+int
+actor_send_region(struct stage *stage, cubby_mailbox *mailbox,
+		  enum actor actor, int64_t deadline);
+
+/* One that is there, or -EAGAIN, -ENOMSG. */
+int
+actor_take_region(struct stage *stage, cubby_mailbox *mailbox,
+		  enum actor actor);
+
+void
+actor_enter_region(struct stage *stage, enum actor actor, cubby_region *region,
+		   struct cubby_envelope *envelope, bool held);
+
+cubby_region *
+region_with_letter(struct stage *stage, enum actor actor,
+		   struct letter *letter);
+
+/* The region of a run: made, used by survivors, and looked at in the end. */
+void
+named_region_begin(void);
+void
+named_region_use(void);
+void
+named_region_end(void);
+
+/* What victims do. */
+void
+prepare_send_region(struct victim *victim);
+void
+perform_send_region(struct victim *victim);
+void
+conclude_send_region(struct victim *victim);
+void
+perform_receive_region(struct victim *victim);
+void
+conclude_receive_region(struct victim *victim);
+void
+prepare_held_region(struct victim *victim);
+void
+perform_close_region(struct victim *victim);
+void
+conclude_close_region(struct victim *victim);
+void
+conclude_region_back(struct victim *victim);
+void
+prepare_forward(struct victim *victim);
+void
+conclude_forward(struct victim *victim);
+void
+perform_region_open(struct victim *victim);
+void
+prepare_region(struct victim *victim);
+void
+perform_region_grow(struct victim *victim);
+void
+perform_region_grant(struct victim *victim);
+void
+perform_region_unlink(struct victim *victim);
+void
+perform_region_close(struct victim *victim);
+void
+conclude_region(struct victim *victim);
 
 /* stepper.c -------------------------------------------------------------- */
 
@@ -515,6 +590,9 @@ tree_bytes(const char *root);
 /* The path of something in it; NULL if it is empty. */
 const char *
 tree_leftover(const char *root);
+/* Of a region that lies in a mailbox; NULL: there is none. */
+const char *
+tree_region(const char *root);
 void
 tree_remove(const char *root);
 int

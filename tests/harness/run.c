@@ -436,6 +436,13 @@ after_kill(struct run *run, uint32_t index)
 	survive(run, missing);
 	cubby_sweep(NULL, NULL);
 	cast_drain(run);
+	if (effects & MOVES &&
+	    account_came(&run->stage->account, run->stage->moved_from,
+			 run->stage->moved_to) != 1)
+		fail("a region that was sent on came %d times",
+		     account_came(&run->stage->account,
+				  run->stage->moved_from,
+				  run->stage->moved_to));
 	wind_up(run, missing, 1, ordered);
 }
 

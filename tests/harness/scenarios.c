@@ -578,6 +578,36 @@ static const struct operation operations[] = {
 	  NULL, perform_sweep, conclude_plain },
 	{ "sweep-holder", BORROWS, 0, AT_ONE | AT_FULL, SHORT, GHOST_HOLDER, 0, NULL,
 	  perform_sweep, conclude_plain },
+	/* regions in messages: what waits are regions, too */
+	{ "send-region", SENDS, CUBBY_SEND, ANY, REGIONAL, NOTHING, 0,
+	  prepare_send_region, perform_send_region, conclude_send_region },
+	{ "receive-region", HOLDS, CUBBY_RECEIVE, ANY, REGIONAL, NOTHING, 0,
+	  NULL, perform_receive_region, conclude_receive_region },
+	{ "receive-region-beside-1", HOLDS, CUBBY_RECEIVE, WAITING, REGIONAL,
+	  NOTHING, 1, NULL, perform_receive_region, conclude_receive_region },
+	{ "receive-region-beside-2", HOLDS, CUBBY_RECEIVE, WAITING, REGIONAL,
+	  NOTHING, 2, NULL, perform_receive_region, conclude_receive_region },
+	{ "close-region", ENDS, CUBBY_RECEIVE, WAITING, REGIONAL, NOTHING, 0,
+	  prepare_held_region, perform_close_region, conclude_close_region },
+	{ "close-holding-region", GIVES_BACK, CUBBY_RECEIVE, AT_ONE |
+	  AT_SEVERAL, REGIONAL, NOTHING, 0, prepare_held_region, perform_close,
+	  conclude_region_back },
+	{ "forward-region", SENDS | ENDS | MOVES, CUBBY_SEND | CUBBY_RECEIVE,
+	  AT_ONE | AT_FULL | AT_SEVERAL, REGIONAL, NOTHING, 0, prepare_forward,
+	  perform_send_region, conclude_forward },
+
+	/* regions with a name; if it is empty, there is none yet */
+	{ "region-open", NAMED_REGION, 0, AT_EMPTY | AT_ONE, SHORT, NOTHING, 0,
+	  NULL, perform_region_open, conclude_region },
+	{ "region-grow", NAMED_REGION, 0, AT_EMPTY | AT_ONE, SHORT, NOTHING, 0,
+	  prepare_region, perform_region_grow, conclude_region },
+	{ "region-close", NAMED_REGION, 0, AT_ONE, SHORT, NOTHING, 0,
+	  prepare_region, perform_region_close, conclude_region },
+	{ "region-grant", NAMED_REGION, 0, AT_ONE, SHORT, NOTHING, 0, NULL,
+	  perform_region_grant, conclude_region },
+	{ "region-unlink", NAMED_REGION, 0, AT_ONE, SHORT, NOTHING, 0, NULL,
+	  perform_region_unlink, conclude_region },
+
 	{ "inspect", 0, 0, AT_EMPTY | AT_SEVERAL, SHORT, NOTHING, 0, NULL,
 	  perform_inspect, conclude_plain },
 

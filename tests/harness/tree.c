@@ -54,6 +54,24 @@ tree_leftover(const char *root)
 }
 
 static int
+stop_at_region(const char *path, const struct stat *status, int type,
+	       struct FTW *place)
+{
+	(void)status;
+	(void)type;
+	if (strncmp(path + place->base, "region.", 7) != 0)
+		return 0;
+	snprintf(leftover, sizeof(leftover), "%s", path);
+	return 1;
+}
+
+const char *
+tree_region(const char *root)
+{
+	return nftw(root, stop_at_region, 8, FTW_PHYS) == 1 ? leftover : NULL;
+}
+
+static int
 remove_entry(const char *path, const struct stat *status, int type,
 	     struct FTW *place)
 {
