@@ -69,7 +69,8 @@ count_participants(const struct view *view, const struct queue_map *map,
 		if (!p)
 			break;
 		info->sent += get64(&p->sequence);
-		info->lanes += get64(&p->sequence) != 0;
+		info->lanes += get64(&p->sequence) ||
+			       get32(&p->roles) & CUBBY_SEND;
 		if (fd < 0 || !is_attached(fd, p, n))
 			continue;
 		info->senders += (get32(&p->roles) & CUBBY_SEND) != 0;

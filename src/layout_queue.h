@@ -119,7 +119,7 @@ struct queue_waiter {
 	word64 owner;		/* OWNER */
 	word64 order;		/* who came first */
 	word64 since;		/* ns: when it last looked, before it slept */
-	word64 type;		/* the filter */
+	word64 type;		/* of the filter; TAKEN: the tag before */
 	word64 sender;		/* 0: anyone's */
 	word64 size;		/* of its buffer; WAITER_ANY_SIZE: holds */
 	word64 use;		/* of the slot that it waits for */
@@ -190,6 +190,8 @@ struct queue_node {
  * waiter	L			L: who waits for its being taken, or
  *					WAITER_NONE
  * in_block	the owner		its bytes lie in `blocks`
+ * counted,	L, derived		L: what of it is part of the header's
+ * accounted				`held` and `memory`
  * block	the owner		the owner: bytes committed for it in
  *					`blocks`
  * link		L, derived		L: in each catalogue; the first, of
@@ -217,7 +219,9 @@ struct queue_slot {
 		word32 next, prev;
 		word32 node;	/* its leaf */
 	} link[CATALOGUES];
-	uint8_t unused1[128 - 112];
+	word32 counted;
+	word32 unused0;
+	word64 accounted;
 	word64 bytes[];
 };
 

@@ -96,21 +96,12 @@ do_chore(struct queue *queue, const struct chore *chore, struct wakes *wakes)
 static bool
 do_chores(struct queue *queue, struct wakes *wakes)
 {
-	struct queue_file *file = queue->map.file;
 	uint32_t i;
 	bool ok = true;
 
 	for (i = 0; i < queue->chore_count; i++)
 		ok = do_chore(queue, &queue->chores[i], wakes) && ok;
 	queue->chore_count = 0;
-	/* Counts that were made anew meanwhile know of it. */
-	if (queue->anew == get32(&file->anew)) {
-		set64(&file->memory, get64(&file->memory) - queue->uncounted);
-		set32(&file->held, get32(&file->held) - queue->unheld);
-	}
-	queue->uncounted = 0;
-	queue->unheld = 0;
-	queue->anew = get32(&file->anew);
 	return ok;
 }
 
@@ -184,9 +175,7 @@ queue_enter(struct queue *queue, int64_t deadline)
 
 	if (unlikely(r < 0))
 		return r;
-	if ((queue->chore_count || unlikely(queue->unheld) ||
-	     unlikely(queue->anew != get32(&queue->map.file->anew))) &&
-	    !do_chores(queue, &wakes))
+	if (queue->chore_count && !do_chores(queue, &wakes))
 		queue_nonsense(queue);
 	/* Under the lock: rare, for only what goes back wakes. */
 	if (unlikely(wakes.count))
@@ -202,7 +191,6 @@ give_back_block(struct queue *queue, uint32_t n, uint64_t from, uint64_t to)
 	struct queue_slot *slot = queue_slot(&queue->map, n);
 
 	set64(&slot->block, from);
-	queue->uncounted += to - from;
 	shm_give_back(queue->blocks_fd,
 		      n * queue->map.geometry.block_stride + from, to - from);
 }
@@ -465,11 +453,12 @@ account(struct queue *queue, uint32_t n, uint64_t block)
 	struct queue_slot *slot = queue_slot(&queue->map, n);
 	struct queue_file *file = queue->map.file;
 	uint64_t limit = queue->view->attributes.memory_limit;
-	uint64_t memory = get64(&file->memory) - get64(&slot->block) + block;
+	uint64_t memory = get64(&file->memory) - get64(&slot->accounted) +
+			  block;
 
-	if (block > get64(&slot->block) && limit && memory > limit)
+	if (block > get64(&slot->accounted) && limit && memory > limit)
 		return -ENOSPC;
-	set64(&file->memory, memory);
+	slots_account(&queue->map, n, block);
 	set64(&slot->block, block);
 	return 0;
 }

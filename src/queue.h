@@ -82,9 +82,6 @@ struct queue {
 	struct spin spin;
 	struct chore *chores;
 	uint32_t chore_count, chores_max;
-	uint64_t uncounted;		/* bytes of blocks given back */
-	uint32_t unheld;		/* messages, held by us no more */
-	uint32_t anew;			/* the file's, when these were 0 */
 	uint32_t spare;			/* a slot for the next send */
 	uint32_t cooling;		/* a slot whose block goes back */
 	uint32_t shrinking;		/* a chunk that does */

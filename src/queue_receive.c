@@ -52,6 +52,7 @@ free_withdrawn(struct queue *queue, uint32_t n)
 	uint32_t waiter = get32(&slot->waiter);
 	const struct queue_waiter *w = queue_waiter(&queue->map, waiter);
 
+	queue_unsend(&queue->map, slot);
 	set32(&slot->waiter, WAITER_NONE);
 	if (w && get32(&w->state) == WAITER_GONE &&
 	    !waiters_free(&queue->map, waiter))
@@ -172,7 +173,7 @@ take(struct queue *queue, struct receive *receive, struct wakes *wakes)
 							   SLOT_TAKEN)))
 		return -EAGAIN;
 	if (hold)
-		set32(&file->held, get32(&file->held) + 1);
+		slots_count_held(&queue->map, receive->slot, true);
 	if (slot_deliveries(receive->word) > 1)
 		set32(&file->returned, get32(&file->returned) - 1);
 	if (!queue_unlist(&queue->map, receive->slot) ||
@@ -294,7 +295,6 @@ accept(struct queue *queue, struct receive *receive)
 	if (!slots_change(slot, &word, slot_state_with(word, hold ? SLOT_HELD :
 								   SLOT_TAKEN)))
 		return false;
-	queue->unheld += !hold;
 	receive->slot = n;
 	receive->word = word;
 	return true;
@@ -475,8 +475,6 @@ prepare(struct queue *queue, const struct wish *wish,
 	*ret_message = NULL;
 	if (wish->matching && wish->sender)
 		return -EOPNOTSUPP;
-	if (wish->sender > PARTICIPANTS_MAX)
-		return -EINVAL;
 	if (queue->map.geometry.block_stride)
 		r = queue_map_blocks(queue);
 	if (r < 0 || wish->kind != WISH_HOLD)
@@ -556,10 +554,8 @@ queue_release(struct queue *queue, struct cubby_message *message)
 	if (queue->blocks.address && shm_is_broken(&queue->blocks))
 		r = -EBADMSG;
 	/* From here on it is dealt with, should we die. */
-	if (slots_change(slot, &word, slot_state_with(word, SLOT_TAKEN))) {
-		queue->unheld++;
+	if (slots_change(slot, &word, slot_state_with(word, SLOT_TAKEN)))
 		queue_add_chore(queue, CHORE_FREE, message->claim);
-	}
 	unlink_held(queue, message);
 	queue_do_chores_soon(queue);
 	exclusion_leave(&queue->exclusion);

@@ -111,6 +111,20 @@ count_sequence(const struct queue_map *map, const struct queue_slot *slot)
 	set64(&p->tag, get64(&slot->tag));
 }
 
+void
+queue_unsend(const struct queue_map *map, const struct queue_slot *slot)
+{
+	struct queue_participant *p = queue_participant(map,
+							get32(&slot->sender));
+	const struct queue_waiter *w = queue_waiter(map, get32(&slot->waiter));
+
+	if (!p || !w || get64(&p->sequence) != get64(&slot->sequence) ||
+	    get64(&w->use) != slot_use(get64(&slot->state)))
+		return;
+	set64(&p->sequence, get64(&slot->sequence) - 1);
+	set64(&p->tag, get64(&w->type));
+}
+
 static void
 add_to(word32 *count, uint32_t by)
 {
@@ -144,8 +158,9 @@ see_slot(const struct queue_map *map, uint32_t n, struct sorter *sorter)
 	struct queue_slot *slot = queue_slot(map, n);
 	enum slot_state state = slot_state_of(get64(&slot->state));
 
-	set64(&map->file->memory, get64(&map->file->memory) +
-				  get64(&slot->block));
+	set32(&slot->counted, state == SLOT_HELD || state == SLOT_GIVEN);
+	set64(&slot->accounted, 0);
+	slots_account(map, n, get64(&slot->block));
 	if (state == SLOT_QUEUED || state == SLOT_TAKEN || state == SLOT_HELD ||
 	    state == SLOT_GIVEN)
 		count_sequence(map, slot);
@@ -166,6 +181,7 @@ see_slot(const struct queue_map *map, uint32_t n, struct sorter *sorter)
 		add_to(&map->file->held, 1);
 		break;
 	case SLOT_WITHDRAWN:
+		queue_unsend(map, slot);
 		slots_free(map, n);
 		break;
 	default:
@@ -303,7 +319,7 @@ queue_put_back(const struct queue_map *map, uint32_t n, uint64_t word,
 	if (!slot || !slots_change(slot, &word,
 				   slot_state_with(word, SLOT_QUEUED)))
 		return false;
-	set32(&file->held, get32(&file->held) - 1);
+	slots_count_held(map, n, false);
 	set32(&slot->waiter, WAITER_NONE);
 	add_to(&file->waiting, 1);
 	add_to(&file->returned, 1);

@@ -46,6 +46,11 @@ queue_take_back_waiters(const struct queue_map *map, uint32_t participant,
 bool
 queue_unlist(const struct queue_map *map, uint32_t slot);
 
+/* A message that is being withdrawn was its sender's last: then that is the one
+   before again. While its waiter is still known. */
+void
+queue_unsend(const struct queue_map *map, const struct queue_slot *slot);
+
 /* Is the message one that can be: its size, and where its bytes lie? */
 bool
 queue_is_sound(const struct queue_map *map, const struct queue_slot *slot);

@@ -69,14 +69,26 @@ address(struct queue *queue, struct queue_slot *slot,
 	set32(&slot->uid, queue->uid);
 }
 
-/* A slot for the next send; what could not be sent is written over. */
+/* A slot to write in: the spare one, if no other thread has it. */
 static int
-get_spare(struct queue *queue, const struct parcel *parcel, int64_t deadline)
+get_slot(struct queue *queue, const struct parcel *parcel, int64_t deadline,
+	 uint32_t *ret)
 {
-	if (likely(queue->spare != SLOT_NONE))
-		return 0;
-	return queue_reserve_slot(queue, parcel->size, deadline,
-				  &queue->spare);
+	if (unlikely(queue->spare == SLOT_NONE))
+		return queue_reserve_slot(queue, parcel->size, deadline, ret);
+	*ret = queue->spare;
+	queue->spare = SLOT_NONE;
+	return 0;
+}
+
+/* What could not be sent is written over by the next send. */
+static void
+keep_slot(struct queue *queue, uint32_t slot)
+{
+	if (queue->spare == SLOT_NONE)
+		queue->spare = slot;
+	else
+		queue_add_chore(queue, CHORE_FREE, slot);
 }
 
 /* Publishing: under the lock -------------------------------------------------------- */
@@ -129,6 +141,9 @@ await_taking(struct queue *queue, struct send *send)
 		return false;
 	set32(&w->slot, send->slot);
 	set64(&w->use, send->use);
+	/* What queue_unsend() goes back to. */
+	set64(&w->type, get64(&queue_participant(&queue->map,
+				queue->member.slot)->tag));
 	set64(&w->since, (uint64_t)clock_now());
 	set32(&slot->waiter, send->waiter);
 	return waiters_enlist(&queue->map, send->waiter, WAITER_TAKEN, false);
@@ -177,7 +192,6 @@ give(struct queue *queue, struct send *send, uint32_t n, struct wakes *wakes)
 {
 	struct queue_slot *slot = queue_slot(&queue->map, send->slot);
 	struct queue_waiter *w = queue_waiter(&queue->map, n);
-	struct queue_file *file = queue->map.file;
 	uint64_t word = get64(&slot->state), before = word;
 	bool served;
 
@@ -195,7 +209,7 @@ give(struct queue *queue, struct send *send, uint32_t n, struct wakes *wakes)
 		       queue_nonsense(queue);
 	}
 	count(queue, send);
-	set32(&file->held, get32(&file->held) + 1);
+	slots_count_held(&queue->map, send->slot, true);
 	return 0;
 }
 
@@ -329,7 +343,8 @@ try_once(struct queue *queue, struct send *send, int64_t deadline, bool waits)
 		r = try_locked(queue, send, deadline, &wakes);
 	if (r == -EAGAIN && waits)
 		r = want_room(queue, send);
-	if (r == 0 && send->slot == queue->spare &&
+	/* The next one, while we have the lock. */
+	if (r == 0 && send->parcel && queue->spare == SLOT_NONE &&
 	    !slots_take(&queue->map, queue->owner, false, &queue->spare))
 		queue_nonsense(queue);
 	queue_leave(queue, &wakes);
@@ -377,10 +392,10 @@ withdraw(struct queue *queue, struct send *send, struct wakes *wakes)
 	if (slot_state_of(word) != SLOT_QUEUED || slot_use(word) != send->use ||
 	    slot_deliveries(word) || get32(&slot->waiter) != send->waiter)
 		return false;
-	set32(&slot->waiter, WAITER_NONE);
-	set64(&slot->owner, queue->owner);
 	if (!slots_change(slot, &word, slot_state_with(word, SLOT_WITHDRAWN)))
 		return false;
+	queue_unsend(&queue->map, slot);
+	set32(&slot->waiter, WAITER_NONE);
 	if (!queue_unlist(&queue->map, send->slot) ||
 	    !slots_free(&queue->map, send->slot) ||
 	    !waiters_ring(&queue->map, &queue->map.file->wanting_room,
@@ -444,22 +459,32 @@ wait_taken(struct queue *queue, struct send *send, int64_t deadline)
 /* The calls ------------------------------------------------------------------------------ */
 
 static int
-send_spare(struct queue *queue, const void *data, struct send *send,
-	   int64_t deadline)
+send_slot(struct queue *queue, const void *data, struct send *send,
+	  int64_t deadline)
 {
-	int r = get_spare(queue, send->parcel, deadline);
+	int r = fill(queue, send->slot, data, send->parcel, deadline);
 
-	if (r == 0)
-		r = fill(queue, queue->spare, data, send->parcel, deadline);
 	if (r < 0)
 		return r;
-	send->slot = queue->spare;
 	address(queue, queue_slot(&queue->map, send->slot), send->parcel);
 	r = post(queue, send, deadline);
 	if (r == 0 && send->synchronous && send->queued)
-		r = wait_taken(queue, send, deadline);
-	else
-		queue_end_wait(queue, &send->waiter, WAITER_TAKEN);
+		return wait_taken(queue, send, deadline);
+	queue_end_wait(queue, &send->waiter, WAITER_TAKEN);
+	return r;
+}
+
+static int
+send_one(struct queue *queue, const void *data, struct send *send,
+	 int64_t deadline)
+{
+	int r = get_slot(queue, send->parcel, deadline, &send->slot);
+
+	if (r < 0)
+		return r;
+	r = send_slot(queue, data, send, deadline);
+	if (r < 0 && !send->queued)
+		keep_slot(queue, send->slot);
 	return r;
 }
 
@@ -476,7 +501,7 @@ queue_send(struct queue *queue, const void *data, const struct parcel *parcel,
 	send.parcel = parcel;
 	send.synchronous = synchronous || queue->map.rendezvous;
 	exclusion_enter(&queue->exclusion);
-	r = send_spare(queue, data, &send, deadline);
+	r = send_one(queue, data, &send, deadline);
 	exclusion_leave(&queue->exclusion);
 	*ret_sequence = send.sequence;
 	return r;

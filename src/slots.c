@@ -137,6 +137,29 @@ slots_take(const struct queue_map *map, uint64_t owner, bool warm,
 					    SLOT_RESERVED));
 }
 
+void
+slots_count_held(const struct queue_map *map, uint32_t n, bool held)
+{
+	struct queue_slot *slot = queue_slot(map, n);
+	struct queue_file *file = map->file;
+
+	if (get32(&slot->counted) == held)
+		return;
+	set32(&slot->counted, held);
+	set32(&file->held, get32(&file->held) + (held ? 1 : UINT32_MAX));
+}
+
+void
+slots_account(const struct queue_map *map, uint32_t n, uint64_t bytes)
+{
+	struct queue_slot *slot = queue_slot(map, n);
+	struct queue_file *file = map->file;
+
+	set64(&file->memory, get64(&file->memory) - get64(&slot->accounted) +
+			     bytes);
+	set64(&slot->accounted, bytes);
+}
+
 bool
 slots_free(const struct queue_map *map, uint32_t n)
 {
@@ -145,6 +168,11 @@ slots_free(const struct queue_map *map, uint32_t n)
 
 	if (!slot)
 		return false;
+	/* Its owner may have released it, or given its block back, without the
+	   lock. */
+	slots_count_held(map, n, false);
+	if (unlikely(get64(&slot->accounted) != get64(&slot->block)))
+		slots_account(map, n, get64(&slot->block));
 	word = get64(&slot->state);
 	while (!slots_change(slot, &word, slot_state_with(word, SLOT_FREE)))
 		;
@@ -205,6 +233,8 @@ clear(const struct queue_map *map, struct queue_slot *slot)
 			       get64(&map->file->arrival));
 
 	set64(&slot->block, 0);
+	set64(&slot->accounted, 0);
+	set32(&slot->counted, 0);
 	/* relaxed: nobody looks at it before SLOT-R2 */
 	word64_store_relaxed(&slot->state,
 			     slot_state_make(use, 0, SLOT_FREE));

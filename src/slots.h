@@ -37,6 +37,14 @@ slots_take(const struct queue_map *map, uint64_t owner, bool warm,
 bool
 slots_free(const struct queue_map *map, uint32_t slot);
 
+/* Is it held, or given to one who waits? Part of the header's count, once. */
+void
+slots_count_held(const struct queue_map *map, uint32_t slot, bool held);
+
+/* So many bytes of its block are part of the header's count. */
+void
+slots_account(const struct queue_map *map, uint32_t slot, uint64_t bytes);
+
 /* One that is FREE already, for making the lists anew. */
 bool
 slots_list(const struct queue_map *map, uint32_t slot);

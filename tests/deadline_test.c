@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Test: orders. */
 /* cubby_deadline_after(), and that waits keep to what it makes. */
 #include "support/support.h"
 #include <time.h>

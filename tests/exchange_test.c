@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Test: tsan, timeout 240. */
+/* Test: orders, tsan, timeout 240. */
 /*
  * Several senders and receivers on one mailbox, each a process: every message
  * arrives once, whole, in its sender's order. The same as threads, each with a

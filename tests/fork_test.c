@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Test: orders. */
 /*
  * A child's inherited handle is refused by every call, and the parent is not
  * disturbed; the child opens its own.
@@ -292,6 +293,7 @@ parent_and_child_send_at_the_same_time(void)
 	struct child children[4];
 	uint64_t next[5] = { 0 };
 
+	need_order_sender();
 	for (uint64_t i = 1; i < 5; i++)
 		in_child(&children[i - 1]) {
 			cubby_mailbox *own = open_mailbox("m", CUBBY_SEND,

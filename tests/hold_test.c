@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Test: timeout 120. */
+/* Test: orders, timeout 120. */
 /* cubby_hold(), cubby_release(), cubby_reject(): messages read in place, and
    given back. */
 #include "support/support.h"
@@ -483,6 +483,7 @@ too_many_holds_are_refused(void)
 	uint64_t count = 0;
 	int result = 0;
 
+	need_order_sender();
 	expect(messages != NULL);
 	options.capacity = MANY_MESSAGES;
 	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Test: orders. */
 /* cubby_receive(), cubby_receive_full(). */
 #include "support/support.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Test: timeout 180. */
+/* Test: orders, timeout 180. */
 /* Signals during waits: told as -EINTR, and nothing is lost or doubled. */
 #include "support/exchange.h"
 #include <signal.h>
@@ -158,6 +158,7 @@ a_signal_during_a_synchronous_send_leaves_it_queued(void)
 	cubby_mailbox *mailbox = open_empty();
 	struct child child;
 
+	need_order_sender();
 	in_child(&child) {
 		cubby_mailbox *own = open_mailbox("m", CUBBY_SEND, NULL);
 

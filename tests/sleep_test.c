@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Test: timeout 180. */
+/* Test: orders, timeout 180. */
 /* Who waits sleeps, costs next to nothing, and is woken. */
 #include "support/trace.h"
 #include <sys/resource.h>
@@ -106,6 +106,7 @@ waiting_for_receipt_costs_nothing(void)
 	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
 	struct cost before = cost_so_far();
 
+	need_order_sender();
 	expect_result(cubby_send_full(mailbox, "x", 1, NULL, CUBBY_SYNCHRONOUS,
 				      cubby_deadline_after(2000 * MSEC)),
 		      -EINPROGRESS);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Test: tsan, timeout 240. */
+/* Test: orders, tsan, timeout 240. */
 /* Threads that share one handle. */
 #include "support/exchange.h"
 #include <pthread.h>

@@ -10,12 +10,35 @@ soon(void)
 	return cubby_deadline_after(SOON_SECONDS * INT64_C(1000000000));
 }
 
+enum cubby_order
+test_order(void)
+{
+	const char *order = getenv("CUBBY_TEST_ORDER");
+
+	if (!order || !*order)
+		return CUBBY_ORDER_SENDER;
+	return strcmp(order, "priority") ? CUBBY_ORDER_ARRIVAL :
+					   CUBBY_ORDER_PRIORITY;
+}
+
+void
+need_order_sender(void)
+{
+	if (test_order() != CUBBY_ORDER_SENDER)
+		skip_test("it is about order sender");
+}
+
 cubby_mailbox *
 open_mailbox(const char *name, int flags, const struct cubby_options *options)
 {
+	struct cubby_options o = CUBBY_OPTIONS_INIT;
 	cubby_mailbox *mailbox = NULL;
 
-	expect_ok(cubby_open(name, flags, options, &mailbox));
+	if (options)
+		o = *options;
+	if (flags & CUBBY_CREATE && o.order == CUBBY_ORDER_SENDER)
+		o.order = test_order();
+	expect_ok(cubby_open(name, flags, &o, &mailbox));
 	expect(mailbox != NULL);
 	return mailbox;
 }

@@ -222,6 +222,17 @@ shared_memory(size_t size);
 int64_t
 soon(void);
 
+/* The order that open_mailbox() makes mailboxes of, unless told another: what
+   CUBBY_TEST_ORDER says (arrival, priority), or the default. Tests that are about
+   every order are run again with each. */
+enum cubby_order
+test_order(void);
+
+/* Skips a test that is about lanes alone: other orders promise something else
+   there, and have a test of that. */
+void
+need_order_sender(void);
+
 cubby_mailbox *
 open_mailbox(const char *name, int flags, const struct cubby_options *options);
 
