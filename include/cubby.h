@@ -76,6 +76,7 @@
  *	-EUSERS		too many senders of one user, too many receivers, too
  *			many that have a region attached for writing, or too
  *			many grants
+ *	-EXDEV		the mailbox lies in another file system than the region
  * and those of the kernel for what the process itself has run out of (-ENOMEM,
  * -EMFILE, -ENFILE, -EDQUOT, -EROFS). Out-parameters (named ret_...)
  * are untouched on failure, but for ret_size with -EMSGSIZE.

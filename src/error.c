@@ -62,6 +62,7 @@ static const struct words table[] = {
 	{ ETIMEDOUT, "the deadline has passed; nothing was sent or received" },
 	{ EUSERS, "too many senders of one user, too many receivers, or too "
 		  "many that may write a region" },
+	{ EXDEV, "the mailbox lies in another file system than the region" },
 };
 
 static const char *

@@ -154,6 +154,11 @@ def check_functions(context):
         told = set(re.findall(r"-E[A-Z0-9]+", section(text, "ERRORS")))
         for error in sorted(errors_of(name, comments) - told):
             yield "%s: ERRORS lacks %s of %s()" % (homes[0], error, name)
+    overview = section(context.read("man/cubby.7.scd"), "RESULTS AND ERRORS")
+    for name in comments:
+        for error in sorted(errors_of(name, comments)):
+            if "*%s*" % error not in overview:
+                yield "cubby.7: ERRORS lacks %s of %s()" % (error, name)
     for name, text in pages.items():
         for function in sorted(names_of(text) - set(comments)):
             yield "%s names %s, which is in no header" % (name, function)

@@ -68,6 +68,10 @@ class Lies(unittest.TestCase):
         self.lie("man/cubby_reserve.3.scd", r"^\*-EBADF\*", "*-EWHAT*")
         self.told(documents.check_functions, "-EBADF of cubby_reserve")
 
+    def test_error_that_the_overview_lacks(self):
+        self.lie("man/cubby.7.scd", r"^\*-EINPROGRESS\*", "*-EWHAT*")
+        self.told(documents.check_functions, "lacks -EINPROGRESS of cubby_send")
+
     def test_reference_to_nothing(self):
         self.lie("man/cubby.7.scd", r"\*cubby_format\*\(5\)",
                  "*cubby_form*(5)")
