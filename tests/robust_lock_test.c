@@ -77,7 +77,8 @@ start_sleeper(struct child *child, uint32_t slot)
 		int result;
 
 		participant_join(slot, &me);
-		result = take_by(&me, soon());
+		/* For ever: a last look at the deadline makes up for nothing. */
+		result = take_by(&me, CUBBY_FOREVER);
 		expect(result == 0 || result == ROBUST_LOCK_DEAD);
 		shared->count++;
 		shared->taken_from_dead += result == ROBUST_LOCK_DEAD;

@@ -326,13 +326,6 @@ struct victim {
 noreturn void
 victim_live(const struct scenario *scenario, struct stage *stage);
 
-/* Stops, and so tells the tracer. */
-void
-victim_mark(struct stage *stage, enum mark mark);
-
-/* The trap of victim_mark(). */
-extern const char mark_instruction[];
-
 /* What the bystanders' and the victim's mailbox is made with, and its name. */
 void
 mailbox_options(struct cubby_options *ret);
@@ -599,6 +592,41 @@ int
 count_descriptors(void);
 int
 count_mappings(const char *root);
+
+/* path.c: from START to END ------------------------------------------------ */
+
+/* Stops, and so tells the tracer. */
+void
+victim_mark(struct stage *stage, enum mark mark);
+
+/* The trap of victim_mark(). */
+extern const char mark_instruction[];
+
+/* The victim does what it should not: ends the run. */
+noreturn void
+path_failed(struct run *run, enum stop stop, const char *where);
+
+/* Is stopped, by a mark; any other stop is wrong. */
+enum mark
+path_marked(struct run *run, enum stop stop, const char *where);
+
+/* A sleep ended with that result: slept although it had been woken? */
+void
+path_check_wake(const struct run *run, int64_t slept_at, bool supplied_before,
+		long result);
+
+/* Takes the victim from START to the next mark, instruction by instruction, and
+   lists the points; what it sleeps for is given by cast_assist(). */
+void
+path_record(struct run *run);
+
+/* Runs on, giving it what it sleeps for. */
+enum stop
+path_resume(struct run *run, int how);
+
+/* Takes it to a point. false: it came by another way, to the end. */
+bool
+path_reach(struct run *run, uint32_t point);
 
 /* run.c ------------------------------------------------------------------ */
 

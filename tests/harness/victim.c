@@ -27,22 +27,6 @@ mailbox_name(const struct operation *operation)
 	return operation->effects & INBOX ? INBOX_NAME : MAILBOX;
 }
 
-/* The address of the trap is how the tracer knows it. */
-__attribute__((noinline, noclone)) static void
-trap(void)
-{
-	__asm__ volatile(".globl mark_instruction\n"
-			 "mark_instruction: int3" ::
-				 : "memory");
-}
-
-void
-victim_mark(struct stage *stage, enum mark mark)
-{
-	stage->mark = mark;
-	trap();
-}
-
 static void
 must(int result, const char *what)
 {

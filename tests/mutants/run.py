@@ -14,8 +14,8 @@ one promise:
     the new text
 
 `test:` names what has to notice: `harness NAME` (the every-instruction harness
-on the scenarios of that name; more of its options may follow) or `unit NAME`
-(tests/NAME_test.c). Of several, one is enough. More than one change: more
+on the scenarios of that name; more of its options may follow), `harness-sync
+NAME` (that of cubby_sync.h) or `unit NAME` (tests/NAME_test.c). Of several, one is enough. More than one change: more
 sections. A change that nothing can notice, because the code means the same
 without it, has `equivalent:` with the proof in place of `test:`; it is listed,
 and applied to see that it still fits.
@@ -42,6 +42,10 @@ PATIENCE = 600  # seconds, for one test
 # was asked to: of a few scenarios alone more runs stray than of all together.
 # That is no catch.
 ASTRAY = "too many runs went astray"
+
+
+HARNESSES = {"harness": "every_instruction",
+             "harness-sync": "every_instruction_sync"}
 
 
 class Mutant:
@@ -112,8 +116,7 @@ class Workshop:
     def __init__(self, directory, tests):
         self.tree = os.path.join(directory, "tree")
         self.build_directory = os.path.join(directory, "build")
-        self.targets = sorted({"every_instruction" if kind == "harness"
-                               else rest[0] + "_test"
+        self.targets = sorted({HARNESSES.get(kind) or rest[0] + "_test"
                                for kind, *rest in tests})
         copy_tree(self.tree)
         subprocess.run(
@@ -130,12 +133,12 @@ class Workshop:
 
     def command(self, test, jobs):
         kind, *rest = test
-        if kind == "harness":
+        if kind in HARNESSES:
             options = rest[1:]
             if not {"--all", "--spread"} & set(options):
                 options = ["--spread", "1500"] + options
             return [os.path.join(self.build_directory, "tests", "harness",
-                                 "every_instruction"),
+                                 HARNESSES[kind]),
                     "--once", "--jobs", str(jobs), "--scenario",
                     rest[0]] + options
         if kind == "unit":

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is performed: by the victim, between its marks, and by those that sleep.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "play.h"
+
+static int64_t
+patience(void)
+{
+	return now() + PATIENCE;
+}
+
+struct attached
+attach(int flags)
+{
+	struct attached own;
+	int result = cubby_region_open(REGION, flags | CUBBY_WRITE, NULL,
+				       &own.region);
+
+	if (result < 0)
+		fail("attaching the region: %s", cubby_strerror(result));
+	own.props = cubby_region_data(own.region);
+	return own;
+}
+
+/* The calls ------------------------------------------------------------------ */
+
+static int
+lock(struct attached *own)
+{
+	return cubby_mutex_lock(own->region, &own->props->mutex, CUBBY_FOREVER);
+}
+
+static int
+try_lock(struct attached *own)
+{
+	return cubby_mutex_lock(own->region, &own->props->mutex, CUBBY_NOW);
+}
+
+static int
+unlock(struct attached *own)
+{
+	return cubby_mutex_unlock(own->region, &own->props->mutex);
+}
+
+static int
+make_consistent(struct attached *own)
+{
+	return cubby_mutex_consistent(own->region, &own->props->mutex);
+}
+
+static int
+wait_condition(struct attached *own)
+{
+	return cubby_condition_wait(own->region, &own->props->condition,
+				    &own->props->mutex, CUBBY_FOREVER);
+}
+
+static int
+signal_one(struct attached *own)
+{
+	return cubby_condition_signal(own->region, &own->props->condition);
+}
+
+static int
+signal_all(struct attached *own)
+{
+	return cubby_condition_broadcast(own->region, &own->props->condition);
+}
+
+static int
+wait_semaphore(struct attached *own)
+{
+	return cubby_semaphore_wait(own->region, &own->props->semaphore,
+				    CUBBY_FOREVER);
+}
+
+static int
+try_semaphore(struct attached *own)
+{
+	return cubby_semaphore_wait(own->region, &own->props->semaphore,
+				    CUBBY_NOW);
+}
+
+static int
+post(struct attached *own)
+{
+	return cubby_semaphore_post(own->region, &own->props->semaphore);
+}
+
+static const struct act acts[] = {
+	{ .operation.name = "mutex-lock/free", .perform = lock, .locks = true },
+	{ .operation.name = "mutex-lock/held",
+	  .perform = lock,
+	  .held = true,
+	  .locks = true },
+	{ .operation.name = "mutex-lock/queue",
+	  .perform = lock,
+	  .held = true,
+	  .bed = MUTEX_BED,
+	  .early = 1,
+	  .late = 1,
+	  .locks = true },
+	{ .operation.name = "mutex-lock/dead",
+	  .perform = lock,
+	  .ghost = true,
+	  .expected = -EOWNERDEAD,
+	  .locks = true },
+	{ .operation.name = "mutex-lock/lost",
+	  .perform = lock,
+	  .lost = true,
+	  .loses = true,
+	  .expected = -ENOTRECOVERABLE,
+	  .locks = true },
+	{ .operation.name = "mutex-try/held",
+	  .perform = try_lock,
+	  .held = true,
+	  .expected = -EAGAIN,
+	  .locks = true },
+	{ .operation.name = "mutex-try/dead",
+	  .perform = try_lock,
+	  .ghost = true,
+	  .expected = -EOWNERDEAD,
+	  .locks = true },
+	{ .operation.name = "mutex-unlock/alone",
+	  .perform = unlock,
+	  .owns = true },
+	{ .operation.name = "mutex-unlock/sleeper",
+	  .perform = unlock,
+	  .owns = true,
+	  .bed = MUTEX_BED,
+	  .early = 2 },
+	{ .operation.name = "mutex-unlock/doubtful",
+	  .perform = unlock,
+	  .owns = true,
+	  .ghost = true,
+	  .loses = true },
+	{ .operation.name = "mutex-consistent",
+	  .perform = make_consistent,
+	  .owns = true,
+	  .ghost = true },
+	{ .operation.name = "condition-wait/alone",
+	  .perform = wait_condition,
+	  .owns = true,
+	  .locks = true,
+	  .waits = CONDITION_BED },
+	{ .operation.name = "condition-wait/first",
+	  .perform = wait_condition,
+	  .owns = true,
+	  .bed = CONDITION_BED,
+	  .late = 1,
+	  .locks = true,
+	  .waits = CONDITION_BED },
+	{ .operation.name = "condition-wait/last",
+	  .perform = wait_condition,
+	  .owns = true,
+	  .bed = CONDITION_BED,
+	  .early = 1,
+	  .locks = true,
+	  .waits = CONDITION_BED },
+	{ .operation.name = "condition-signal/nobody", .perform = signal_one },
+	{ .operation.name = "condition-signal/sleeper",
+	  .perform = signal_one,
+	  .bed = CONDITION_BED,
+	  .early = 1,
+	  .tickets = 1 },
+	{ .operation.name = "condition-broadcast/sleepers",
+	  .perform = signal_all,
+	  .bed = CONDITION_BED,
+	  .early = 2,
+	  .tickets = 2 },
+	{ .operation.name = "semaphore-wait/unit",
+	  .perform = wait_semaphore,
+	  .units = 1,
+	  .takes = true,
+	  .waits = SEMAPHORE_BED },
+	{ .operation.name = "semaphore-wait/alone",
+	  .perform = wait_semaphore,
+	  .takes = true,
+	  .waits = SEMAPHORE_BED },
+	{ .operation.name = "semaphore-wait/first",
+	  .perform = wait_semaphore,
+	  .bed = SEMAPHORE_BED,
+	  .late = 1,
+	  .takes = true,
+	  .waits = SEMAPHORE_BED },
+	{ .operation.name = "semaphore-try/none",
+	  .perform = try_semaphore,
+	  .expected = -EAGAIN,
+	  .takes = true },
+	{ .operation.name = "semaphore-post/nobody",
+	  .perform = post,
+	  .posts = true },
+	{ .operation.name = "semaphore-post/sleeper",
+	  .perform = post,
+	  .bed = SEMAPHORE_BED,
+	  .early = 2,
+	  .posts = true },
+};
+
+enum { ACTS = sizeof(acts) / sizeof(acts[0]) };
+
+const struct act *
+act_of(const struct scenario *scenario)
+{
+	return (const struct act *)scenario->operation;
+}
+
+const char *
+scenario_name(const struct scenario *scenario)
+{
+	return scenario->operation->name;
+}
+
+/*
+ * Whether looking before a sleep pays is asked once in a process. The workers,
+ * and so the victims, run on one processor each and would not look, and their
+ * path would be another than their users'. So it is asked here, before they are
+ * there.
+ */
+static void
+look_once(void)
+{
+	struct attached own;
+
+	if (cubby_region_open(NULL, CUBBY_CREATE, NULL, &own.region) < 0)
+		return;
+	own.props = cubby_region_data(own.region);
+	cubby_semaphore_wait(own.region, &own.props->semaphore, -1);
+	cubby_region_close(own.region);
+}
+
+const struct scenario *
+scenarios(uint32_t *ret_count)
+{
+	static struct scenario list[ACTS];
+
+	if (!list[0].operation) {
+		for (int i = 0; i < ACTS; i++)
+			list[i].operation = &acts[i].operation;
+		look_once();
+	}
+	*ret_count = ACTS;
+	return list;
+}
+
+/* Lives ---------------------------------------------------------------------- */
+
+static void
+must_be(int result, int expected, const char *what)
+{
+	if (result != expected)
+		fail("%s: %s", what, cubby_strerror(result));
+}
+
+/* What the mutex's word is when the victim has it. */
+static void
+note_word(struct attached *own)
+{
+	must_be(lock(own), 0, "the victim's first lock");
+	own->props->victim_word = own->props->mutex.words[0] & ~UINT64_C(1);
+	must_be(unlock(own), 0, "the victim's first unlock");
+}
+
+static void
+take_ticket(struct attached *own)
+{
+	int result;
+
+	while (!own->props->tickets) {
+		result = cubby_condition_wait(own->region,
+					      &own->props->condition,
+					      &own->props->mutex, patience());
+		if (result == -EOWNERDEAD)
+			result = make_consistent(own);
+		must_be(result, 0, "a wait for the condition");
+	}
+	own->props->tickets--;
+	own->props->tickets_taken++;
+}
+
+/* After the call: what it has got is given back, or used. */
+static void
+conclude(const struct act *act, struct attached *own, int result)
+{
+	if (act->perform == wait_condition) {
+		if (result == -EOWNERDEAD)
+			must_be(make_consistent(own), 0, "consistent");
+		take_ticket(own);
+	} else if (result == -EOWNERDEAD) {
+		must_be(make_consistent(own), 0, "consistent");
+	}
+	if (act->perform == wait_condition || act->perform == make_consistent ||
+	    ((act->perform == lock || act->perform == try_lock) &&
+	     (result == 0 || result == -EOWNERDEAD)))
+		must_be(unlock(own), 0, "the victim's last unlock");
+}
+
+/* What the survivors did meanwhile may have changed it. */
+static bool
+is_expected(const struct act *act, int result)
+{
+	return result == act->expected ||
+	       (result == 0 && act->expected == -EOWNERDEAD) ||
+	       (act->loses && result == -ENOTRECOVERABLE) ||
+	       (act->perform == try_lock &&
+		(result == 0 || result == -EAGAIN)) ||
+	       (act->perform == try_semaphore && result == 0);
+}
+
+void
+act_live(const struct act *act, struct stage *stage)
+{
+	struct attached own;
+
+	complain_to(stage);
+	tracee_offer();
+	own = attach(0);
+	note_word(&own);
+	victim_mark(stage, MARK_FURNISH);
+	if (act->owns)
+		must_be(lock(&own), act->ghost ? -EOWNERDEAD : 0,
+			"the victim's lock");
+	victim_mark(stage, MARK_SEND);
+	victim_mark(stage, MARK_START);
+	stage->result = act->perform(&own);
+	victim_mark(stage, MARK_END);
+	if (!is_expected(act, stage->result))
+		fail("the victim was told: %s", cubby_strerror(stage->result));
+	conclude(act, &own, stage->result);
+	cubby_region_close(own.region);
+	_exit(0);
+}
+
+void
+act_sleep(enum bed bed, struct stage *stage)
+{
+	struct attached own;
+	int result = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	complain_to(stage);
+	own = attach(0);
+	if (bed == SEMAPHORE_BED) {
+		result = cubby_semaphore_wait(own.region, &own.props->semaphore,
+					      patience());
+		must_be(result, 0, "a sleeper's wait for the semaphore");
+		own.props->units_taken++;
+	} else {
+		result = cubby_mutex_lock(own.region, &own.props->mutex,
+					  patience());
+		if (result == -EOWNERDEAD)
+			result = make_consistent(&own);
+		must_be(result, 0, "a sleeper's lock");
+		if (bed == CONDITION_BED)
+			take_ticket(&own);
+		must_be(unlock(&own), 0, "a sleeper's unlock");
+	}
+	cubby_region_close(own.region);
+	_exit(0);
+}
