@@ -94,6 +94,8 @@ class TradeoffsTest(unittest.TestCase):
             self.assertTrue(math.isfinite(row["calls"]) and row["calls"] >= 0)
 
     def assert_whole(self, told):
+        for name in ("seconds", "load"):
+            self.assertTrue(math.isfinite(told[name]) and told[name] >= 0)
         for name in PLAIN:
             self.assert_figure(told[name + "_ns"])
         for line in told["lines"]:

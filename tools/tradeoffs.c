@@ -209,6 +209,8 @@ measure(struct findings *findings, double seconds)
 	int signal = 0;
 
 	findings->pinned[0] = findings->pinned[1] = -1;
+	if (getloadavg(&findings->load, 1) < 1)
+		findings->load = 0;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !signal; i++)
 		signal = steps[i](findings, seconds * 0.04);
 	if (!signal)

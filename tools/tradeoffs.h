@@ -150,6 +150,7 @@ struct pair_of_cpus {
 
 struct findings {
 	int cpu_count;
+	double load; /* what else ran at the beginning: processes, on average */
 	int pinned[2];				       /* -1: they were not */
 	struct figure times[CONTENDERS][SIZES][MODES]; /* ns a message */
 	struct figure setup[TRANSPORTS];	       /* ns */

@@ -19,7 +19,7 @@
 #include "tradeoffs_pair.h"
 
 #define ROUNDS 9
-#define PATIENCE 10.0
+#define PATIENCE 20.0
 #define ALL_PAIRS 8 /* processors of which each pair is tried */
 
 /* Cache lines ----------------------------------------------------------- */
@@ -29,12 +29,15 @@ struct lines {
 	_Alignas(128) atomic_uint_fast64_t question; /* member 1 writes */
 	_Alignas(128) atomic_uint_fast64_t answer;   /* member 0 writes */
 	_Alignas(128) int64_t duration;		     /* of a round */
+	int64_t patience;			     /* ns, for all of them */
+	bool is_late;				     /* it has been used up */
+	int rounds; /* so far; -1: it warms up */
 	int pair_count;
 	int pairs[PAIRS_MAX][2];
 	double values[PAIRS_MAX][ROUNDS];
 };
 
-#define TRIPS 64
+#define TRIPS 16 /* until the clock is looked at */
 
 static void
 line_ask(struct lines *lines, uint64_t trip)
@@ -80,31 +83,50 @@ answer_lines(struct lines *lines)
 	}
 }
 
+/* One round of one pair of processors. */
+static void
+run_pair(struct pair *pair, struct lines *lines, int member, int which)
+{
+	double value;
+
+	pair_pin(lines->pairs[which][member]);
+	if (!member) {
+		atomic_store(&lines->question, 0);
+		atomic_store(&lines->answer, 0);
+	}
+	pair_meet(pair);
+	if (!member) {
+		answer_lines(lines);
+	} else {
+		value = ask_lines(lines);
+		if (lines->rounds >= 0)
+			lines->values[which][lines->rounds] = value;
+	}
+	pair_meet(pair);
+}
+
+/*
+ * Rounds of all pairs, the first to warm up. On a busy machine, where a trip
+ * takes until the other process has a processor again, fewer.
+ */
 static void
 run_lines(struct pair *pair, int member)
 {
 	struct lines *lines = pair->context;
+	int64_t begun = now_ns();
+	bool more;
 
-	for (int i = 0; i < lines->pair_count * (ROUNDS + 1); i++) {
-		int which = i % lines->pair_count;
-		int round = i / lines->pair_count - 1; /* -1: warms up */
-		double value;
-
-		pair_pin(lines->pairs[which][member]);
+	do {
+		for (int i = 0; i < lines->pair_count; i++)
+			run_pair(pair, lines, member, i);
 		if (!member) {
-			atomic_store(&lines->question, 0);
-			atomic_store(&lines->answer, 0);
+			lines->rounds++;
+			lines->is_late = now_ns() - begun > lines->patience;
 		}
 		pair_meet(pair);
-		if (!member) {
-			answer_lines(lines);
-		} else {
-			value = ask_lines(lines);
-			if (round >= 0)
-				lines->values[which][round] = value;
-		}
-		pair_meet(pair);
-	}
+		more = lines->rounds < ROUNDS &&
+		       !(lines->is_late && lines->rounds > 0);
+	} while (more);
 }
 
 /* All pairs of a few processors; of many, the first with some of the others. */
@@ -151,7 +173,8 @@ choose_near(struct findings *findings)
 	bool found = false;
 
 	for (int i = 0; i < findings->pair_count; i++) {
-		double ns = findings->pairs[i].ns.median;
+		/* What disturbs a trip makes it longer, never shorter. */
+		double ns = findings->pairs[i].ns.low;
 		bool apart = ns >= SAME_CORE;
 		bool found_apart = found && best >= SAME_CORE;
 
@@ -162,6 +185,30 @@ choose_near(struct findings *findings)
 		memcpy(findings->pinned, findings->pairs[i].cpus,
 		       sizeof(findings->pinned));
 	}
+}
+
+static int
+time_lines(struct findings *findings, struct lines *lines, struct pair *pair,
+	   double seconds)
+{
+	int result;
+
+	lines->rounds = -1;
+	lines->patience = (int64_t)(seconds * 1e9) * 3;
+	lines->duration =
+		(int64_t)(seconds * 1e9 / (ROUNDS + 1) / lines->pair_count);
+	result = pair_run(pair, run_lines, seconds + PATIENCE, false);
+	if (result == PAIR_FAILED)
+		findings_miss(findings, "cache lines between cores: %s",
+			      pair->failure);
+	for (int i = 0; i < lines->pair_count && result == PAIR_DONE; i++) {
+		struct pair_of_cpus *its =
+			&findings->pairs[findings->pair_count++];
+
+		memcpy(its->cpus, lines->pairs[i], sizeof(its->cpus));
+		its->ns = figure_of(lines->values[i], lines->rounds);
+	}
+	return result;
 }
 
 int
@@ -178,21 +225,8 @@ measure_lines(struct findings *findings, double seconds)
 	else
 		findings_miss(findings, "cache lines between cores: this "
 					"process has one processor");
-	if (lines->pair_count) {
-		lines->duration = (int64_t)(seconds * 1e9 / (ROUNDS + 1) /
-					    lines->pair_count);
-		result = pair_run(pair, run_lines, seconds + PATIENCE, false);
-		if (result == PAIR_FAILED)
-			findings_miss(findings, "cache lines between cores: %s",
-				      pair->failure);
-	}
-	for (int i = 0; i < lines->pair_count && result == PAIR_DONE; i++) {
-		struct pair_of_cpus *its =
-			&findings->pairs[findings->pair_count++];
-
-		memcpy(its->cpus, lines->pairs[i], sizeof(its->cpus));
-		its->ns = figure_of(lines->values[i], ROUNDS);
-	}
+	if (lines->pair_count)
+		result = time_lines(findings, lines, pair, seconds);
 	choose_near(findings);
 	pair_free(pair);
 	munmap(lines, sizeof(*lines));

@@ -129,6 +129,7 @@ tradeoffs_json(const struct findings *findings)
 	json_member_number("processors", (uint64_t)findings->cpu_count);
 	member_pinned(findings);
 	json_member_real("seconds", findings->seconds);
+	json_member_real("load", findings->load);
 	member_figure("system_call_ns", &findings->system_call);
 	member_figure("wake_ns", &findings->wake);
 	member_figure("mutex_free_ns", &findings->mutex_free);

@@ -63,6 +63,22 @@ largest(const struct reading *reading, enum contender_id contender)
 	return size;
 }
 
+/* From which load on others take what is being measured. */
+#define BUSY 0.5
+
+static void
+say_load(const struct reading *reading)
+{
+	const struct findings *findings = reading->findings;
+
+	if (findings->load > BUSY * findings->cpu_count)
+		say(reading,
+		    "The machine was busy when this began (%.1f processes on "
+		    "%d processors): the figures are larger than they need be, "
+		    "and may contradict one another. ",
+		    findings->load, findings->cpu_count);
+}
+
 static void
 say_calls(const struct reading *reading)
 {
@@ -277,6 +293,7 @@ tradeoffs_reading(const struct findings *findings)
 
 	if (!reading.out)
 		out_of_memory();
+	say_load(&reading);
 	say_calls(&reading);
 	say_cores(&reading);
 	say_small(&reading);

@@ -265,7 +265,8 @@ party_make(struct party *party, struct findings *findings, size_t size)
 		if (!error)
 			continue;
 		take_out(party, i);
-		findings_miss(findings, "%s of %s: it cannot be made: %s",
+		findings_miss(findings,
+			      "%s, messages of %s: it cannot be made: %s",
 			      transports[i].name, text, cubby_strerror(error));
 	}
 }
@@ -337,8 +338,8 @@ party_take_out(struct party *party, struct pair *pair,
 	char text[SIZE_TEXT];
 
 	size_text(text, party->size);
-	findings_miss(findings, "%s of %s: %s", contenders[subject].legend,
-		      text, pair->failure);
+	findings_miss(findings, "%s, messages of %s: %s",
+		      contenders[subject].title, text, pair->failure);
 	party->taking_part[subject] = false;
 }
 
