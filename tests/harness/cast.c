@@ -46,7 +46,7 @@ enter(struct run *run, enum actor actor, int role, int flags)
 	struct cubby_options options;
 
 	progress("a survivor opens");
-	mailbox_options(&options);
+	mailbox_options(operation_of(run), &options);
 	if (actor == BYSTANDER && operation_of(run)->effects & NAMED)
 		options.sender = BYSTANDER_NAME;
 	must(cubby_open(mailbox_name(operation_of(run)), role | flags,
@@ -156,6 +156,13 @@ backlog(enum start start, int *ret_through)
 	return waiting[start];
 }
 
+/* The same, of a mailbox without a limit: in the last ring, or through all. */
+static int
+large_backlog(enum start start)
+{
+	return start == FULL || start == WRAPPED ? RINGS + 4 : start == ONE;
+}
+
 static void
 stock(struct run *run, enum actor actor)
 {
@@ -163,6 +170,10 @@ stock(struct run *run, enum actor actor)
 	int through;
 	int waiting = backlog(run->scenario->start, &through);
 
+	if (operation_of(run)->effects & GROWS) {
+		waiting = large_backlog(run->scenario->start);
+		through = 0;
+	}
 	while (through--) {
 		send_one(run, actor, size);
 		take_one(run, BYSTANDER);
@@ -209,6 +220,22 @@ bury(struct run *run, pid_t pid, const char *who)
 		     run->stage->complaint);
 }
 
+/* It fills all the rings, and drains them if it starts so. */
+static void
+ghost_grows(struct run *run, cubby_mailbox *mailbox, cubby_mailbox *receiver)
+{
+	enum start start = run->scenario->start;
+	int count = large_backlog(start);
+
+	for (int i = 0; i < count; i++)
+		must(actor_send(run->stage, mailbox, GHOST,
+				operation_of(run)->size, CUBBY_NOW),
+		     "send");
+	for (int i = 0; start == WRAPPED && i < count; i++)
+		must(actor_take(run->stage, receiver, GHOST, CUBBY_NOW),
+		     "receive");
+}
+
 static void
 ghost_sends(struct run *run)
 {
@@ -219,6 +246,10 @@ ghost_sends(struct run *run)
 
 	must(cubby_open(mailbox_name(operation_of(run)), CUBBY_SEND, NULL, &mailbox), "open");
 	must(cubby_open(mailbox_name(operation_of(run)), CUBBY_RECEIVE, NULL, &receiver), "open");
+	if (operation_of(run)->effects & GROWS) {
+		ghost_grows(run, mailbox, receiver);
+		return;
+	}
 	while (through-- > 0) {
 		must(actor_send(run->stage, mailbox, GHOST, size, CUBBY_NOW),
 		     "send");
@@ -465,11 +496,15 @@ cast_wake(struct run *run, bool send)
 		cast_count(run, -1);
 }
 
-/* Round its ring, so that the cell that the victim was at is another's. */
+/* Round its ring, so that the cell that the victim was at is another's; out of
+   all of its rings but the first, if it has several. */
 static void
 overtake(struct run *run)
 {
-	for (int i = 0; i < 2 * CAPACITY + 3; i++) {
+	int rounds = operation_of(run)->effects & GROWS ? ROUNDS :
+							  2 * CAPACITY + 3;
+
+	for (int i = 0; i < rounds; i++) {
 		send_one(run, BYSTANDER, operation_of(run)->size);
 		cast_drain(run);
 	}
@@ -481,7 +516,8 @@ cast_go_on(struct run *run)
 	cast_drain(run);
 	if (operation_of(run)->effects & NAMED_REGION)
 		named_region_use();
-	if (operation_of(run)->scenery == SETTLED_VICTIM)
+	if (operation_of(run)->scenery == SETTLED_VICTIM ||
+	    (operation_of(run)->effects & GROWS && run->senders[BYSTANDER]))
 		overtake(run);
 	for (int actor = BYSTANDER; actor <= SECOND; actor++) {
 		if (!run->senders[actor])
@@ -656,17 +692,20 @@ cast_assist(struct run *run)
 void
 cast_check_room(struct run *run, int left)
 {
-	int sent = 0, result;
+	bool grows = operation_of(run)->effects & GROWS;
+	int room = grows ? ROUNDS : CAPACITY + 1;
+	int sent = 0, result = 0;
 
 	leave(run, FRESH);
 	enter_fresh(run);
 	progress("the room is filled");
-	while ((result = actor_send(run->stage, run->senders[FRESH], FRESH,
-				    LONG, CUBBY_NOW)) == 0)
+	while (sent < room && (result = actor_send(run->stage,
+						   run->senders[FRESH], FRESH,
+						   LONG, CUBBY_NOW)) == 0)
 		sent++;
-	if (result != -EAGAIN)
+	if (result < 0 && result != -EAGAIN)
 		fail("filling a lane: %s", cubby_strerror(result));
-	if (sent != CAPACITY)
+	if (sent != (grows ? room : CAPACITY))
 		fail("%d messages fill a lane, not %d", sent, CAPACITY);
 	cast_collect(run, left);
 	cast_drain(run);
@@ -692,6 +731,10 @@ cast_check_memory(struct run *run)
 	if (info.lanes > run->crowd)
 		fail("%llu lanes; there were %u senders at most",
 		     (unsigned long long)info.lanes, run->crowd);
+	if (operation_of(run)->effects & GROWS &&
+	    info.memory > UNLIMITED_BYTES)
+		fail("empty, but %llu bytes are in use",
+		     (unsigned long long)info.memory);
 	if (info.held || info.returned || info.waiting || info.broken)
 		fail("empty, but: %llu held, %llu returned, %llu waiting, "
 		     "%llu broken",

@@ -52,6 +52,14 @@ enum {
 	CROWD = 16,
 	STREAK = 40,		/* messages after which a receiver that is
 				   alone has settled down */
+	/* In a mailbox without a limit, of cells so large that a ring is soon
+	   full: what fills its first ring, and those that are never given back
+	   while they are in use; where the sender looks at the head. */
+	RING = 15,
+	RINGS = 236,
+	LOOK = 8,
+	ROUNDS = 40,		/* go once round all of the rest */
+	UNLIMITED_BYTES = 512 * 1024,	/* with nothing in it: at most */
 	POINTS_MAX = 12288	/* of one scenario */
 };
 
@@ -78,7 +86,7 @@ enum actor {
 	ACTORS
 };
 
-enum { NUMBERS = 160, DELIVERIES = 640 };
+enum { NUMBERS = 480, DELIVERIES = 1280 };
 
 enum fate { UNSENT, BEGUN, ACCEPTED, REFUSED };
 
@@ -240,7 +248,8 @@ enum effect {
 	LEAVES = 1 << 11,	/* closes its handle */
 	NAMED = 1 << 12,	/* the bystander has a name */
 	MOVES = 1 << 13,	/* one message becomes another: never both */
-	NAMED_REGION = 1 << 14	/* there is a region, and survivors use it */
+	NAMED_REGION = 1 << 14,	/* there is a region, and survivors use it */
+	GROWS = 1 << 15		/* the mailbox is without a limit */
 };
 
 /* What the worker arranges besides the starting state. */
@@ -328,7 +337,7 @@ victim_live(const struct scenario *scenario, struct stage *stage);
 
 /* What the bystanders' and the victim's mailbox is made with, and its name. */
 void
-mailbox_options(struct cubby_options *ret);
+mailbox_options(const struct operation *operation, struct cubby_options *ret);
 const char *
 mailbox_name(const struct operation *operation);
 

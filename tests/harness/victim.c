@@ -14,11 +14,16 @@
 #include "harness.h"
 
 void
-mailbox_options(struct cubby_options *ret)
+mailbox_options(const struct operation *operation, struct cubby_options *ret)
 {
 	*ret = (struct cubby_options)CUBBY_OPTIONS_INIT;
-	ret->capacity = CAPACITY;
 	ret->message_max = BUFFER;
+	if (operation->effects & GROWS) {
+		ret->buffering = CUBBY_UNLIMITED;
+		ret->cell_size = 4096;
+	} else {
+		ret->capacity = CAPACITY;
+	}
 }
 
 const char *
