@@ -159,15 +159,6 @@ cell_at(const struct lane_reader *reader, uint64_t position)
 		((position & reader->mask_cells) << reader->cell_shift));
 }
 
-/* Has the sender turned to another ring since we looked for ours? */
-static bool
-has_turned(const struct lane_reader *reader)
-{
-	/* RING-A3 acquire: as RING-A2. Pairs with RING-R3. */
-	return reader->several &&
-	       word64_load_acquire(&reader->file->turn) != reader->turn;
-}
-
 /* The ring that position lies in becomes the present one. False: the turn word
    makes no sense. */
 static bool
@@ -212,15 +203,14 @@ lane_break(struct lane_reader *reader)
 }
 
 /*
- * Our mapping had no memory. If the head has gone on, or the sender to another
- * ring, that was a page that had been given back while we stood still, and only
- * our mapping is spoilt; another one is made when we sweep. Else the lane is cut
- * short.
+ * Our mapping had no memory. If the head has gone on, that was a page that had
+ * been given back while we stood still, and only our mapping is spoilt; another
+ * one is made when we sweep. Else the lane is cut short.
  */
 static int
 read_nothing(struct lane_reader *reader, const struct sight *sight)
 {
-	if (lane_is_next(reader, sight) && !has_turned(reader))
+	if (lane_is_next(reader, sight))
 		lane_break(reader);
 	else
 		stop_reading(reader);

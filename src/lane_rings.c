@@ -314,25 +314,33 @@ shrink(struct lane_writer *w)
 	return false;
 }
 
-/* Rings from which all has been received. */
+/* Has all been received from a ring that was left, so that it may be used
+   again? */
+static bool
+is_passed(const struct lane_writer *w, const struct ring *ring)
+{
+	int64_t beyond = (int64_t)(w->head - ring->end);
+
+	return beyond > 0 ||
+	       (!beyond && ring->kept && w->position != ring->end);
+}
+
 static void
 retire(struct lane_writer *w)
 {
 	struct ring *ring;
-	int64_t beyond;
 	uint32_t i;
 
 	for (i = 0; i < w->view->geometry.rings; i++) {
 		ring = &w->rings[i];
-		beyond = (int64_t)(w->head - ring->end);
-		if (ring->use != RING_LEFT || beyond < 0)
+		if (ring->use != RING_LEFT)
 			continue;
-		if (beyond > 0) {
+		if (is_passed(w, ring)) {
 			set_begin(w, i, 0);
 			ring->use = RING_IDLE;
 			if (!ring->kept)
 				give_back(w, i);
-		} else if (!ring->kept && !ring->thin) {
+		} else if (w->head == ring->end && !ring->kept && !ring->thin) {
 			ring_hollow(w, i, ring->end);
 			ring->thin = true;
 		}
@@ -466,15 +474,11 @@ rings_turn_back(struct lane_writer *w)
 void
 rings_leave(struct lane_writer *w)
 {
-	uint32_t i;
-
 	lane_passed(w);
 	retire(w);
 	if (shrink(w))
 		retire(w);
-	for (i = 0; i < w->view->geometry.rings; i++)
-		if (w->rings[i].use == RING_IDLE && w->rings[i].committed)
-			give_back(w, i);
+	rings_tidy(w);
 }
 
 void

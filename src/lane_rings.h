@@ -33,22 +33,24 @@
  * sequence is in one ring. So a turn costs the readers one look the general
  * way, and is free otherwise.
  *
- * The ring A is left, and idle again when the head is *beyond* P: until then
+ * The ring A is left. It is idle again when the head is *beyond* P: until then
  * whoever awaits P may look at the cell of P in A. Then places[A].begin = none
- * (release), and the memory of a large ring is given back; that of a small one
- * is kept, so that a backlog that comes and goes costs no system calls. When
- * the head has reached P all pages of a large A go but those of the cells of
- * P - 1, by which a successor finds where the lane stands, and of P.
+ * (release), and its memory is given back. Before, when the head has reached P,
+ * all of its pages go but those of the cells of P - 1, by which a successor
+ * finds where the lane stands, and of P. The memory of a small ring is kept, so
+ * that a backlog that comes and goes costs no system calls; it is idle as soon
+ * as the head has reached P and P is published: who still looks there meets the
+ * sequence of a later message.
  *
  * A receiver that stood still may hold an old head, and find none of its ring,
  * or another's: the cell does not bear the sequence, and the second look at the
  * head says that it was overtaken. It may be about to touch a cell whose page
- * has gone: then that page comes back, empty, or there is no memory for it,
- * SIGBUS is answered, and the turn word, which has changed meanwhile, tells
- * that only its own mapping is spoilt.
+ * has gone: then that page comes back, empty, or there is no memory for it, and
+ * SIGBUS is answered; the head, which has moved on, tells that only its own
+ * mapping is spoilt.
  *
- * What breaks it: a ring used again before the head was beyond its end; a place
- * cleared before that; two rings that begin at the same position, of which the
+ * What breaks it: a ring used again before the head has reached its end; a place
+ * cleared before that, or before a later message shows where the lane stands; two rings that begin at the same position, of which the
  * older is not cleared.
  */
 #ifndef CUBBY_LANE_RINGS_H

@@ -24,7 +24,7 @@ _Static_assert(sizeof(struct cell) == CELL_HEADER, "");
 _Static_assert(sizeof(struct lane_file) == PAGE, "one page");
 _Static_assert(offsetof(struct lane_file, sleep) == 256, "its own pair");
 _Static_assert(offsetof(struct lane_file, places) == 320, "their own lines");
-_Static_assert(RINGS_MAX <= 32, "a bit of a word each");
+_Static_assert(RINGS_MAX < 256, "8 bits of a turn word");
 _Static_assert(sizeof(struct doorbell_file) == PAGE, "one page");
 _Static_assert(CLAIMS_MAX < (1 << 15), "claim + 1 must fit below HEAD_BIASED");
 

@@ -97,6 +97,36 @@ exchange(const struct manner *manner)
 	return 0;
 }
 
+/* Backlogs of up to three thousand messages, which come and go. */
+static int
+exchange_unlimited(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_mailbox *mailbox;
+
+	options.buffering = CUBBY_UNLIMITED;
+	mailbox = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND | CUBBY_RECEIVE,
+			       &options);
+	for (uint64_t round = 0; round < 400; round++) {
+		uint64_t count = 3000 - round * 7 % 2900, n, got;
+
+		/* In these the rings get their memory. */
+		if (round == 20)
+			trace_mark();
+		for (n = 0; n < count; n++)
+			expect_ok(cubby_send(mailbox, &n, sizeof(n)));
+		for (n = 0; n < count; n++) {
+			expect_ok(cubby_receive(mailbox, &got, sizeof(got),
+						NULL));
+			expect(got == n);
+		}
+	}
+	trace_mark();
+	cubby_close(mailbox);
+	expect_ok(cubby_unlink("m"));
+	return 0;
+}
+
 static void
 expect_few_calls(const char *part)
 {
@@ -138,10 +168,17 @@ nor_does_one_of_larger_messages(void)
 	expect_few_calls("blocks");
 }
 
+static void
+nor_does_a_backlog_that_comes_and_goes(void)
+{
+	expect_few_calls("unlimited");
+}
+
 static const struct test tests[] = {
 	TEST(a_busy_exchange_makes_hardly_any_system_call),
 	TEST(nor_does_one_in_place),
 	TEST(nor_does_one_of_larger_messages),
+	TEST(nor_does_a_backlog_that_comes_and_goes),
 };
 
 int
@@ -154,5 +191,7 @@ main(int argc, char **argv)
 			&(struct manner){ .size = 40, .in_place = true });
 	if (argc == 2 && strcmp(argv[1], "blocks") == 0)
 		return exchange(&(struct manner){ .size = 1000 });
+	if (argc == 2 && strcmp(argv[1], "unlimited") == 0)
+		return exchange_unlimited();
 	return RUN_TESTS("system calls", tests);
 }

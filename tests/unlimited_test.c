@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Test: timeout 300. */
+/* Test: tsan, timeout 300. */
 /*
  * Lanes without a limit: they grow with the backlog, give its memory back, and
  * lose nothing where they grow or shrink, whoever dies, joins or stands still.
@@ -9,6 +9,7 @@
 #include "layout.h"
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 
@@ -45,6 +46,23 @@ expect_numbers(cubby_mailbox *mailbox, uint64_t from, uint64_t to)
 		expect_int(size, sizeof(got));
 		expect_int(got, n);
 	}
+}
+
+static struct lane_file *
+map_lane(void)
+{
+	char path[PATH_MAX];
+	void *mapped;
+	int fd;
+
+	find_file("/lane.0", path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	expect_system(fd);
+	mapped = mmap(NULL, sizeof(struct lane_file), PROT_READ | PROT_WRITE,
+		      MAP_SHARED, fd, 0);
+	expect(mapped != MAP_FAILED);
+	close(fd);
+	return mapped;
 }
 
 /* Growing and shrinking ------------------------------------------------------- */
@@ -290,25 +308,38 @@ a_commit_never_lacks_memory(void)
 static void
 drafts_turn_a_lane_in_which_nothing_was_sent(void)
 {
-	enum { DRAFTS = 8 * FIRST_RING };
+	enum { DRAFTS = 8 * FIRST_RING, WAIT = 100 };
 	static cubby_draft *drafts[DRAFTS];
 	cubby_mailbox *mailbox = open_unlimited(BOTH);
 	cubby_mailbox *rival = open_mailbox("m", CUBBY_RECEIVE, NULL);
 	uint64_t number = 0;
 
-	for (int round = 0; round < 3; round++) {
+	for (int round = 0; round < 6; round++) {
 		for (int i = 0; i < DRAFTS; i++)
 			expect_ok(cubby_reserve(mailbox, 8, CUBBY_NOW,
 						&drafts[i]));
 		for (int i = 0; i < DRAFTS; i++)
 			cubby_abort(drafts[i]);
+		/* Some always wait, so that the ring is left before it is
+		   read. */
 		for (int i = 0; i < 3 * FIRST_RING; i++) {
 			send_numbers(mailbox, number, number + 1);
-			expect_numbers(i % 2 ? rival : mailbox, number,
-				       number + 1);
+			if (number >= WAIT)
+				expect_numbers(i % 2 ? rival : mailbox,
+					       number - WAIT,
+					       number - WAIT + 1);
 			number++;
 		}
 	}
+	expect_numbers(rival, number - WAIT, number);
+	/* And now all of the rings, beside those that bear nothing. */
+	for (int i = 0; i < DRAFTS; i++)
+		expect_ok(cubby_reserve(mailbox, 8, CUBBY_NOW, &drafts[i]));
+	for (int i = 0; i < DRAFTS; i++)
+		cubby_abort(drafts[i]);
+	send_numbers(mailbox, number, number + 8 * DRAFTS);
+	for (int i = 0; i < 8 * DRAFTS; i++)
+		expect_number(rival, number++);
 	cubby_close(rival);
 	cubby_close(mailbox);
 }
@@ -366,6 +397,12 @@ take_over(uint64_t sent, uint64_t received, bool sweep)
 	expect_numbers(receiver, 2 * sent + 1000, 2 * sent + 2000);
 	expect_empty(receiver);
 	expect_int(inspect("m").sent, 2 * sent + 2000);
+	expect_ok(cubby_published(heir, &last, NULL));
+	cubby_close(heir);
+	/* All of its memory has gone but for that of the last message. */
+	heir = open_mailbox("m", CUBBY_SEND, NULL);
+	expect_ok(cubby_published(heir, &sequence, NULL));
+	expect_int(sequence, last);
 	cubby_close(heir);
 	cubby_close(receiver);
 	expect_ok(cubby_unlink("m"));
@@ -388,6 +425,34 @@ a_sweep_gives_a_drained_lane_back(void)
 		take_over(backlogs[i], backlogs[i], true);
 		take_over(backlogs[i], backlogs[i] / 2, true);
 	}
+}
+
+/* As one who was killed after he had written where a ring begins, and before he
+   turned to it: his heir turns to another. */
+static void
+a_turn_that_was_not_made_is_forgotten(void)
+{
+	enum { SENT = 3000, RECEIVED = 2700 };
+	cubby_mailbox *receiver = open_unlimited(CUBBY_RECEIVE), *heir, *late;
+	uint64_t position = leave_dead(SENT, RECEIVED, receiver);
+	struct lane_file *file = map_lane();
+	uint32_t ring = turn_ring(word64_load_relaxed(&file->turn));
+
+	expect_int(ring, 2);
+	word64_store_relaxed(&file->places[ring + 1].begin, position + 1);
+	heir = open_mailbox("m", CUBBY_SEND, NULL);
+	send_numbers(heir, SENT, SENT + 200);
+	/* To where the other ring would begin, and beyond. */
+	expect_numbers(receiver, RECEIVED, SENT + 10);
+	send_numbers(heir, SENT + 200, SENT + 257);
+	expect_int(turn_ring(word64_load_relaxed(&file->turn)), 1);
+	late = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	for (uint64_t n = SENT + 10; n < SENT + 257; n++)
+		expect_number(late, n);
+	munmap(file, sizeof(*file));
+	cubby_close(late);
+	cubby_close(heir);
+	cubby_close(receiver);
 }
 
 static void
@@ -501,6 +566,45 @@ a_receiver_alone_follows_a_stream(void)
 	cubby_close(sender);
 }
 
+static void *
+send_stream(void *count)
+{
+	cubby_mailbox *own = open_mailbox("m", CUBBY_SEND, NULL);
+
+	for (uint64_t n = 0; n < *(uint64_t *)count; n++) {
+		send_number(own, n);
+		if (n % 5000 == 4999)
+			while (inspect("m").waiting > n % 200)
+				sched_yield();
+	}
+	cubby_close(own);
+	return NULL;
+}
+
+static void *
+receive_stream(void *count)
+{
+	cubby_mailbox *own = open_mailbox("m", CUBBY_RECEIVE, NULL);
+
+	expect_numbers(own, 0, *(uint64_t *)count);
+	cubby_close(own);
+	return NULL;
+}
+
+static void
+threads_follow_each_other_from_ring_to_ring(void)
+{
+	cubby_mailbox *user = open_unlimited(CUBBY_SEND);
+	uint64_t count = MANY(200000);
+	pthread_t sender, receiver;
+
+	expect_int(pthread_create(&sender, NULL, send_stream, &count), 0);
+	expect_int(pthread_create(&receiver, NULL, receive_stream, &count), 0);
+	pthread_join(sender, NULL);
+	pthread_join(receiver, NULL);
+	cubby_close(user);
+}
+
 static void
 what_is_held_outlives_the_ring(void)
 {
@@ -603,23 +707,6 @@ a_receiver_may_come_back_to_memory_that_has_gone(void)
 
 /* A file that lies ---------------------------------------------------------------- */
 
-static struct lane_file *
-map_lane(void)
-{
-	char path[PATH_MAX];
-	void *mapped;
-	int fd;
-
-	find_file("/lane.0", path);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	expect_system(fd);
-	mapped = mmap(NULL, sizeof(struct lane_file), PROT_READ | PROT_WRITE,
-		      MAP_SHARED, fd, 0);
-	expect(mapped != MAP_FAILED);
-	close(fd);
-	return mapped;
-}
-
 static void
 a_turn_to_no_ring_cuts_the_lane_off(void)
 {
@@ -705,10 +792,12 @@ static const struct test tests[] = {
 	TEST(drafts_turn_a_lane_in_which_nothing_was_sent),
 	TEST(a_lane_is_taken_over_in_every_ring),
 	TEST(a_sweep_gives_a_drained_lane_back),
+	TEST(a_turn_that_was_not_made_is_forgotten),
 	TEST(a_large_backlog_is_taken_over),
 	TEST(a_receiver_that_comes_late_finds_the_ring),
 	TEST(several_receivers_share_it),
 	TEST(a_receiver_alone_follows_a_stream),
+	TEST(threads_follow_each_other_from_ring_to_ring),
 	TEST(what_is_held_outlives_the_ring),
 	TEST(whoever_waits_for_the_last_is_woken),
 	TEST(a_receiver_may_come_back_to_memory_that_has_gone),

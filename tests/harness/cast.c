@@ -731,10 +731,6 @@ cast_check_memory(struct run *run)
 	if (info.lanes > run->crowd)
 		fail("%llu lanes; there were %u senders at most",
 		     (unsigned long long)info.lanes, run->crowd);
-	if (operation_of(run)->effects & GROWS &&
-	    info.memory > UNLIMITED_BYTES)
-		fail("empty, but %llu bytes are in use",
-		     (unsigned long long)info.memory);
 	if (info.held || info.returned || info.waiting || info.broken)
 		fail("empty, but: %llu held, %llu returned, %llu waiting, "
 		     "%llu broken",
@@ -742,6 +738,27 @@ cast_check_memory(struct run *run)
 		     (unsigned long long)info.returned,
 		     (unsigned long long)info.waiting,
 		     (unsigned long long)info.broken);
+}
+
+static int
+check_lane(const struct cubby_sender_info *sender, void *context)
+{
+	(void)context;
+	if (sender->memory > LEFT_BYTES)
+		fail("empty and left, but %llu bytes are in use in lane %llu",
+		     (unsigned long long)sender->memory,
+		     (unsigned long long)sender->sender);
+	return 0;
+}
+
+/* What a lane has grown to is given back when its sender has gone. */
+static void
+check_shrunk(struct run *run)
+{
+	if (!(operation_of(run)->effects & GROWS))
+		return;
+	must(cubby_sweep(MAILBOX, NULL), "sweep");
+	must(cubby_inspect_senders(MAILBOX, check_lane, NULL), "inspect");
 }
 
 void
@@ -754,6 +771,7 @@ cast_leave(struct run *run)
 		leave(run, actor);
 	for (int i = 0; i < CROWD; i++)
 		cubby_close(run->crowd_of[i]);
+	check_shrunk(run);
 	progress("all is removed");
 	if (operation_of(run)->effects & NAMED_REGION)
 		named_region_end();

@@ -59,7 +59,7 @@ enum {
 	RINGS = 236,
 	LOOK = 8,
 	ROUNDS = 40,		/* go once round all of the rest */
-	UNLIMITED_BYTES = 512 * 1024,	/* with nothing in it: at most */
+	LEFT_BYTES = 32 * 1024,	/* in a lane that is empty and left: at most */
 	POINTS_MAX = 12288	/* of one scenario */
 };
 
