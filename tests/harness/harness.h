@@ -375,6 +375,42 @@ void
 actor_enter(struct stage *stage, enum actor actor, const void *bytes,
 	    const struct cubby_envelope *envelope, bool held);
 
+/* growing.c: without a limit; before the operation ----------------------- */
+
+/* The ring is full: the first, or all that are kept. */
+void
+prepare_grow(struct victim *victim);
+void
+prepare_reserve_grow(struct victim *victim);
+void
+prepare_grow_far(struct victim *victim);
+/* The memory that the ring has is full. */
+void
+prepare_extend(struct victim *victim);
+/* Drained, and about to look at the head: in the second ring, or the last. */
+void
+prepare_shrink(struct victim *victim);
+void
+prepare_shrink_far(struct victim *victim);
+void
+prepare_close_grown(struct victim *victim);
+/* That has been left, and is passed. */
+void
+prepare_retire(struct victim *victim);
+void
+prepare_retire_far(struct victim *victim);
+/* The next message to be received is the first of the next ring. */
+void
+prepare_turn(struct victim *victim);
+void
+prepare_turn_far(struct victim *victim);
+void
+prepare_turn_settled(struct victim *victim);
+
+/* scenarios.c */
+void
+prepare_send(struct victim *victim);
+
 /* regions.c: letters in regions; a region with a name -------------------- */
 
 int

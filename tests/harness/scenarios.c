@@ -114,7 +114,7 @@ perform_inspect(struct victim *victim)
 
 /* Sending --------------------------------------------------------------- */
 
-static void
+void
 prepare_send(struct victim *victim)
 {
 	letter_write(&victim->stage->account, VICTIM,
@@ -402,144 +402,6 @@ prepare_settled(struct victim *victim)
 	victim_mark(victim->stage, MARK_FURNISH);
 }
 
-/* Without a limit ------------------------------------------------------- */
-
-static void
-send_own(struct victim *victim, int count)
-{
-	for (int i = 0; i < count; i++) {
-		victim->result = actor_send(
-			victim->stage, victim->mailbox, VICTIM,
-			victim->scenario->operation->size, CUBBY_NOW);
-		expect(victim, 0);
-	}
-}
-
-/* Each is received before the next. */
-static void
-send_round(struct victim *victim, int count)
-{
-	while (count--) {
-		send_own(victim, 1);
-		victim_mark(victim->stage, MARK_TAKE);
-	}
-}
-
-/* The first ring is full. */
-static void
-prepare_grow(struct victim *victim)
-{
-	send_own(victim, RING);
-	prepare_send(victim);
-}
-
-static void
-prepare_reserve_grow(struct victim *victim)
-{
-	send_own(victim, RING);
-}
-
-/* The next is the first that gets its memory piece by piece. */
-static void
-prepare_grow_far(struct victim *victim)
-{
-	send_own(victim, RINGS);
-	prepare_send(victim);
-}
-
-/* That one's first piece ends at a multiple of its cells. */
-static void
-prepare_extend(struct victim *victim)
-{
-	send_own(victim, 255);
-	prepare_send(victim);
-}
-
-/* In the second ring, drained, and about to look at the head. */
-static void
-be_about_to_shrink(struct victim *victim)
-{
-	send_own(victim, RING + LOOK + 1);
-	victim_mark(victim->stage, MARK_TAKE);
-	send_round(victim, LOOK - 1);
-}
-
-static void
-prepare_shrink(struct victim *victim)
-{
-	be_about_to_shrink(victim);
-	prepare_send(victim);
-}
-
-/* The second ring has been left, and is passed. */
-static void
-prepare_retire(struct victim *victim)
-{
-	be_about_to_shrink(victim);
-	send_round(victim, RING);
-	prepare_send(victim);
-}
-
-static void
-be_about_to_shrink_far(struct victim *victim)
-{
-	send_own(victim, RINGS + LOOK / 2);
-	victim_mark(victim->stage, MARK_TAKE);
-	send_round(victim, LOOK / 2);
-}
-
-static void
-prepare_shrink_far(struct victim *victim)
-{
-	be_about_to_shrink_far(victim);
-	prepare_send(victim);
-}
-
-static void
-prepare_retire_far(struct victim *victim)
-{
-	be_about_to_shrink_far(victim);
-	send_round(victim, RING);
-	prepare_send(victim);
-}
-
-static void
-take_own(struct victim *victim, int count)
-{
-	for (int i = 0; i < count; i++) {
-		victim->result = actor_take(victim->stage, victim->mailbox,
-					    VICTIM, CUBBY_NOW);
-		expect(victim, 0);
-	}
-}
-
-/* The next message is the first of the next ring. */
-static void
-prepare_turn(struct victim *victim)
-{
-	take_own(victim, RING);
-}
-
-static void
-prepare_turn_far(struct victim *victim)
-{
-	take_own(victim, RINGS);
-}
-
-/* The same, alone and settled: after a streak the first ring is full when RING
-   more wait. */
-static void
-prepare_turn_settled(struct victim *victim)
-{
-	for (int i = 0; i < STREAK; i++) {
-		victim_mark(victim->stage, MARK_SEND);
-		take_own(victim, 1);
-	}
-	for (int i = 0; i < RING + LOOK; i++)
-		victim_mark(victim->stage, MARK_SEND);
-	take_own(victim, RING);
-}
-
 /* The table ------------------------------------------------------------- */
 
 #define AT_EMPTY (1U << EMPTY)
@@ -624,7 +486,7 @@ static const struct operation operations[] = {
 	{ "take-over-grown", OPENS | GROWS, CUBBY_SEND, AT_FULL | AT_WRAPPED,
 	  SHORT, GHOST_SENDER, 0, NULL, perform_open, conclude_plain },
 	{ "close-grown", GROWS, CUBBY_SEND, AT_EMPTY, SHORT, NOTHING, 0,
-	  be_about_to_shrink_far, perform_close, conclude_plain },
+	  prepare_close_grown, perform_close, conclude_plain },
 	{ "sweep-grown", BORROWS | GROWS, 0, AT_FULL | AT_WRAPPED, SHORT,
 	  GHOST_SENDER, 0, NULL, perform_sweep, conclude_plain },
 	{ "receive-turn", TAKES | GROWS, CUBBY_RECEIVE, AT_FULL, SHORT,
