@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics robust_lock region sync_mutex sync_condition sync_semaphore. */
+/* Layer 8. May include: base atomics clock robust_lock region sync_mutex sync_condition sync_semaphore. */
 /*
  * The public calls of cubby_sync.h: is the object where it should be, may it be
  * written, and who is asking; the rest is done by sync_mutex, sync_condition and
@@ -10,6 +10,7 @@
  */
 #include "base.h"
 #include "atomics.h"
+#include "clock.h"
 #include "region.h"
 #include "robust_lock.h"
 #include "sync_condition.h"
@@ -62,6 +63,30 @@ locker_of(cubby_region *region)
 	return locker;
 }
 
+/* Who waits long looks now and then whether the region is still sound: nobody
+   can wake him on a page that has been taken away. */
+#define LOOK_EVERY	(5 * NSEC_PER_SEC)
+
+/* When that is, or the deadline. */
+static int64_t
+look_at(int64_t deadline)
+{
+	int64_t now;
+
+	if (deadline <= 0)
+		return deadline;
+	now = clock_now();
+	return deadline - LOOK_EVERY < now ? deadline : now + LOOK_EVERY;
+}
+
+/* Is that the end of a wait until then? */
+static bool
+is_over(int result, int64_t until, int64_t deadline)
+{
+	return result != -EFAULT &&
+	       (result != -ETIMEDOUT || until == deadline);
+}
+
 int
 cubby_mutex_lock(cubby_region *region, cubby_mutex *mutex, int64_t deadline)
 {
@@ -102,16 +127,28 @@ int
 cubby_condition_wait(cubby_region *region, cubby_condition *condition,
 		     cubby_mutex *mutex, int64_t deadline)
 {
+	struct sync_mutex *own = (struct sync_mutex *)mutex;
 	struct robust_locker locker;
-	int r = check(region, condition, true);
+	bool waited = false;
+	int64_t until;
+	int r;
 
-	if (r == 0)
-		r = check(region, mutex, true);
-	if (r < 0)
-		return r;
-	locker = locker_of(region);
-	return condition_wait((struct sync_condition *)condition,
-			      (struct sync_mutex *)mutex, &locker, deadline);
+	for (;; waited = true) {
+		r = check(region, condition, true);
+		if (r == 0)
+			r = check(region, mutex, true);
+		if (r == 0)
+			locker = locker_of(region);
+		if (r < 0 && waited)
+			mutex_unlock(own, &locker);
+		if (r < 0)
+			return r;
+		until = look_at(deadline);
+		r = condition_wait((struct sync_condition *)condition, own,
+				   &locker, until);
+		if (is_over(r, until, deadline))
+			return r;
+	}
 }
 
 int
@@ -138,11 +175,18 @@ int
 cubby_semaphore_wait(cubby_region *region, cubby_semaphore *semaphore,
 		     int64_t deadline)
 {
-	int r = check(region, semaphore, true);
+	int64_t until;
+	int r;
 
-	if (r < 0)
-		return r;
-	return semaphore_wait((struct sync_semaphore *)semaphore, deadline);
+	for (;;) {
+		r = check(region, semaphore, true);
+		if (r < 0)
+			return r;
+		until = look_at(deadline);
+		r = semaphore_wait((struct sync_semaphore *)semaphore, until);
+		if (is_over(r, until, deadline))
+			return r;
+	}
 }
 
 int

@@ -57,7 +57,7 @@ sleep_until_signalled(struct sync_condition *condition,
 			return 0;
 		error = sync_sleep(&condition->signals, seen, &slice, deadline);
 		if (error)
-			return error == -EINTR ? 0 : error;
+			return error == -ETIMEDOUT ? error : 0;
 	}
 }
 

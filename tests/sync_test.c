@@ -457,6 +457,43 @@ a_file_that_was_cut_short_is_told(void)
 	cubby_region_close(user.region);
 }
 
+/* Also to who waits for ever. */
+static void
+a_file_that_is_cut_short_during_a_wait_is_told(void)
+{
+	struct child children[2];
+	struct user user = make();
+	char path[PATH_MAX];
+
+	in_child(&children[0]) {
+		struct user own = attach(CUBBY_WRITE);
+
+		expect_result(cubby_semaphore_wait(own.region,
+						   &own.shared->semaphore,
+						   CUBBY_FOREVER),
+			      -EBADMSG);
+		cubby_region_close(own.region);
+	}
+	in_child(&children[1]) {
+		struct user own = attach(CUBBY_WRITE);
+		int result;
+
+		expect_ok(lock_by(&own, soon()));
+		do
+			result = wait_by(&own, CUBBY_FOREVER);
+		while (result == 0);
+		expect_result(result, -EBADMSG);
+		cubby_region_close(own.region);
+	}
+	child_wait_asleep(&children[0]);
+	child_wait_asleep(&children[1]);
+	find_file("/memory", path);
+	expect_system(truncate(path, 0));
+	child_finish(&children[0]);
+	child_finish(&children[1]);
+	cubby_region_close(user.region);
+}
+
 static void
 a_semaphore_has_a_limit(void)
 {
@@ -488,6 +525,7 @@ static const struct test tests[] = {
 	TEST(one_who_may_only_read_cannot_lock),
 	TEST(a_child_opens_its_own),
 	TEST(a_file_that_was_cut_short_is_told),
+	TEST(a_file_that_is_cut_short_during_a_wait_is_told),
 	TEST(a_semaphore_has_a_limit),
 };
 
