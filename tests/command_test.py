@@ -970,6 +970,15 @@ class Orders(CommandTest):
         self.refuse(NOTHING, "receive", "--try", "--from", "worker", "jobs")
         self.assertEqual(self.do("receive", "jobs").out, b"unnamed\n")
 
+    def test_by_type_or_by_sender_not_by_both(self):
+        self.do("create", "--order", "arrival", "jobs")
+        self.do("send", "--as", "worker", "--type", "3", "jobs", "hi")
+        words = ["--type", "3", "--from", "worker", "jobs"]
+        for verb in ("receive", "peek"):
+            err = self.refuse(ERROR, verb, *words)
+            self.assertIn("received from by type or by sender, not by", err)
+        self.assertEqual(self.do("receive", "--all", "jobs").out, b"hi\n")
+
     def test_sync_is_withdrawn(self):
         self.do("create", "--order", "priority", "jobs")
         err = self.refuse(LATE, "send", "--sync", "-t", "50ms", "jobs", "hi")

@@ -56,7 +56,8 @@ help_all(void)
 
 	output_text("Usage: cubby VERB [OPTION...] [NAME] [WORD...]\n\n"
 		    "Messages between the processes of this machine, through "
-		    "named mailboxes.\n\nVerbs:\n");
+		    "named mailboxes; and\nmemory that they share.\n\n"
+		    "Verbs:\n");
 	for (int i = 0; i < VERB_COUNT; i++) {
 		snprintf(left, sizeof(left), "  %s", verbs[i].name);
 		output_wrapped(left, 12, verbs[i].summary);
