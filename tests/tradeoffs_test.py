@@ -12,6 +12,7 @@ import glob
 import json
 import math
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -104,7 +105,7 @@ class TradeoffsTest(unittest.TestCase):
         missing = " ".join(told["missing"])
         for system in told["systems"]:
             self.assertIn(system["copies"], (0, 2))
-            if system["system"] == "queue" and "queue: this" in missing:
+            if system["system"] == "queue" and "queue, setting" in missing:
                 continue  # and it is named
             self.assert_figure(system["setup_ns"])
             self.assert_times(system)
@@ -144,6 +145,18 @@ class TradeoffsTest(unittest.TestCase):
         )
         self.assertEqual((told["processors"], told["lines"]), (1, []))
         self.assertIn("one processor", " ".join(told["missing"]))
+
+    def test_names_what_a_limit_forbids(self):
+        told = self.told(
+            preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_MSGQUEUE, (0, 0)
+            )
+        )
+        queue = told["systems"][SYSTEMS.index("queue")]
+        self.assertEqual((queue["times"], queue["calls"]), ([], []))
+        self.assertNotIn("setup_ns", queue)
+        missing = " ".join(told["missing"])
+        self.assertRegex(missing, "POSIX queue, setting it up: (no|this)")
 
     def test_names_the_sizes_there_was_no_time_for(self):
         told = json.loads(self.tell("--seconds", "1", "--json"))

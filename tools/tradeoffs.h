@@ -67,6 +67,10 @@ ours_leave(void *end);
 void
 ours_unmake(void *made);
 
+/* What was in the way of making one. */
+const char *
+transport_obstacle(enum transport_id transport, int error);
+
 /* Where transports that need a file make it, and mailboxes lie. */
 #define TRADEOFFS_ROOT 1024
 extern char tradeoffs_root[TRADEOFFS_ROOT];

@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cubby.h>
+
 #include "tradeoffs.h"
 
 /* Both directions, as descriptors: of member 0 and of member 1. */
@@ -202,6 +204,8 @@ open_queue(size_t size, size_t depth, int *ret)
 	char name[QUEUE_NAME];
 
 	queue_name(name, getpid());
+	if (!most)
+		return -ENOSYS;
 	for (depth = depth < most ? depth : most; depth; depth--) {
 		attributes.mq_maxmsg = (long)depth;
 		*ret = mq_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
@@ -270,6 +274,18 @@ consume_queued(struct side *side, uint64_t *ret_sum)
 		return -errno;
 	*ret_sum = words_sum(side->buffer, side->size);
 	return 0;
+}
+
+/* Why there is none --------------------------------------------------- */
+
+const char *
+transport_obstacle(enum transport_id transport, int error)
+{
+	if (transport == TRANSPORT_QUEUE && error == -ENOSYS)
+		return "this system has none";
+	if (transport == TRANSPORT_QUEUE && error == -EMFILE)
+		return "no memory is left for this user's (ulimit -q)";
+	return cubby_strerror(error);
 }
 
 /* The tables ------------------------------------------------------------ */

@@ -452,7 +452,8 @@ set_up(struct pair *pair, const struct transport *transport,
 	}
 	done = now_ns();
 	if (error)
-		pair_fail(pair, "setting it up", error);
+		pair_fail(pair, transport_obstacle(contender->transport, error),
+			  0);
 	transport->leave(ends[0]);
 	transport->leave(ends[1]);
 	transport->unmake(made);
@@ -490,7 +491,7 @@ measure_setup(struct findings *findings, double seconds)
 		setups->count = 0;
 		result = pair_run(pair, run_setups, seconds + PATIENCE, false);
 		if (result == PAIR_FAILED)
-			findings_miss(findings, "setting up a %s: %s",
+			findings_miss(findings, "%s, setting it up: %s",
 				      transports[i].name, pair->failure);
 		else if (result == PAIR_DONE)
 			findings->setup[i] = figure_of(setups->values,

@@ -265,9 +265,9 @@ party_make(struct party *party, struct findings *findings, size_t size)
 		if (!error)
 			continue;
 		take_out(party, i);
-		findings_miss(findings,
-			      "%s, messages of %s: it cannot be made: %s",
-			      transports[i].name, text, cubby_strerror(error));
+		findings_miss(findings, "%s, messages of %s: %s",
+			      transports[i].name, text,
+			      transport_obstacle(i, error));
 	}
 }
 
