@@ -185,6 +185,15 @@ enter_ring(struct lane_reader *reader, uint64_t position)
 	return true;
 }
 
+/* Has the sender turned to another ring since we looked for ours? Then it had
+   not sent then what we look for. */
+static bool
+has_turned(const struct lane_reader *reader)
+{
+	/* RING-A3 acquire: as RING-A2. Pairs with RING-R3. */
+	return word64_load_acquire(&reader->file->turn) != reader->turn;
+}
+
 /* For us alone: nothing is taken from it any more. */
 static void
 stop_reading(struct lane_reader *reader)
@@ -289,7 +298,8 @@ check_empty(struct lane_reader *reader, const struct sight *sight,
 	if (likely(sequence == 0 ||
 		   ((sequence ^ before) & HEAD_POSITION) == 0))
 		return 0;
-	if (reader->several && is_of_before(reader, sequence, position))
+	if (reader->several && (is_of_before(reader, sequence, position) ||
+				has_turned(reader)))
 		return 0;
 	if (!lane_is_next(reader, sight))
 		return -EAGAIN;	/* overtaken */

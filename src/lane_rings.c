@@ -254,7 +254,7 @@ announce(struct lane_writer *w, uint32_t i)
 }
 
 /*
- * A turn to ring i, which is idle. In a kept one old sequences stand; receivers
+ * A turn to ring i, which is free. In a kept one old sequences stand; receivers
  * compare 48 bits, so none may be too old.
  */
 static int
@@ -281,6 +281,20 @@ turn_to(struct lane_writer *w, uint32_t i)
 	return 0;
 }
 
+/* Idle; or kept, with nothing unread in it, and not that of the last message.
+   Large enough for what is open. */
+static bool
+is_free(const struct lane_writer *w, uint32_t i)
+{
+	const struct ring *ring = &w->rings[i];
+
+	if (cells_of(w, i) <= w->drafts + 1)
+		return false;
+	return ring->use == RING_IDLE ||
+	       (ring->use == RING_LEFT && ring->kept && w->head == ring->end &&
+		w->position != ring->end);
+}
+
 /* To the next larger one; if there is no memory for it, or none, to any. */
 static int
 grow(struct lane_writer *w)
@@ -289,13 +303,13 @@ grow(struct lane_writer *w)
 	int r = -ENOSPC;
 
 	for (i = w->current + 1; i < n; i++) {
-		if (w->rings[i].use != RING_IDLE)
+		if (!is_free(w, i))
 			continue;
 		r = turn_to(w, i);
 		break;
 	}
 	for (i = w->current; i-- > 0 && r == -ENOSPC;)
-		if (w->rings[i].use == RING_IDLE)
+		if (is_free(w, i))
 			r = turn_to(w, i);
 	return r;
 }
@@ -308,39 +322,30 @@ shrink(struct lane_writer *w)
 	uint32_t i;
 
 	for (i = 0; i < w->current; i++)
-		if (w->rings[i].use == RING_IDLE &&
-		    cells_of(w, i) / SHRINK >= backlog)
+		if (is_free(w, i) && cells_of(w, i) / SHRINK >= backlog)
 			return turn_to(w, i) == 0;
 	return false;
 }
 
-/* Has all been received from a ring that was left, so that it may be used
-   again? */
-static bool
-is_passed(const struct lane_writer *w, const struct ring *ring)
-{
-	int64_t beyond = (int64_t)(w->head - ring->end);
-
-	return beyond > 0 ||
-	       (!beyond && ring->kept && w->position != ring->end);
-}
-
+/* Rings from which all has been received. */
 static void
 retire(struct lane_writer *w)
 {
 	struct ring *ring;
+	int64_t beyond;
 	uint32_t i;
 
 	for (i = 0; i < w->view->geometry.rings; i++) {
 		ring = &w->rings[i];
-		if (ring->use != RING_LEFT)
+		beyond = (int64_t)(w->head - ring->end);
+		if (ring->use != RING_LEFT || beyond < 0)
 			continue;
-		if (is_passed(w, ring)) {
+		if (beyond > 0) {
 			set_begin(w, i, 0);
 			ring->use = RING_IDLE;
 			if (!ring->kept)
 				give_back(w, i);
-		} else if (w->head == ring->end && !ring->kept && !ring->thin) {
+		} else if (!ring->kept && !ring->thin) {
 			ring_hollow(w, i, ring->end);
 			ring->thin = true;
 		}
@@ -474,10 +479,13 @@ rings_turn_back(struct lane_writer *w)
 void
 rings_leave(struct lane_writer *w)
 {
+	uint32_t i;
+
 	lane_passed(w);
+	shrink(w);
+	for (i = 0; i < w->view->geometry.rings; i++)
+		w->rings[i].kept = false;
 	retire(w);
-	if (shrink(w))
-		retire(w);
 	rings_tidy(w);
 }
 

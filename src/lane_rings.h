@@ -38,9 +38,10 @@
  * (release), and its memory is given back. Before, when the head has reached P,
  * all of its pages go but those of the cells of P - 1, by which a successor
  * finds where the lane stands, and of P. The memory of a small ring is kept, so
- * that a backlog that comes and goes costs no system calls; it is idle as soon
- * as the head has reached P and P is published: who still looks there meets the
- * sequence of a later message.
+ * that a backlog that comes and goes costs no system calls; the sender may turn
+ * to it again as soon as the head has reached P and P is published. Who still
+ * looks there for P meets the sequence of a later message, finds that the turn
+ * word is not what it was, and knows that P had not come when it looked.
  *
  * A receiver that stood still may hold an old head, and find none of its ring,
  * or another's: the cell does not bear the sequence, and the second look at the
