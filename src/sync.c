@@ -175,18 +175,23 @@ int
 cubby_semaphore_wait(cubby_region *region, cubby_semaphore *semaphore,
 		     int64_t deadline)
 {
+	struct sync_semaphore *own = (struct sync_semaphore *)semaphore;
 	int64_t until;
-	int r;
+	int r = check(region, semaphore, true);
 
-	for (;;) {
+	if (r < 0)
+		return r;
+	r = semaphore_wait(own, CUBBY_NOW);
+	if (r != -EAGAIN || !deadline)
+		return r;
+	do {
 		r = check(region, semaphore, true);
 		if (r < 0)
 			return r;
 		until = look_at(deadline);
-		r = semaphore_wait((struct sync_semaphore *)semaphore, until);
-		if (is_over(r, until, deadline))
-			return r;
-	}
+		r = semaphore_wait(own, until);
+	} while (!is_over(r, until, deadline));
+	return r;
 }
 
 int

@@ -45,6 +45,13 @@ try_lock(struct attached *own)
 	return cubby_mutex_lock(own->region, &own->props->mutex, CUBBY_NOW);
 }
 
+/* A deadline that has passed: the way of one who waits, to its end. */
+static int
+lock_late(struct attached *own)
+{
+	return cubby_mutex_lock(own->region, &own->props->mutex, -1);
+}
+
 static int
 unlock(struct attached *own)
 {
@@ -65,6 +72,13 @@ wait_condition(struct attached *own)
 }
 
 static int
+wait_condition_late(struct attached *own)
+{
+	return cubby_condition_wait(own->region, &own->props->condition,
+				    &own->props->mutex, -1);
+}
+
+static int
 signal_one(struct attached *own)
 {
 	return cubby_condition_signal(own->region, &own->props->condition);
@@ -81,6 +95,12 @@ wait_semaphore(struct attached *own)
 {
 	return cubby_semaphore_wait(own->region, &own->props->semaphore,
 				    CUBBY_FOREVER);
+}
+
+static int
+wait_semaphore_late(struct attached *own)
+{
+	return cubby_semaphore_wait(own->region, &own->props->semaphore, -1);
 }
 
 static int
@@ -130,6 +150,18 @@ static const struct act acts[] = {
 	  .ghost = true,
 	  .expected = -EOWNERDEAD,
 	  .locks = true },
+	{ .operation.name = "mutex-lock/late",
+	  .perform = lock_late,
+	  .held = true,
+	  .expected = -ETIMEDOUT,
+	  .locks = true },
+	{ .operation.name = "mutex-lock/late-queue",
+	  .perform = lock_late,
+	  .held = true,
+	  .bed = MUTEX_BED,
+	  .early = 2,
+	  .expected = -ETIMEDOUT,
+	  .locks = true },
 	{ .operation.name = "mutex-unlock/alone",
 	  .perform = unlock,
 	  .owns = true },
@@ -166,6 +198,14 @@ static const struct act acts[] = {
 	  .early = 1,
 	  .locks = true,
 	  .waits = CONDITION_BED },
+	{ .operation.name = "condition-wait/late",
+	  .perform = wait_condition_late,
+	  .owns = true,
+	  .bed = CONDITION_BED,
+	  .early = 1,
+	  .expected = -ETIMEDOUT,
+	  .locks = true,
+	  .waits = CONDITION_BED },
 	{ .operation.name = "condition-signal/nobody", .perform = signal_one },
 	{ .operation.name = "condition-signal/sleeper",
 	  .perform = signal_one,
@@ -190,6 +230,13 @@ static const struct act acts[] = {
 	  .perform = wait_semaphore,
 	  .bed = SEMAPHORE_BED,
 	  .late = 1,
+	  .takes = true,
+	  .waits = SEMAPHORE_BED },
+	{ .operation.name = "semaphore-wait/late",
+	  .perform = wait_semaphore_late,
+	  .bed = SEMAPHORE_BED,
+	  .early = 1,
+	  .expected = -ETIMEDOUT,
 	  .takes = true,
 	  .waits = SEMAPHORE_BED },
 	{ .operation.name = "semaphore-try/none",
@@ -291,29 +338,30 @@ take_ticket(struct attached *own)
 static void
 conclude(const struct act *act, struct attached *own, int result)
 {
-	if (act->perform == wait_condition) {
-		if (result == -EOWNERDEAD)
-			must_be(make_consistent(own), 0, "consistent");
-		take_ticket(own);
-	} else if (result == -EOWNERDEAD) {
+	bool waited = act->locks && act->owns;
+	bool has_it = waited || act->perform == make_consistent ||
+		      (act->locks && (result == 0 || result == -EOWNERDEAD));
+
+	if (result == -EOWNERDEAD)
 		must_be(make_consistent(own), 0, "consistent");
-	}
-	if (act->perform == wait_condition || act->perform == make_consistent ||
-	    ((act->perform == lock || act->perform == try_lock) &&
-	     (result == 0 || result == -EOWNERDEAD)))
+	if (waited)
+		take_ticket(own);
+	if (has_it)
 		must_be(unlock(own), 0, "the victim's last unlock");
 }
 
-/* What the survivors did meanwhile may have changed it. */
+/* What the survivors did meanwhile may have changed it: given what was not
+   there, or taken what was. */
 static bool
 is_expected(const struct act *act, int result)
 {
-	return result == act->expected ||
-	       (result == 0 && act->expected == -EOWNERDEAD) ||
-	       (act->loses && result == -ENOTRECOVERABLE) ||
-	       (act->perform == try_lock &&
-		(result == 0 || result == -EAGAIN)) ||
-	       (act->perform == try_semaphore && result == 0);
+	if (result == act->expected)
+		return true;
+	if (act->loses)
+		return result == -ENOTRECOVERABLE;
+	if (act->perform == try_lock)
+		return result == 0 || result == -EAGAIN;
+	return result == 0 && (act->locks || act->takes);
 }
 
 void
