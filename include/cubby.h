@@ -300,8 +300,9 @@ cubby_send(cubby_mailbox *mailbox, const void *data, size_t size);
  * holds it).
  *
  * Errors: those of cubby_send() and -EAGAIN -EINPROGRESS -EINVAL -EOPNOTSUPP
- * -ETIMEDOUT. -EINTR and -EPIPE during a synchronous wait are told as
- * -EINPROGRESS, for the message has been sent.
+ * -ETIMEDOUT. With ORDER_SENDER, -EINTR and -EPIPE during a synchronous wait are
+ * told as -EINPROGRESS, for the message has been sent; with the others it is
+ * withdrawn.
  */
 CUBBY_PUBLIC int
 cubby_send_full(cubby_mailbox *mailbox, const void *data, size_t size,

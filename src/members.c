@@ -48,6 +48,25 @@ members_alive(const struct view *view, const struct queue_map *map,
 	return r == 1 ? has_generation(map, slot, generation) : r;
 }
 
+/* Who joins has his generation before he is alive, and the joining byte until
+   after that. So if nobody joins, whoever had this generation has been alive. */
+bool
+members_have_gone(const struct view *view, const struct queue_map *map,
+		  uint32_t slot)
+{
+	const struct queue_participant *p = queue_participant(map, slot);
+	uint64_t generation;
+
+	if (!p)
+		return false;
+	/* MEMBER-A2 acquire: as MEMBER-A1. Pairs with MEMBER-R1. */
+	generation = word64_load_acquire(&p->generation);
+	return generation &&
+	       is_locked(view, MEMBERS_JOINING + slot) == 0 &&
+	       is_locked(view, MEMBERS + slot) == 0 &&
+	       has_generation(map, slot, generation);
+}
+
 /* Names -------------------------------------------------------------------------- */
 
 void
@@ -165,7 +184,8 @@ enter(const struct view *view, const struct queue_map *map, uint32_t slot,
 	/* relaxed: a slot whose last owner left it in order says pid 0 */
 	ret->settled = !word32_load_relaxed(&p->pid) &&
 		       get64(&p->settled) + 1 == ret->generation;
-	/* MEMBER-R1 release: another one from here on. Pairs with MEMBER-A1. */
+	/* MEMBER-R1 release: another one from here on. Pairs with MEMBER-A1,
+	   MEMBER-A2. */
 	word64_store_release(&p->generation, ret->generation);
 	set32(&p->uid, geteuid());
 	set32(&p->roles, roles);

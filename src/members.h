@@ -42,6 +42,12 @@ int
 members_alive(const struct view *view, const struct queue_map *map,
 	      uint32_t slot, uint64_t generation);
 
+/* Was somebody there, and is not any more, nor about to be again? What cannot be
+   known counts as there. Asks the kernel. */
+bool
+members_have_gone(const struct view *view, const struct queue_map *map,
+		  uint32_t slot);
+
 /* The slot that bears the name, which is given to it now if there is none. As
    members_join() fails. */
 int

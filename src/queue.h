@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics shm exclusion spin robust_lock layout layout_queue parcel members slots waiters. */
+/* Layer 8. May include: base atomics shm exclusion spin robust_lock layout inbox layout_queue parcel members slots waiters. */
 /*
  * A queue: all messages of a mailbox in one total order, under one robust lock.
  *
@@ -44,6 +44,7 @@
 
 #include "base.h"
 #include "exclusion.h"
+#include "inbox.h"
 #include "layout_queue.h"
 #include "members.h"
 #include "parcel.h"
@@ -76,6 +77,9 @@ struct queue {
 	struct mapping blocks;		/* not mapped before it is needed */
 	int fd, blocks_fd;
 	struct member member;
+	struct addressee *addressee;	/* of an inbox, who sends; or NULL */
+	bool inbox;			/* who is awaited by name may have gone */
+	int64_t asked;			/* clock_tick(), when last asked that */
 	uint64_t owner;			/* owner_make() of ourselves */
 	struct robust_locker locker;
 	struct exclusion exclusion;	/* of the threads; not while asleep */
@@ -95,7 +99,8 @@ struct queue {
 
 /* Opening (queue_open.c) -------------------------------------------------------- */
 
-/* name: the sender's, or NULL. Errors: -EBUSY -EUSERS -ENOSPC -EBADMSG, and the
+/* name: the sender's, or NULL. addressee, inbox: see struct queue; the caller fills
+   them in. Errors: -EBUSY -EUSERS -ENOSPC -EBADMSG, and the
    kernel's. */
 int
 queue_open(struct view *view, const char *name, uint32_t roles,
@@ -219,12 +224,34 @@ queue_look_for_message(struct queue *queue);
 bool
 queue_look_for_room(struct queue *queue);
 
-/* A record of ours, enlisted by the caller under the lock. Looks for a moment,
-   then sleeps until it is served, or the deadline. Not under the lock. Returns 0
-   (look again), -ETIMEDOUT, -EINTR. */
+/* Of an inbox: has who receives there gone? -EPIPE. */
+static inline int
+queue_check(const struct queue *queue)
+{
+	return likely(!queue->addressee) ? 0 :
+	       addressee_check(queue->addressee);
+}
+
+/*
+ * A record of ours, enlisted by the caller under the lock. Looks for a moment,
+ * then sleeps until it is served, or the deadline; one: who could serve it may
+ * have gone, so it sleeps for INBOX_SLICE at the most. Not under the lock.
+ * Returns 0 (look again), -ETIMEDOUT, -EINTR.
+ */
 int
 queue_wait(struct queue *queue, uint32_t waiter, enum waiter_state state,
-	   int64_t deadline);
+	   bool one, int64_t deadline);
+
+/* The same, of one who sends. Also -EPIPE: as queue_check(). */
+static inline int
+queue_wait_sending(struct queue *queue, uint32_t waiter,
+		   enum waiter_state state, int64_t deadline)
+{
+	int r = queue_check(queue);
+
+	return r < 0 ? r : queue_wait(queue, waiter, state, queue->addressee,
+				      deadline);
+}
 
 /* A record for us, under the lock: 0. -ENOSPC: leave, queue_commit_waiters(), and
    come back. -EBADMSG. */

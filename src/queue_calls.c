@@ -26,9 +26,13 @@ calls_open(struct cubby_mailbox *mailbox, uint32_t roles,
 	r = queue_open(&mailbox->view,
 		       roles & CUBBY_SEND ? options->sender : NULL, roles,
 		       &mailbox->queue);
-	if (r == 0)
-		mailbox->roles |= roles & ROLES;
-	return r;
+	if (r < 0)
+		return r;
+	mailbox->roles |= roles & ROLES;
+	mailbox->queue.inbox = mailbox->inbox;
+	if (mailbox->inbox && roles & CUBBY_SEND)
+		mailbox->queue.addressee = &mailbox->addressee;
+	return 0;
 }
 
 static void

@@ -338,6 +338,44 @@ is_choosy(const struct wish *wish)
 	return wish->sender || wish->matching;
 }
 
+/* From an inbox, nobody waits for one who has died. */
+static bool
+awaits_one(const struct queue *queue, const struct receive *receive)
+{
+	return unlikely(receive->wish->name) && queue->inbox;
+}
+
+/* Who only polls asks once in it. */
+static bool
+is_new_tick(struct queue *queue)
+{
+	int64_t tick = clock_tick();
+
+	if (tick == queue->asked)
+		return false;
+	queue->asked = tick;
+	return true;
+}
+
+/* There is nothing of it. If it has gone, what it sent just before, or had sent to
+   one who has died, is looked for once more. -EPIPE: there is nothing. */
+static int
+look_for_sender(struct queue *queue, struct receive *receive, int64_t deadline)
+{
+	uint32_t slot = (uint32_t)receive->wish->sender - 1;
+	int r;
+
+	if (deadline == CUBBY_NOW && !is_new_tick(queue))
+		return -EAGAIN;
+	if (!members_have_gone(queue->view, &queue->map, slot))
+		return -EAGAIN;
+	queue_look(queue);
+	do
+		r = try_once(queue, receive, deadline, false);
+	while (r > 0 && (r = help_out(queue, receive, r)) == 0);
+	return r == -EAGAIN ? -EPIPE : r;
+}
+
 /* Until there is one, or the deadline. */
 static int
 get(struct queue *queue, struct receive *receive, int64_t deadline)
@@ -354,6 +392,8 @@ get(struct queue *queue, struct receive *receive, int64_t deadline)
 				break;
 			continue;
 		}
+		if (r == -EAGAIN && awaits_one(queue, receive))
+			r = look_for_sender(queue, receive, deadline);
 		if (r != -EAGAIN || deadline == CUBBY_NOW || waited < 0)
 			break;
 		if (!enlists) {
@@ -362,7 +402,7 @@ get(struct queue *queue, struct receive *receive, int64_t deadline)
 			continue;
 		}
 		waited = queue_wait(queue, receive->waiter, WAITER_RECEIVES,
-				    deadline);
+				    awaits_one(queue, receive), deadline);
 		if (has_been_given(queue, receive))
 			return 0;
 	}

@@ -370,11 +370,13 @@ post(struct queue *queue, struct send *send, int64_t deadline)
 		if (r != -EAGAIN || deadline == CUBBY_NOW || waited < 0)
 			break;
 		if (enlists)
-			waited = queue_wait(queue, send->room, WAITER_ROOM,
-					    deadline);
+			waited = queue_wait_sending(queue, send->room,
+						    WAITER_ROOM, deadline);
 		else
 			enlists = !queue_look_for_room(queue) ||
 				  ++looks == LOOKS_MAX;
+		if (waited == -EPIPE)
+			break;	/* whether there is room or not */
 	}
 	queue_end_wait(queue, &send->room, WAITER_ROOM);
 	return r < 0 && waited < 0 ? waited : r;
@@ -449,7 +451,8 @@ wait_taken(struct queue *queue, struct send *send, int64_t deadline)
 	int r = 0;
 
 	while (r == 0 && !is_taken(queue, send))
-		r = queue_wait(queue, send->waiter, WAITER_TAKEN, deadline);
+		r = queue_wait_sending(queue, send->waiter, WAITER_TAKEN,
+				       deadline);
 	if (r < 0)
 		r = give_up(queue, send, r);
 	queue_end_wait(queue, &send->waiter, WAITER_TAKEN);
@@ -501,7 +504,9 @@ queue_send(struct queue *queue, const void *data, const struct parcel *parcel,
 	send.parcel = parcel;
 	send.synchronous = synchronous || queue->map.rendezvous;
 	exclusion_enter(&queue->exclusion);
-	r = send_one(queue, data, &send, deadline);
+	r = queue_check(queue);
+	if (likely(r == 0))
+		r = send_one(queue, data, &send, deadline);
 	exclusion_leave(&queue->exclusion);
 	*ret_sequence = send.sequence;
 	return r;
@@ -567,7 +572,9 @@ queue_reserve(struct queue *queue, uint64_t size, int64_t deadline,
 		return -ENOMEM;
 	draft->size = size;
 	exclusion_enter(&queue->exclusion);
-	r = reserve(queue, draft, deadline);
+	r = queue_check(queue);
+	if (r == 0)
+		r = reserve(queue, draft, deadline);
 	if (r == 0)
 		link_draft(queue, draft);
 	exclusion_leave(&queue->exclusion);
@@ -610,7 +617,9 @@ queue_commit(struct queue *queue, struct cubby_draft *draft,
 
 	send.parcel = parcel;
 	exclusion_enter(&queue->exclusion);
-	r = commit(queue, draft, &send);
+	r = queue_check(queue);
+	if (r == 0)
+		r = commit(queue, draft, &send);
 	if (r == 0)
 		unlink_draft(queue, draft);
 	exclusion_leave(&queue->exclusion);
@@ -692,8 +701,8 @@ queue_wait_received(struct queue *queue, uint64_t sequence, int64_t deadline)
 		else if (r != -EAGAIN || deadline == CUBBY_NOW || waited)
 			break;
 		else
-			waited = queue_wait(queue, waiter, WAITER_WATCHES,
-					    deadline);
+			waited = queue_wait_sending(queue, waiter,
+						    WAITER_WATCHES, deadline);
 		if (r < 0 && r != -EAGAIN)
 			break;
 	}

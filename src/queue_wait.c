@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics clock exclusion futex spin robust_lock layout_queue waiters queue. */
+/* Layer 8. May include: base atomics clock exclusion futex spin robust_lock inbox layout_queue waiters queue. */
 /*
  * Waiting at a queue: looking at one's own record for a moment, then sleeping on
  * it. waiters.h has the protocol.
@@ -110,10 +110,11 @@ is_worth_looking(const struct queue *queue, enum waiter_state state)
 }
 
 int
-queue_wait(struct queue *queue, uint32_t n, enum waiter_state state,
+queue_wait(struct queue *queue, uint32_t n, enum waiter_state state, bool one,
 	   int64_t deadline)
 {
 	struct queue_waiter *w = queue_waiter(&queue->map, n);
+	int64_t slice = one ? INBOX_SLICE : queue->slice;
 	uint32_t ticket;
 	int r;
 
@@ -123,12 +124,14 @@ queue_wait(struct queue *queue, uint32_t n, enum waiter_state state,
 		r = announce(queue, w, state, deadline, &ticket);
 		if (r <= 0)
 			return r;
-		r = sleep_once(queue, w, ticket, queue->slice, deadline);
+		r = sleep_once(queue, w, ticket, slice, deadline);
 	} while (r == 0 && still_waits(w, state));
 	if (r != 1) {
 		queue->slice = QUEUE_SLICE_FIRST;
 		return r;
 	}
+	if (one && clock_now() < queue->next_look)
+		return 0;
 	queue->slice = min_u64(2 * (uint64_t)queue->slice, QUEUE_SLICE_LONGEST);
 	queue_look(queue);
 	return 0;

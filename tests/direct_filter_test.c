@@ -7,12 +7,15 @@
 #define FROM(name) { .struct_size = sizeof(struct cubby_filter), \
 		     .sender_name = (name) }
 
+/* What mailboxes are made with: some tests are run with a queue too. */
+static struct cubby_options made = CUBBY_OPTIONS_INIT;
+
 static const struct cubby_filter from_ada = FROM("Ada"), from_bob = FROM("Bob");
 
 static cubby_mailbox *
 open_named(const char *mailbox, const char *name)
 {
-	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct cubby_options options = made;
 
 	options.sender = name;
 	return open_mailbox(mailbox, CUBBY_CREATE | CUBBY_SEND, &options);
@@ -21,7 +24,7 @@ open_named(const char *mailbox, const char *name)
 static cubby_mailbox *
 open_receiver(const char *mailbox)
 {
-	return open_mailbox(mailbox, CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	return open_mailbox(mailbox, CUBBY_CREATE | CUBBY_RECEIVE, &made);
 }
 
 static int
@@ -446,6 +449,24 @@ filters_are_checked(void)
 	cubby_close(own);
 }
 
+/* The same of a queue. */
+#define OF_QUEUE(test) \
+	static void test##_of_a_queue(void) \
+	{ \
+		made.order = CUBBY_ORDER_ARRIVAL; \
+		test(); \
+	}
+
+OF_QUEUE(only_that_one_s_messages_come)
+OF_QUEUE(one_that_comes_later_is_waited_for)
+OF_QUEUE(a_sleeper_is_woken_for_that_one)
+OF_QUEUE(who_has_gone_is_told)
+OF_QUEUE(a_mailbox_waits_for_its_return)
+OF_QUEUE(who_only_polls_is_told)
+OF_QUEUE(a_sleeper_learns_of_the_death)
+OF_QUEUE(what_the_dead_held_of_the_dead_comes_first)
+OF_QUEUE(killed_senders_are_told_after_their_last_message)
+
 static const struct test tests[] = {
 	TEST(only_that_one_s_messages_come),
 	TEST(by_number_and_name_both_must_fit),
@@ -460,6 +481,15 @@ static const struct test tests[] = {
 	TEST(a_sender_s_name_is_told),
 	TEST(roles_and_children_are_refused),
 	TEST(filters_are_checked),
+	TEST(only_that_one_s_messages_come_of_a_queue),
+	TEST(one_that_comes_later_is_waited_for_of_a_queue),
+	TEST(a_sleeper_is_woken_for_that_one_of_a_queue),
+	TEST(who_has_gone_is_told_of_a_queue),
+	TEST(a_mailbox_waits_for_its_return_of_a_queue),
+	TEST(who_only_polls_is_told_of_a_queue),
+	TEST(a_sleeper_learns_of_the_death_of_a_queue),
+	TEST(what_the_dead_held_of_the_dead_comes_first_of_a_queue),
+	TEST(killed_senders_are_told_after_their_last_message_of_a_queue),
 };
 
 int

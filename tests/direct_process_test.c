@@ -4,6 +4,9 @@
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 
+/* What inboxes are made with: some tests are run with a queue too. */
+static struct cubby_options made = CUBBY_OPTIONS_INIT;
+
 static int
 find(pid_t pid)
 {
@@ -33,7 +36,7 @@ owner_fork(struct child *ret, const char *name)
 	struct gate opened = gate_make();
 
 	in_child(ret) {
-		open_mailbox(name, CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+		open_mailbox(name, CUBBY_CREATE | CUBBY_RECEIVE, &made);
 		gate_open(&opened);
 		pause();
 	}
@@ -252,7 +255,26 @@ others_rubbish_is_passed_by(void)
 	cubby_close(own);
 }
 
+/* The same of a queue. */
+#define OF_QUEUE(test) \
+	static void test##_of_a_queue(void) \
+	{ \
+		made.order = CUBBY_ORDER_PRIORITY; \
+		test(); \
+	}
+
+OF_QUEUE(a_process_is_found_by_its_pid)
+OF_QUEUE(the_dead_are_not_found)
+OF_QUEUE(a_successor_is_not_meant)
+OF_QUEUE(who_waits_is_not_kept_by_a_successor)
+OF_QUEUE(an_unlinked_inbox_is_not_found)
+
 static const struct test tests[] = {
+	TEST(a_process_is_found_by_its_pid_of_a_queue),
+	TEST(the_dead_are_not_found_of_a_queue),
+	TEST(a_successor_is_not_meant_of_a_queue),
+	TEST(who_waits_is_not_kept_by_a_successor_of_a_queue),
+	TEST(an_unlinked_inbox_is_not_found_of_a_queue),
 	TEST(a_process_is_found_by_its_pid),
 	TEST(a_handle_may_have_no_role),
 	TEST(who_has_no_inbox_is_not_found),
