@@ -688,7 +688,8 @@ struct cubby_info {
 	uint64_t receivers;	/* attached now */
 	uint64_t lanes;		/* the most senders that there ever were at once */
 	uint64_t sleeping;	/* receivers asleep now */
-	uint64_t memory;	/* bytes of memory in use by the mailbox */
+	uint64_t memory;	/* bytes of memory in use by the mailbox, and by
+				   regions that lie in it */
 	uint64_t broken;	/* lanes cut off */
 };
 #define CUBBY_INFO_INIT { sizeof(struct cubby_info), \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 11. May include: base liveness layout parcel inbox queue sender receiver. */
+/* Layer 11. May include: base exclusion liveness layout parcel inbox queue sender receiver. */
 /*
  * A handle: a mailbox that is open, and the table of what carries its messages.
  *
@@ -11,6 +11,7 @@
 #define CUBBY_HANDLE_H
 
 #include "base.h"
+#include "exclusion.h"
 #include "inbox.h"
 #include "layout.h"
 #include "liveness.h"
@@ -89,6 +90,7 @@ struct cubby_mailbox {
 	struct receiver receiver;
 	struct queue queue;
 	struct cubby_region *regions;	/* received here, and open */
+	struct exclusion regions_exclusion;
 };
 
 /* -ECHILD: inherited through fork(); -EBADF: not opened for that role. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base atomics shm liveness layout names participants claims bias lane lane_rings directory inspect_queue handle mailbox listing. */
+/* Layer 13. May include: base atomics shm liveness layout names participants claims bias lane lane_rings directory inspect_queue handle mailbox listing region_transfer. */
 /*
  * Looking at mailboxes from outside: everything is mapped read-only, nothing is
  * written, and nobody notices.
@@ -15,6 +15,7 @@
 #include "mailbox.h"
 #include "names.h"
 #include "participants.h"
+#include "region_transfer.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -321,7 +322,8 @@ inspect(const struct view *view, struct cubby_info *ret)
 	describe(view, &info);
 	info.memory = file_memory(view->directory, RECEIVERS) +
 		      file_memory(view->directory, DOORBELL) +
-		      file_memory(view->directory, ATTENDANCE);
+		      file_memory(view->directory, ATTENDANCE) +
+		      region_links_memory(view->lanes_directory);
 	r = count(view, &info);
 	if (r < 0)
 		return r;

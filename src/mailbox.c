@@ -227,6 +227,7 @@ prepare(const struct request *request, const struct place *place,
 	struct cubby_mailbox *mailbox)
 {
 	mailbox->process = liveness_process();
+	exclusion_init(&mailbox->regions_exclusion);
 	strcpy(mailbox->entry, place->entry);
 	mailbox->view.fences = !barrier_register();
 	mailbox->fixed = mailbox->view.attributes.sizing == CUBBY_FIXED;

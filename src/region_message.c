@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 14. May include: base atomics clock access envelope parcel handle message region region_transfer. */
+/* Layer 14. May include: base clock exclusion access envelope parcel handle message region region_transfer. */
 /*
  * Regions in messages: the public calls that send and receive them. The protocol
  * is in region_transfer.h; here it meets the mailbox.
@@ -13,18 +13,15 @@
 #include "access.h"
 #include "clock.h"
 #include "envelope.h"
+#include "exclusion.h"
 #include "handle.h"
 #include "message.h"
 #include "region_transfer.h"
 
-#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define DISCARDS 64	/* messages that do not count, until the clock */
-
-/* Of the lists of all mailboxes' regions; held for a few instructions. */
-static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Received regions -------------------------------------------------------------- */
 
@@ -32,26 +29,27 @@ static void
 list_region(struct cubby_mailbox *mailbox, struct cubby_region *region)
 {
 	region->mailbox = mailbox;
-	pthread_mutex_lock(&list_lock);
+	exclusion_enter(&mailbox->regions_exclusion);
 	region->next = mailbox->regions;
 	mailbox->regions = region;
-	pthread_mutex_unlock(&list_lock);
+	exclusion_leave(&mailbox->regions_exclusion);
 }
 
 static void
 unlist_region(struct cubby_region *region)
 {
+	struct cubby_mailbox *mailbox = region->mailbox;
 	struct cubby_region **at;
 
-	if (!region->mailbox)
+	if (!mailbox)
 		return;
-	pthread_mutex_lock(&list_lock);
-	for (at = &region->mailbox->regions; *at; at = &(*at)->next)
+	exclusion_enter(&mailbox->regions_exclusion);
+	for (at = &mailbox->regions; *at; at = &(*at)->next)
 		if (*at == region) {
 			*at = region->next;
 			break;
 		}
-	pthread_mutex_unlock(&list_lock);
+	exclusion_leave(&mailbox->regions_exclusion);
 }
 
 /* The message by which we had it does not count any more. */

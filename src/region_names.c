@@ -311,30 +311,51 @@ open_named(const struct request *request, const struct place *place,
 
 /* Without a name -------------------------------------------------------------- */
 
-/* In the file system of the mailboxes that it may be sent to. */
+/* In the file system of the mailboxes that it may be sent to: in the root, or
+   where the user may not write there, in the user's own directory. */
+static int
+open_unnamed_file(void)
+{
+	int directory = names_shared_directory(), fd;
+
+	if (directory < 0)
+		return directory;
+	fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		fd = -errno;
+	close(directory);
+	if (fd != -EACCES)
+		return fd == -EISDIR ? -EOPNOTSUPP : fd;
+	directory = names_own_directory();
+	if (directory < 0)
+		return -EACCES;
+	fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		fd = -errno;
+	close(directory);
+	return fd;
+}
+
 static int
 open_nameless(const struct request *request, struct cubby_region **ret)
 {
 	struct region_attendance join = { .directory = -1 };
 	struct cubby_region_options options;
 	gid_t group;
-	int root, fd, r;
+	int fd, r;
 
 	if (!(request->flags & CUBBY_CREATE))
 		return -EINVAL;
 	r = read_options(&request->options, &options, &group);
 	if (r < 0)
 		return r;
-	root = names_shared_directory();
-	if (root < 0)
-		return root;
-	fd = openat(root, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	r = fd < 0 ? -errno : write_memory(fd, &options);
-	close(root);
+	fd = open_unnamed_file();
+	if (fd < 0)
+		return fd;
+	r = write_memory(fd, &options);
 	if (r < 0) {
-		if (fd >= 0)
-			close(fd);
-		return r == -EISDIR ? -EOPNOTSUPP : r;
+		close(fd);
+		return r;
 	}
 	join.fd = fd;
 	return region_attach(fd, fd, &join, ret);

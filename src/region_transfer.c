@@ -355,12 +355,13 @@ sweep_link(int lanes, const char *name)
 	return bytes;
 }
 
-uint64_t
-region_sweep_links(int lanes)
+/* Calls visit for each entry; returns the sum of what it returned. */
+static uint64_t
+visit_links(int lanes, uint64_t (*visit)(int lanes, const char *name))
 {
 	int fd = openat(lanes, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	uint64_t bytes = 0;
+	uint64_t sum = 0;
 	struct dirent *d;
 
 	if (!dir) {
@@ -369,7 +370,31 @@ region_sweep_links(int lanes)
 		return 0;
 	}
 	while ((d = readdir(dir)))
-		bytes += sweep_link(lanes, d->d_name);
+		sum += visit(lanes, d->d_name);
 	closedir(dir);
-	return bytes;
+	return sum;
+}
+
+uint64_t
+region_sweep_links(int lanes)
+{
+	return visit_links(lanes, sweep_link);
+}
+
+static uint64_t
+memory_of_link(int lanes, const char *name)
+{
+	struct link link;
+	struct stat st;
+
+	if (!read_link_name(name, &link) ||
+	    fstatat(lanes, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return (uint64_t)st.st_blocks * 512;
+}
+
+uint64_t
+region_links_memory(int lanes)
+{
+	return visit_links(lanes, memory_of_link);
 }

@@ -111,4 +111,8 @@ region_unlink_ticket(int lanes, const struct region_ticket *ticket);
 uint64_t
 region_sweep_links(int lanes);
 
+/* Bytes of memory of the regions in that directory; 0 if it may not be read. */
+uint64_t
+region_links_memory(int lanes);
+
 #endif

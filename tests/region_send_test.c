@@ -129,12 +129,14 @@ a_region_goes_from_one_process_to_another(void)
 	}
 	child_finish(&child);
 	expect_int(count_links(), 1);
+	expect(inspect("m").memory > SIZE);
 	region = receive_region(mailbox, 1, 1);
 	expect_ok(cubby_region_grow(region, 2 * SIZE));
 	((char *)cubby_region_data(region))[2 * SIZE - 1] = 1;
 	expect_no_region(mailbox);
 	cubby_region_close(region);
 	expect_int(count_links(), 0);
+	expect(inspect("m").memory < SIZE);
 	expect_int(inspect("m").waiting, 0);
 	expect_int(inspect("m").held, 0);
 	cubby_close(mailbox);
@@ -919,6 +921,34 @@ threads_share_a_mailbox(void)
 	cubby_close(shared);
 }
 
+/* A child of fork() uses its own handles, whatever threads were at. */
+static void
+a_child_is_not_held_up_by_the_threads_of_its_parent(void)
+{
+	pthread_t thread;
+
+	shared = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	send_region(shared, 0);
+	send_region(shared, 0);
+	expect_int(pthread_create(&thread, NULL, pass_on, NULL), 0);
+	for (int i = 0; i < MANY(40); i++) {
+		struct child child;
+
+		in_child(&child) {
+			cubby_mailbox *mine = open_mailbox("other",
+							   CUBBY_CREATE | BOTH,
+							   NULL);
+
+			send_region(mine, 1);
+			cubby_region_close(receive_region(mine, 1, 1));
+			cubby_close(mine);
+		}
+		child_finish(&child);
+	}
+	expect_int(pthread_join(thread, NULL), 0);
+	cubby_close(shared);
+}
+
 /* Users ---------------------------------------------------------------------------- */
 
 static void
@@ -1080,6 +1110,7 @@ static const struct test tests[] = {
 	TEST(a_mailbox_of_another_file_system_takes_none),
 	TEST(what_cannot_be_shared_is_not_sent),
 	TEST(threads_share_a_mailbox),
+	TEST(a_child_is_not_held_up_by_the_threads_of_its_parent),
 	TEST(a_region_goes_from_user_to_user),
 	TEST(a_foreign_regions_memory_is_given_back),
 };
