@@ -21,6 +21,7 @@ PRIVATE_STRUCTS = {  # of the layouts: not in any file
     "geometry",
     "queue_geometry",
     "queue_map",
+    "robust_locker",
     "view",
 }
 DOCUMENTED_FOLDERS = "bench|docs|examples|include|man|scripts|src|tests|tools"
@@ -282,8 +283,10 @@ def check_command(context):
 
 def layouts(context):
     """The headers that say what lies in files."""
-    paths = glob.glob(os.path.join(context.root, "src", "layout*.h"))
-    return sorted(os.path.basename(path) for path in paths)
+    found = []
+    for pattern in ("layout*.h", "robust_lock.h", "sync_*.h"):
+        found += glob.glob(os.path.join(context.root, "src", pattern))
+    return sorted(os.path.basename(path) for path in found)
 
 
 def structs_of(layout):
