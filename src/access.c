@@ -344,26 +344,17 @@ set_mode(int fd, const struct list *list)
 }
 
 int
-access_share(int fd, const struct attributes *attributes, bool besides)
+access_share(int fd, const struct attributes *attributes,
+	     const struct attributes *other)
 {
-	static const struct acl_entry none = { .tag = ACL_MASK };
 	struct list list = { .count = 0 };
 	struct stat st;
-	int r = 0;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (besides) {
-		r = read_list(fd, &none, &list);
-		if (r == -EOPNOTSUPP)
-			r = list_of_mode(fd, &list);
-	}
-	if (r < 0)
-		return r;
-	/* Three classes, a user and a group, and the mask. */
-	if (list.count + 6 > ENTRIES_MAX)
-		return -EUSERS;
 	add_receivers(&list, &st, attributes);
+	if (other)
+		add_receivers(&list, &st, other);
 	if (list.count == 3)
 		return set_mode(fd, &list);
 	add_mask(&list);

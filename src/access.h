@@ -74,12 +74,13 @@ access_grant(int fd, enum access_kind kind,
 	     const struct access_grantee *grantee, mode_t bits);
 
 /*
- * Lets those who may receive from a mailbox of these attributes, and its
- * sender, read and write a region without a name, whose file the caller owns;
- * besides: and those who may already. Errors: -EOPNOTSUPP (it takes an ACL and
- * the file system has none), -EUSERS, and the kernel's.
+ * Lets those read and write a region without a name, whose file the caller owns,
+ * who may receive from a mailbox of these attributes, or of the other (NULL:
+ * there is none), and nobody else. Errors: -EOPNOTSUPP (it takes an ACL and the
+ * file system has none), and the kernel's.
  */
 int
-access_share(int fd, const struct attributes *attributes, bool besides);
+access_share(int fd, const struct attributes *attributes,
+	     const struct attributes *other);
 
 #endif

@@ -151,6 +151,8 @@ transfer(struct cubby_region *region, struct shipment *shipment,
 	 struct sent *ret)
 {
 	const struct view *view = &shipment->mailbox->view;
+	const struct attributes *from = region->message ?
+					&region->mailbox->view.attributes : NULL;
 	uint32_t number;
 	int r;
 
@@ -158,8 +160,9 @@ transfer(struct cubby_region *region, struct shipment *shipment,
 	if (r < 0)
 		return r;
 	fill_ticket(region, number, &shipment->ticket);
-	/* Until it has been sent, those keep it to whom it may go back. */
-	r = access_share(region->memory, &view->attributes, region->message);
+	/* Those keep it to whom it may go back. This is never done later: its
+	   next owner may have done it then. */
+	r = access_share(region->memory, &view->attributes, from);
 	if (r == 0)
 		r = send_ticket(shipment, ret);
 	if (r < 0) {
@@ -173,10 +176,8 @@ transfer(struct cubby_region *region, struct shipment *shipment,
 
 /* Steps 5 and 6. */
 static void
-let_go(struct cubby_region *region, const struct cubby_mailbox *mailbox)
+let_go(struct cubby_region *region)
 {
-	if (region->message)
-		access_share(region->memory, &mailbox->view.attributes, false);
 	region_unlink(region);
 	release_message(region);
 	region_detach(region);
@@ -211,7 +212,7 @@ cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,
 			mailbox->operations->abort(mailbox, shipment.draft);
 		return r;
 	}
-	let_go(region, mailbox);
+	let_go(region);
 	envelope_sent(envelope, sent.sender, sent.sequence);
 	return 0;
 }
