@@ -16,6 +16,7 @@
 #define RECLAIM_AFTER	8	/* new blocks since the last one */
 #define TRIM_EVERY	1024	/* blocks allocated */
 #define TRIM_KEEP	MIB(1)
+#define SENT_KEEP	4096	/* messages */
 #define READ_TRIES	1000	/* of a claim that changes all the time */
 
 int
@@ -373,10 +374,22 @@ carry_settle(struct carry *carry)
 }
 
 void
-carry_trim(struct carry *carry, uint64_t head)
+carry_trim(struct carry *carry, uint64_t head, uint64_t drafts)
 {
 	carry_reclaim(carry, head);
 	blocks_trim(carry->blocks, TRIM_KEEP);
+	if (!drafts && !sent_count(carry) && carry->sent_room > SENT_KEEP) {
+		free(carry->sent);
+		carry->sent = NULL;
+		carry->sent_room = 0;
+		carry->sent_first = 0;
+		carry->sent_end = 0;
+	}
+	if (!carry->passed_count && carry->passed_room > SENT_KEEP) {
+		free(carry->passed);
+		carry->passed = NULL;
+		carry->passed_room = 0;
+	}
 }
 
 void

@@ -88,9 +88,10 @@ carry_is_due(const struct carry *carry);
 void
 carry_reclaim(struct carry *carry, uint64_t head);
 
-/* After a backlog: what carries nothing goes back, but for a little. */
+/* After a backlog: what carries nothing goes back, but for a little; private
+   memory too. drafts: as for carry_allocate(). */
 void
-carry_trim(struct carry *carry, uint64_t head);
+carry_trim(struct carry *carry, uint64_t head, uint64_t drafts);
 
 /* All memory that carries nothing goes back to the file system. */
 void

@@ -361,7 +361,7 @@ rings_make_room(struct lane_writer *w)
 	if (shrink(w))
 		retire(w);
 	if (w->carry.blocks && w->head == w->position)
-		carry_trim(&w->carry, w->head);
+		carry_trim(&w->carry, w->head, w->drafts);
 	while (r == 0 && !has_room(w, w->current)) {
 		r = -ENOSPC;
 		if (lacks_memory(w, w->current))

@@ -28,17 +28,17 @@ _Static_assert(RINGS_MAX < 256, "8 bits of a turn word");
 _Static_assert(sizeof(struct doorbell_file) == PAGE, "one page");
 _Static_assert(CLAIMS_MAX < (1 << 15), "claim + 1 must fit below HEAD_BIASED");
 
-/* As many rings as hold what the memory limit allows. */
+/* As many rings as hold what the memory limit allows; and three, so that there
+   is always another to turn to. */
 static uint32_t
 count_rings(const struct attributes *a, const struct geometry *g)
 {
-	uint64_t cells = max_u64(a->memory_limit >> g->cell_shift,
-				 4 * g->ring_cells);
-	uint32_t rings = 2;
+	uint64_t wanted = a->memory_limit >> g->cell_shift;
+	uint32_t rings = 3;
 
-	cells = min_u64(cells, RINGS_CELLS_MAX);
 	while (rings < RINGS_MAX &&
-	       layout_ring_cells(g, rings) - g->ring_cells < cells)
+	       layout_ring_cells(g, rings) - g->ring_cells < wanted &&
+	       layout_ring_cells(g, rings + 1) <= RINGS_CELLS_MAX)
 		rings++;
 	return rings;
 }

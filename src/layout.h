@@ -51,7 +51,7 @@
 #define RING_FIRST	KIB(64)
 #define RING_FIRST_CELLS 16	/* at least */
 #define RING_CHUNK	KIB(512) /* larger rings get their memory so */
-#define RINGS_CELLS_MAX	(UINT64_C(1) << 27)
+#define RINGS_CELLS_MAX	(UINT64_C(1) << 27)	/* in all of them */
 
 /* Where the first message of a lane stands; tests build it with others. */
 #ifndef CUBBY_START_SEQUENCE

@@ -15,7 +15,8 @@
 #define CAPACITY_DEFAULT	128
 #define MESSAGE_DEFAULT		MIB(1)
 #define MEMORY_DEFAULT		MIB(64)
-#define MEMORY_MOST		GIB(64)	/* without a limit */
+#define MEMORY_MOST		GIB(64)	/* without a limit; of a lane, of which */
+#define MEMORY_MOST_LANE	GIB(16)	/* a receiver maps thousands */
 #define CELL_DEFAULT		128
 
 /*
@@ -65,13 +66,15 @@ options_read(const struct cubby_options *options, struct cubby_options *ret)
  * of many senders.
  */
 static int
-default_memory(int parent, bool unlimited, uint64_t *ret)
+default_memory(int parent, const struct attributes *a, uint64_t *ret)
 {
-	uint64_t most = unlimited ? min_u64(MEMORY_MOST, SIZE_MAX / 16) :
-				    MEMORY_DEFAULT;
+	bool unlimited = a->buffering == CUBBY_UNLIMITED;
+	uint64_t most = MEMORY_DEFAULT, share;
 	struct statfs fs;
-	uint64_t share;
 
+	if (unlimited)
+		most = min_u64(SIZE_MAX / 16, a->order == CUBBY_ORDER_SENDER ?
+					      MEMORY_MOST_LANE : MEMORY_MOST);
 	if (fstatfs(parent, &fs) < 0)
 		return -errno;
 	share = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
@@ -117,7 +120,6 @@ options_attributes(const struct cubby_options *options, int parent,
 		.cell_size = (uint32_t)or_default(o->cell_size, CELL_DEFAULT),
 		.mode = (uint32_t)or_default(o->mode, 0600),
 	};
-	bool unlimited = o->buffering == CUBBY_UNLIMITED;
 	struct geometry geometry;
 	int r;
 
@@ -128,7 +130,7 @@ options_attributes(const struct cubby_options *options, int parent,
 	if (a.sizing != CUBBY_FIXED)
 		a.message_max = or_default(a.message_max, MESSAGE_DEFAULT);
 	if (!a.memory_limit) {
-		r = default_memory(parent, unlimited, &a.memory_limit);
+		r = default_memory(parent, &a, &a.memory_limit);
 		if (r < 0)
 			return r;
 	}
