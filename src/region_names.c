@@ -24,6 +24,7 @@
 
 #define OPEN_FLAGS (CUBBY_CREATE | CUBBY_EXCLUSIVE | CUBBY_WRITE)
 #define TRIES 100	/* each means that somebody has unlinked or made it */
+#define STRUCT_LARGEST 4096
 #define SIZE_DEFAULT PAGE
 #define SIZE_MAX_DEFAULT (sizeof(void *) == 8 ? GIB(1) : MIB(64))
 
@@ -34,11 +35,40 @@ struct request {
 	struct cubby_region_options options;
 };
 
+/* The caller's, whatever version of the struct it was compiled with; one newer
+   than ours must ask for nothing that we do not know. */
+static int
+read_struct(const struct cubby_region_options *options,
+	    struct cubby_region_options *ret)
+{
+	const unsigned char *bytes = (const unsigned char *)options;
+	size_t i;
+
+	if (options->struct_size < sizeof(size_t) ||
+	    options->struct_size > STRUCT_LARGEST)
+		return -EINVAL;
+	for (i = sizeof(*ret); i < options->struct_size; i++)
+		if (bytes[i])
+			return -EINVAL;
+	memcpy(ret, options, min_u64(options->struct_size, sizeof(*ret)));
+	return 0;
+}
+
+static int
+check_options(const struct cubby_region_options *o)
+{
+	if (o->mode > 0777 || (o->mode & 0111) ||
+	    o->size > REGION_SIZE_LIMIT || o->size_max > REGION_SIZE_LIMIT ||
+	    (o->size_max && o->size > o->size_max) || (o->group && !*o->group))
+		return -EINVAL;
+	return 0;
+}
+
 static int
 read_request(int flags, const struct cubby_region_options *options,
 	     struct request *ret)
 {
-	size_t size;
+	int r;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->flags = flags;
@@ -47,18 +77,8 @@ read_request(int flags, const struct cubby_region_options *options,
 		return -EINVAL;
 	if (!options)
 		return 0;
-	size = options->struct_size;
-	if (size < sizeof(size_t))
-		return -EINVAL;
-	memcpy(&ret->options, options,
-	       min_u64(size, sizeof(ret->options)));
-	if (ret->options.mode > 0777 || (ret->options.mode & 0111) ||
-	    ret->options.size > REGION_SIZE_LIMIT ||
-	    ret->options.size_max > REGION_SIZE_LIMIT ||
-	    (ret->options.size_max &&
-	     ret->options.size > ret->options.size_max))
-		return -EINVAL;
-	return 0;
+	r = read_struct(options, &ret->options);
+	return r < 0 ? r : check_options(&ret->options);
 }
 
 /* w: also r */

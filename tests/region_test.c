@@ -405,6 +405,9 @@ what_makes_no_sense_is_refused(void)
 	options.struct_size = 4;
 	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
 	options.struct_size = sizeof(options);
+	options.group = "";
+	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
+	options.group = NULL;
 	options.size = 8193;
 	options.size_max = 8192;
 	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
@@ -423,6 +426,28 @@ what_makes_no_sense_is_refused(void)
 	expect_result(cubby_region_grant(NAME, "root", 1), -EINVAL);
 	expect_result(cubby_region_grant(NAME, NULL, 1), -EINVAL);
 	expect_result(cubby_region_grant(NAME, "user:0", 1), -ENOENT);
+}
+
+/* One that was compiled with a newer header, or an older one. */
+static void
+other_versions_of_the_options_are_read(void)
+{
+	struct {
+		struct cubby_region_options known;
+		uint64_t newer;
+	} options = { CUBBY_REGION_OPTIONS_INIT, 0 };
+
+	options.known.struct_size = sizeof(options);
+	options.known.size = 10000;
+	expect_result(try_open(NAME, KEEP, &options.known), 0);
+	options.newer = 1;
+	expect_result(try_open(NAME, KEEP, &options.known), -EINVAL);
+	options.known.struct_size = 100000;
+	expect_result(try_open(NAME, KEEP, &options.known), -EINVAL);
+	options.known.struct_size = offsetof(struct cubby_region_options, mode);
+	options.known.mode = 01;
+	expect_result(try_open(NAME, KEEP, &options.known), 0);
+	expect_int(look(NAME).size, 10000);
 }
 
 static void
@@ -723,6 +748,7 @@ static const struct test tests[] = {
 	TEST(what_an_unlinker_left_is_swept_when_nobody_writes_it),
 	TEST(one_without_a_name_ends_with_its_handle),
 	TEST(what_makes_no_sense_is_refused),
+	TEST(other_versions_of_the_options_are_read),
 	TEST(one_that_exists_must_be_as_asked),
 	TEST(what_is_no_region_is_not_attached),
 	TEST(another_version_is_told),
