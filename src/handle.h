@@ -90,7 +90,8 @@ struct cubby_mailbox {
 	struct receiver receiver;
 	struct queue queue;
 	struct cubby_region *regions;	/* received here, and open */
-	struct exclusion regions_exclusion;
+	struct region_sent *regions_sent;
+	struct exclusion regions_exclusion;	/* of these two */
 };
 
 /* -ECHILD: inherited through fork(); -EBADF: not opened for that role. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base atomics futex shm liveness layout options names participants inbox directory handle lanes queue_calls mailbox region. */
+/* Layer 12. May include: base atomics futex shm liveness layout options names participants inbox directory handle lanes queue_calls mailbox region region_transfer. */
 /*
  * Opening, closing and unlinking.
  *
@@ -17,6 +17,7 @@
 #include "participants.h"
 #include "queue_calls.h"
 #include "region.h"
+#include "region_transfer.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -411,6 +412,10 @@ leave_regions(struct cubby_mailbox *mailbox)
 		mailbox->regions = region->next;
 		region_detach(region);
 	}
+	if (mailbox->process == liveness_process())
+		region_sent_end(&mailbox->regions_sent,
+				mailbox->view.lanes_directory);
+	free(mailbox->regions_sent);
 }
 
 void

@@ -174,6 +174,18 @@ transfer(struct cubby_region *region, struct shipment *shipment,
 	return 0;
 }
 
+/* Notes it, and looks at what has become of earlier ones. */
+static void
+note_sent(const struct shipment *shipment)
+{
+	struct cubby_mailbox *mailbox = shipment->mailbox;
+
+	exclusion_enter(&mailbox->regions_exclusion);
+	region_sent_add(&mailbox->regions_sent, mailbox->view.lanes_directory,
+			&shipment->ticket);
+	exclusion_leave(&mailbox->regions_exclusion);
+}
+
 /* Steps 5 and 6. */
 static void
 let_go(struct cubby_region *region)
@@ -213,6 +225,7 @@ cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,
 		return r;
 	}
 	let_go(region);
+	note_sent(&shipment);
 	envelope_sent(envelope, sent.sender, sent.sequence);
 	return 0;
 }

@@ -355,6 +355,64 @@ sweep_link(int lanes, const char *name)
 	return bytes;
 }
 
+/* What has been sent ---------------------------------------------------------- */
+
+/* Is it there no more? */
+static bool
+tidy(int lanes, const struct region_ticket *ticket)
+{
+	char name[LINK_NAME];
+	struct stat st;
+
+	link_name(ticket->uuid, ticket->number, name);
+	sweep_link(lanes, name);
+	return fstatat(lanes, name, &st, AT_SYMLINK_NOFOLLOW) < 0;
+}
+
+/* Looks at the oldest; if it is there still, it becomes the newest. */
+static void
+tidy_oldest(struct region_sent *sent, int lanes)
+{
+	struct region_ticket oldest;
+
+	if (!sent->count)
+		return;
+	oldest = sent->tickets[0];
+	sent->count--;
+	memmove(sent->tickets, sent->tickets + 1,
+		sent->count * sizeof(sent->tickets[0]));
+	if (!tidy(lanes, &oldest))
+		sent->tickets[sent->count++] = oldest;
+}
+
+void
+region_sent_add(struct region_sent **sent, int lanes,
+		const struct region_ticket *ticket)
+{
+	struct region_sent *s = *sent;
+
+	if (!s)
+		s = *sent = calloc(1, sizeof(*s));
+	if (!s)
+		return;
+	tidy_oldest(s, lanes);
+	tidy_oldest(s, lanes);
+	if (s->count < REGION_SENT_MAX)
+		s->tickets[s->count++] = *ticket;
+}
+
+void
+region_sent_end(struct region_sent **sent, int lanes)
+{
+	struct region_sent *s = *sent;
+	uint32_t i, count = s ? s->count : 0;
+
+	for (i = 0; i < count; i++)
+		tidy(lanes, &s->tickets[i]);
+	free(s);
+	*sent = NULL;
+}
+
 /* Calls visit for each entry; returns the sum of what it returned. */
 static uint64_t
 visit_links(int lanes, uint64_t (*visit)(int lanes, const char *name))

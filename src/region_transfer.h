@@ -44,12 +44,12 @@
  * Killed on the way: the message goes back, and whoever gets it finds that it
  * does not count.
  *
- * What is left over is a link, never memory in use, and a sweep removes it: its
- * number is not the owner's, or the word is ENDED. If it is that of an attempt,
- * it may have been sent, or be sent yet: it stays as long as a slot of the
- * region is taken. If none is, its sender is dead, and no receiver is between a
- * and b: the sweep makes it void, {n, k} -> {n, k + 1}, by the same CAS: or else
- * a receiver has been faster, and the link is in use.
+ * What is left over is a link, never memory in use, and its sender or a sweep
+ * removes it: its number is not the owner's, or the word is ENDED. If it is that
+ * of an attempt, it may have been sent, or be sent yet: it stays as long as a
+ * slot of the region is taken. If none is, its sender is dead, and no receiver
+ * is between a and b: the sweep makes it void, {n, k} -> {n, k + 1}, by the same
+ * CAS: or else a receiver has been faster, and the link is in use.
  *
  * Its file belongs to the user who made it, who alone can let others in; so it
  * is his to send, and not a receiver's of another user.
@@ -110,6 +110,26 @@ region_unlink_ticket(int lanes, const struct region_ticket *ticket);
    memory that has given back. */
 uint64_t
 region_sweep_links(int lanes);
+
+/*
+ * The regions that a handle has sent to its mailbox. A receiver of another user
+ * cannot unlink what it has done with; its sender can, and looks now and then.
+ */
+#define REGION_SENT_MAX 64	/* more are left to a sweep */
+
+struct region_sent {
+	uint32_t count;
+	struct region_ticket tickets[REGION_SENT_MAX];
+};
+
+/* Notes one more, and looks at the oldest two. *sent: NULL at first. */
+void
+region_sent_add(struct region_sent **sent, int lanes,
+		const struct region_ticket *ticket);
+
+/* Looks at all of them once more, and forgets them. */
+void
+region_sent_end(struct region_sent **sent, int lanes);
 
 /* Bytes of memory of the regions in that directory; 0 if it may not be read. */
 uint64_t

@@ -1084,6 +1084,59 @@ a_foreign_regions_memory_is_given_back(void)
 	child_finish(&child);
 }
 
+/* Its sender does, with the next ones, and when it leaves. */
+static void
+a_sender_removes_what_receivers_may_not(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct gate sent = gate_make(), ended = gate_make();
+	struct child sender, receiver;
+
+	need_root();
+	share_root();
+	options.mode = 0660;
+	options.group = "62000";
+	as_user(&sender, OWNER)
+		cubby_close(open_mailbox("/m", CUBBY_CREATE, &options));
+	child_finish(&sender);
+	as_user(&sender, OWNER) {
+		cubby_mailbox *mailbox = open_mailbox("/m", CUBBY_SEND, NULL);
+
+		for (int i = 0; i < 200; i++) {
+			send_region(mailbox, 1);
+			gate_open(&sent);
+			gate_wait(&ended);
+		}
+		cubby_close(mailbox);
+	}
+	as_user(&receiver, MEMBER) {
+		cubby_mailbox *mailbox = open_mailbox("/m", CUBBY_RECEIVE,
+						      NULL);
+
+		for (int i = 0; i < 200; i++) {
+			gate_wait(&sent);
+			cubby_region_close(receive_region(mailbox, 1, 1));
+			expect(i % 50 || count_links() <= 3);
+			gate_open(&ended);
+		}
+		cubby_close(mailbox);
+	}
+	child_finish(&receiver);
+	child_finish(&sender);
+	expect_int(count_links(), 0);
+	as_user(&sender, OWNER) {
+		/* It leaves what has not been received. */
+		cubby_mailbox *mailbox = open_mailbox("/m", BOTH, NULL);
+
+		for (int i = 0; i < 100; i++)
+			send_region(mailbox, 1);
+		cubby_close(mailbox);
+		expect_int(count_links(), 100);
+		expect_ok(cubby_unlink("/m"));
+	}
+	child_finish(&sender);
+}
+
 static const struct test tests[] = {
 	TEST(a_region_goes_from_one_process_to_another),
 	TEST(nothing_is_copied),
@@ -1113,6 +1166,7 @@ static const struct test tests[] = {
 	TEST(a_child_is_not_held_up_by_the_threads_of_its_parent),
 	TEST(a_region_goes_from_user_to_user),
 	TEST(a_foreign_regions_memory_is_given_back),
+	TEST(a_sender_removes_what_receivers_may_not),
 };
 
 int
