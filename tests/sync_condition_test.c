@@ -248,8 +248,10 @@ a_handler_ends_the_wait_as_if_for_no_reason(void)
 
 /* Deaths and stops ----------------------------------------------------------- */
 
+/* The kernel takes one who is stopped out of the queue. Who is stopped when he
+   has been woken is for the harness. */
 static void
-a_signal_spent_on_one_who_is_stopped_costs_a_slice(void)
+who_is_stopped_in_his_sleep_costs_the_others_nothing(void)
 {
 	struct child stopped, other;
 	struct participant me;
@@ -269,7 +271,7 @@ a_signal_spent_on_one_who_is_stopped_costs_a_slice(void)
 }
 
 static void
-a_signal_spent_on_one_who_is_killed_costs_a_slice(void)
+who_is_killed_in_his_sleep_costs_the_others_nothing(void)
 {
 	struct child killed, other;
 	struct participant me;
@@ -543,8 +545,8 @@ static const struct test tests[] = {
 	TEST(the_mutex_is_locked_when_the_deadline_has_passed),
 	TEST(one_waits_with_the_mutex_locked_by_oneself),
 	TEST(a_handler_ends_the_wait_as_if_for_no_reason),
-	TEST(a_signal_spent_on_one_who_is_stopped_costs_a_slice),
-	TEST(a_signal_spent_on_one_who_is_killed_costs_a_slice),
+	TEST(who_is_stopped_in_his_sleep_costs_the_others_nothing),
+	TEST(who_is_killed_in_his_sleep_costs_the_others_nothing),
 	TEST(a_wake_up_that_is_never_given_costs_a_slice),
 	TEST(sleepers_that_are_killed_disturb_nobody),
 	TEST(who_waits_learns_that_the_mutex_s_owner_died),

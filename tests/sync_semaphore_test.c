@@ -138,9 +138,10 @@ each_post_wakes_one_who_sleeps(void)
 	expect_result(wait_until(CUBBY_NOW), -EAGAIN);
 }
 
-/* Stopped in its sleep, the first in the queue is woken and takes nothing. */
+/* The kernel takes one who is stopped out of the queue. Who is stopped when he
+   has been woken is for the harness. */
 static void
-a_wake_up_spent_on_one_who_is_stopped_costs_a_slice(void)
+who_is_stopped_in_his_sleep_costs_the_others_nothing(void)
 {
 	struct child stopped, other;
 
@@ -158,7 +159,7 @@ a_wake_up_spent_on_one_who_is_stopped_costs_a_slice(void)
 }
 
 static void
-a_wake_up_spent_on_one_who_is_killed_costs_a_slice(void)
+who_is_killed_in_his_sleep_costs_the_others_nothing(void)
 {
 	struct child killed, other;
 
@@ -297,8 +298,8 @@ static const struct test tests[] = {
 	TEST(there_is_a_limit),
 	TEST(a_signal_ends_the_wait),
 	TEST(each_post_wakes_one_who_sleeps),
-	TEST(a_wake_up_spent_on_one_who_is_stopped_costs_a_slice),
-	TEST(a_wake_up_spent_on_one_who_is_killed_costs_a_slice),
+	TEST(who_is_stopped_in_his_sleep_costs_the_others_nothing),
+	TEST(who_is_killed_in_his_sleep_costs_the_others_nothing),
 	TEST(a_wake_up_that_is_never_given_costs_a_slice),
 	TEST(nothing_is_lost_between_processes),
 	TEST(one_unit_guards_plain_memory),

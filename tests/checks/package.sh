@@ -17,6 +17,7 @@ mkdir "$prefix/program"
 cd "$prefix/program"
 cat >main.c <<'END'
 #include <cubby.h>
+#include <cubby_sync.h>
 #include <stdio.h>
 #include <string.h>
 
