@@ -15,7 +15,10 @@
  *	one whose sender was killed in the send, at most once;
  *	each receiver saw each sender's first deliveries in the order sent, and
  *	each lane's in the order of their sequence;
- *	the count of deliveries is one more than the times it was handed out.
+ *	the count of deliveries is one more than the times it was handed out;
+ *	in a queue, of two messages that wait, the one of higher priority comes
+ *	first, and of the same, the one whose send returned before the other's
+ *	began, whoever sent and whoever receives.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -73,6 +76,7 @@ letter_write(struct account *account, enum actor from, size_t size,
 	ret->number = number;
 	ret->size = size;
 	account->entries[from][number].fate = BEGUN;
+	account->entries[from][number].begun = account_tick(account);
 	if (!size)
 		return;
 	memcpy(ret->bytes, &head, sizeof(head));
@@ -82,10 +86,39 @@ letter_write(struct account *account, enum actor from, size_t size,
 	memcpy(ret->bytes + body, &sum, sizeof(sum));
 }
 
-uint64_t
-letter_tag(const struct letter *letter)
+static uint64_t
+tag_of(enum actor from, uint32_t number)
 {
-	return TAG_MARK | (uint64_t)letter->from << 32 | letter->number;
+	return TAG_MARK | (uint64_t)from << 32 | number;
+}
+
+/* In a queue each actor's messages have a type of their own. */
+static int64_t
+type_of(const struct account *account, enum actor from)
+{
+	return account->kind == LANES ? 0 : (int64_t)from;
+}
+
+static int32_t
+priority_of(const struct account *account, enum actor from, uint32_t number)
+{
+	return account->kind == PRIORITY ? (int32_t)(mix(from + number) % 3) :
+					   0;
+}
+
+void
+letter_address(const struct account *account, const struct letter *letter,
+	       struct cubby_envelope *ret)
+{
+	ret->tag = tag_of(letter->from, letter->number);
+	ret->type = type_of(account, letter->from);
+	ret->priority = priority_of(account, letter->from, letter->number);
+}
+
+uint64_t
+account_tick(struct account *account)
+{
+	return ++account->clock;
 }
 
 void
@@ -95,6 +128,7 @@ account_sent(struct account *account, const struct letter *letter, int result)
 	bool accepted = result == 0 || result == -EINPROGRESS;
 	struct entry *entry = &account->entries[letter->from][letter->number];
 
+	entry->returned = account_tick(account);
 	entry->fate = accepted ? ACCEPTED : REFUSED;
 }
 
@@ -111,8 +145,9 @@ tag_read(uint64_t tag, enum actor *ret_from, uint32_t *ret_number)
 }
 
 const char *
-letter_read(const void *bytes, const struct cubby_envelope *envelope,
-	    enum actor *ret_from, uint32_t *ret_number)
+letter_read(const struct account *account, const void *bytes,
+	    const struct cubby_envelope *envelope, enum actor *ret_from,
+	    uint32_t *ret_number)
 {
 	const unsigned char *body = bytes;
 	size_t size = envelope->size;
@@ -121,6 +156,10 @@ letter_read(const void *bytes, const struct cubby_envelope *envelope,
 
 	if (!tag_read(envelope->tag, ret_from, ret_number))
 		return "a tag that nobody sent";
+	if (envelope->type != type_of(account, *ret_from))
+		return "the wrong type";
+	if (envelope->priority != priority_of(account, *ret_from, *ret_number))
+		return "the wrong priority";
 	if (envelope->uid != getuid())
 		return "the wrong uid";
 	if (envelope->deliveries < 1)
@@ -142,7 +181,8 @@ letter_read(const void *bytes, const struct cubby_envelope *envelope,
 
 void
 account_handed(struct account *account, enum actor to,
-	       const struct cubby_envelope *envelope, bool held)
+	       const struct cubby_envelope *envelope, bool held,
+	       uint64_t asked)
 {
 	uint32_t index = account->count++;
 	enum actor from;
@@ -163,6 +203,7 @@ account_handed(struct account *account, enum actor to,
 		.deliveries = envelope->deliveries,
 		.lane = envelope->sender,
 		.sequence = envelope->sequence,
+		.asked = asked,
 		.era = account->era,
 	};
 }
@@ -264,8 +305,11 @@ out_of_turn(const struct account *account, int from, uint32_t number)
 }
 
 static const char *
-check_entries(const struct account *account, int missing)
+check_entries(const struct account *account, const struct allowance *allowance)
 {
+	int missing = allowance->missing;
+	bool in_turn = !allowance->filtered && account->kind != PRIORITY;
+
 	for (int from = 1; from < ACTORS; from++) {
 		for (uint32_t number = 1; number < NUMBERS; number++) {
 			const struct entry *entry =
@@ -284,10 +328,63 @@ check_entries(const struct account *account, int missing)
 				continue;
 			if (missing-- <= 0)
 				return trouble_with(from, number, "is lost");
-			if (out_of_turn(account, from, number))
+			if (in_turn && out_of_turn(account, from, number))
 				return trouble_with(from, number,
 						    "is lost out of turn");
 		}
+	}
+	return NULL;
+}
+
+/* Does the order in which things are entered tell anything? A victim, and a
+   helper, enter late what they have received. */
+static bool
+are_comparable(const struct delivery *sooner, const struct delivery *later,
+	       const struct allowance *allowance)
+{
+	if (sooner->deliveries > 1 || later->deliveries > 1)
+		return false;
+	if (sooner->to == later->to)
+		return sooner->to != VICTIM || !allowance->filtered;
+	return sooner->to != VICTIM && later->to != VICTIM &&
+	       sooner->to != SLEEPER && later->to != SLEEPER &&
+	       sooner->to != PARTNER && later->to != PARTNER &&
+	       sooner->to != GHOST && later->to != GHOST;
+}
+
+/* One order over all senders: did the later one wait when the sooner one was
+   asked for, and had it a better claim? */
+static bool
+is_overtaken(const struct account *account, const struct delivery *sooner,
+	     const struct delivery *later)
+{
+	const struct entry *first = &account->entries[sooner->from]
+						     [sooner->number];
+	const struct entry *second = &account->entries[later->from]
+						      [later->number];
+	int more = priority_of(account, later->from, later->number) -
+		   priority_of(account, sooner->from, sooner->number);
+
+	if (second->fate != ACCEPTED)
+		return false;
+	if (more > 0 && second->returned < sooner->asked)
+		return true;
+	return more >= 0 && second->returned < first->begun;
+}
+
+static const char *
+check_total_order(const struct account *account, uint32_t index,
+		  const struct allowance *allowance)
+{
+	const struct delivery *later = &account->deliveries[index];
+
+	for (uint32_t i = 0; i < index && !allowance->several; i++) {
+		const struct delivery *sooner = &account->deliveries[i];
+
+		if (are_comparable(sooner, later, allowance) &&
+		    is_overtaken(account, sooner, later))
+			return trouble_with(later->from, later->number,
+					    "was overtaken");
 	}
 	return NULL;
 }
@@ -340,10 +437,16 @@ static const char *
 check_deliveries(const struct account *account,
 		 const struct allowance *allowance)
 {
+	bool lanes = account->kind == LANES;
+
 	for (uint32_t i = 0; i < account->count; i++) {
 		const struct delivery *delivery = &account->deliveries[i];
-		const char *wrong = check_order(account, i, allowance);
+		const char *wrong = (lanes ? check_order : check_total_order)(
+			account, i, allowance);
 
+		/* What came back comes in its place as well. */
+		if (!wrong && account->kind == ARRIVAL && !allowance->filtered)
+			wrong = check_order(account, i, allowance);
 		if (wrong)
 			return wrong;
 		if (unentered(account, i) < 0)
@@ -363,7 +466,7 @@ account_check(const struct account *account, const struct allowance *allowance)
 
 	if (account->count > DELIVERIES)
 		return "more deliveries than the account has room for";
-	wrong = check_entries(account, allowance->missing);
+	wrong = check_entries(account, allowance);
 	if (wrong)
 		return wrong;
 	return check_deliveries(account, allowance);

@@ -19,7 +19,7 @@ actor_send(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
 	if (size == REGIONAL)
 		return actor_send_region(stage, mailbox, actor, deadline);
 	letter_write(&stage->account, actor, size, &letter);
-	envelope.tag = letter_tag(&letter);
+	letter_address(&stage->account, &letter, &envelope);
 	result = cubby_send_full(mailbox, letter.bytes, size, &envelope, 0,
 				 deadline);
 	account_sent(&stage->account, &letter, result);
@@ -28,17 +28,18 @@ actor_send(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
 
 void
 actor_enter(struct stage *stage, enum actor actor, const void *bytes,
-	    const struct cubby_envelope *envelope, bool held)
+	    const struct cubby_envelope *envelope, bool held, uint64_t asked)
 {
 	enum actor from;
 	uint32_t number;
-	const char *wrong = letter_read(bytes, envelope, &from, &number);
+	const char *wrong = letter_read(&stage->account, bytes, envelope, &from,
+					&number);
 
 	if (wrong)
 		fail("actor %d received %s (tag %llx, %llu bytes)", actor,
 		     wrong, (unsigned long long)envelope->tag,
 		     (unsigned long long)envelope->size);
-	account_handed(&stage->account, actor, envelope, held);
+	account_handed(&stage->account, actor, envelope, held, asked);
 }
 
 static int
@@ -47,6 +48,7 @@ take_message(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
 {
 	static unsigned char buffer[BUFFER];
 	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
+	uint64_t asked = account_tick(&stage->account);
 	size_t size;
 	int result;
 
@@ -57,7 +59,7 @@ take_message(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
 		return result;
 	if (size != envelope.size)
 		fail("the size (%zu) is not the envelope's", size);
-	actor_enter(stage, actor, buffer, &envelope, false);
+	actor_enter(stage, actor, buffer, &envelope, false, asked);
 	return 0;
 }
 
@@ -95,25 +97,29 @@ actor_hold(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
 	   int64_t deadline, cubby_message **ret)
 {
 	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
+	uint64_t asked = account_tick(&stage->account);
 	int result = cubby_hold(mailbox, NULL, deadline, ret);
 
 	if (result < 0)
 		return result;
 	look_at(*ret, &envelope);
-	actor_enter(stage, actor, cubby_message_data(*ret), &envelope, true);
+	actor_enter(stage, actor, cubby_message_data(*ret), &envelope, true,
+		    asked);
 	return 0;
 }
 
 /* The bytes must be what they were when the hold began. */
 static void
-look_again(const cubby_message *message, struct cubby_envelope *ret)
+look_again(struct stage *stage, const cubby_message *message,
+	   struct cubby_envelope *ret)
 {
 	enum actor from;
 	uint32_t number;
 	const char *wrong;
 
 	look_at(message, ret);
-	wrong = letter_read(cubby_message_data(message), ret, &from, &number);
+	wrong = letter_read(&stage->account, cubby_message_data(message), ret,
+			    &from, &number);
 	if (wrong)
 		fail("while it was held, a message got %s", wrong);
 }
@@ -124,7 +130,7 @@ actor_release(struct stage *stage, cubby_message *message)
 	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
 	int result;
 
-	look_again(message, &envelope);
+	look_again(stage, message, &envelope);
 	result = cubby_release(message);
 	if (result == 0)
 		account_released(&stage->account, &envelope, true);
@@ -137,7 +143,7 @@ actor_reject(struct stage *stage, cubby_message *message)
 	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
 	int result;
 
-	look_again(message, &envelope);
+	look_again(stage, message, &envelope);
 	result = cubby_reject(message);
 	if (result == 0)
 		account_released(&stage->account, &envelope, false);

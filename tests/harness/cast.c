@@ -7,16 +7,13 @@
  * Every call that may wait has a deadline; one that passes is a hang.
  */
 #include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness.h"
+#include "must.h"
 
-static void
+void
 must(int result, const char *what)
 {
 	if (result == -ETIMEDOUT)
@@ -46,7 +43,7 @@ enter(struct run *run, enum actor actor, int role, int flags)
 	struct cubby_options options;
 
 	progress("a survivor opens");
-	mailbox_options(operation_of(run), &options);
+	mailbox_options(run->scenario, &options);
 	if (actor == BYSTANDER && operation_of(run)->effects & NAMED)
 		options.sender = BYSTANDER_NAME;
 	must(cubby_open(mailbox_name(operation_of(run)), role | flags,
@@ -100,6 +97,10 @@ send_one(struct run *run, enum actor actor, size_t size)
 {
 	int64_t since = now();
 
+	if (run->scenario->kind == RENDEZVOUS) {
+		partner_send(run, actor, size);
+		return;
+	}
 	progress("a survivor sends");
 	if (is_victims(run))
 		send_to_victim(run, actor, size);
@@ -141,24 +142,23 @@ take_one(struct run *run, enum actor actor)
 
 /* The starting state ---------------------------------------------------- */
 
-/* What waits in a lane, by starting state; through goes through it before. */
-static int
-backlog(enum start start, int *ret_through)
+int
+cast_backlog(const struct scenario *scenario, int *ret_through)
 {
 	static const int waiting[STARTS] = {
 		[ONE] = 1,
-		[FULL] = CAPACITY,
 		[WRAPPED] = 2,
 		[SEVERAL] = 2,
 	};
 
-	*ret_through = start == WRAPPED ? 2 * CAPACITY + 3 : 0;
-	return waiting[start];
+	*ret_through = scenario->start == WRAPPED ? 2 * CAPACITY + 3 : 0;
+	return scenario->start == FULL ? scenario_capacity(scenario) :
+					 waiting[scenario->start];
 }
 
 /* The same, of a mailbox without a limit: in the last ring, or through all. */
-static int
-large_backlog(enum start start)
+int
+cast_large_backlog(enum start start)
 {
 	return start == FULL || start == WRAPPED ? RINGS + 4 : start == ONE;
 }
@@ -168,10 +168,10 @@ stock(struct run *run, enum actor actor)
 {
 	size_t size = operation_of(run)->size;
 	int through;
-	int waiting = backlog(run->scenario->start, &through);
+	int waiting = cast_backlog(run->scenario, &through);
 
 	if (operation_of(run)->effects & GROWS) {
-		waiting = large_backlog(run->scenario->start);
+		waiting = cast_large_backlog(run->scenario->start);
 		through = 0;
 	}
 	while (through--) {
@@ -180,96 +180,6 @@ stock(struct run *run, enum actor actor)
 	}
 	while (waiting--)
 		send_one(run, actor, size);
-}
-
-/* A child that acts, and dies without a word to libcubby. */
-static pid_t
-fork_actor(struct run *run, void (*act)(struct run *run))
-{
-	pid_t pid = fork();
-
-	if (pid < 0)
-		fail("fork: %s", strerror(errno));
-	if (pid > 0)
-		return pid;
-	complain_to(run->stage);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	act(run);
-	_exit(0);
-}
-
-static void
-bury(struct run *run, pid_t pid, const char *who)
-{
-	int64_t since = now();
-	struct timespec look = { 0, 20 * 1000 * 1000 };
-	sigset_t child;
-	int status;
-
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	progress("a helper is waited for");
-	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (now() > since + PATIENCE)
-			fail_hang("%s does not come to an end", who);
-		sigtimedwait(&child, NULL, &look);
-	}
-	waited(who, since);
-	if (status != 0)
-		fail("%s: status %x: %s", who, (unsigned)status,
-		     run->stage->complaint);
-}
-
-/* It fills all the rings, and drains them if it starts so. */
-static void
-ghost_grows(struct run *run, cubby_mailbox *mailbox, cubby_mailbox *receiver)
-{
-	enum start start = run->scenario->start;
-	int count = large_backlog(start);
-
-	for (int i = 0; i < count; i++)
-		must(actor_send(run->stage, mailbox, GHOST,
-				operation_of(run)->size, CUBBY_NOW),
-		     "send");
-	for (int i = 0; start == WRAPPED && i < count; i++)
-		must(actor_take(run->stage, receiver, GHOST, CUBBY_NOW),
-		     "receive");
-}
-
-static void
-ghost_sends(struct run *run)
-{
-	size_t size = operation_of(run)->size;
-	int through;
-	int waiting = backlog(run->scenario->start, &through);
-	cubby_mailbox *mailbox, *receiver;
-
-	must(cubby_open(mailbox_name(operation_of(run)), CUBBY_SEND, NULL, &mailbox), "open");
-	must(cubby_open(mailbox_name(operation_of(run)), CUBBY_RECEIVE, NULL, &receiver), "open");
-	if (operation_of(run)->effects & GROWS) {
-		ghost_grows(run, mailbox, receiver);
-		return;
-	}
-	while (through-- > 0) {
-		must(actor_send(run->stage, mailbox, GHOST, size, CUBBY_NOW),
-		     "send");
-		must(actor_take(run->stage, receiver, GHOST, CUBBY_NOW),
-		     "receive");
-	}
-	while (waiting-- > 0)
-		must(actor_send(run->stage, mailbox, GHOST, size, CUBBY_NOW),
-		     "send");
-}
-
-static void
-ghost_holds(struct run *run)
-{
-	cubby_mailbox *mailbox;
-	cubby_message *message;
-
-	must(cubby_open(mailbox_name(operation_of(run)), CUBBY_RECEIVE, NULL, &mailbox), "open");
-	must(actor_hold(run->stage, mailbox, GHOST, CUBBY_NOW, &message),
-	     "hold");
 }
 
 static void
@@ -288,7 +198,7 @@ sleeper_sends(struct run *run)
 	cubby_mailbox *mailbox;
 
 	must(cubby_open(mailbox_name(operation_of(run)), CUBBY_SEND, NULL, &mailbox), "open");
-	for (int i = 0; i < CAPACITY + 1; i++)
+	for (int i = 0; i < scenario_capacity(run->scenario) + 1; i++)
 		must(actor_send(run->stage, mailbox, SLEEPER,
 				operation_of(run)->size, now() + PATIENCE),
 		     "the sleeper's send");
@@ -305,41 +215,21 @@ static void
 lull(struct run *run)
 {
 	bool sends = sleeper_is_sender(run);
-	int64_t since = now();
-	int proc, status;
 
-	run->sleeper = fork_actor(run,
-				  sends ? sleeper_sends : sleeper_receives);
+	run->sleeper = helper_fork(run,
+				   sends ? sleeper_sends : sleeper_receives);
 	if (sends)
 		cast_count(run, 1);
-	proc = asleep_open(run->sleeper);
-	while (!asleep(proc)) {
-		if (waitpid(run->sleeper, &status, WNOHANG) != 0)
-			fail("the sleeper: %s", run->stage->complaint);
-		if (now() > since + PATIENCE)
-			fail_hang("the sleeper does not go to sleep");
-		sched_yield();
-	}
-	close(proc);
+	if (!helper_lull(run, run->sleeper, "the sleeper"))
+		fail("the sleeper: %s", run->stage->complaint);
 }
 
+/* Sends until the next one needs more slots. */
 static void
-enter_ghost(struct run *run)
+use_up(struct run *run)
 {
-	enum scenery scenery = operation_of(run)->scenery;
-	bool sends = scenery != GHOST_HOLDER;
-
-	if (sends)
-		cast_count(run, 1);
-	bury(run, fork_actor(run, sends ? ghost_sends : ghost_holds),
-	     "a ghost");
-	account_died(&run->stage->account, GHOST);
-	if (sends)
-		cast_count(run, -1);
-	if (scenery == GHOST_SENDER_HELD)
-		must(actor_hold(run->stage, run->receivers[BYSTANDER],
-				BYSTANDER, CUBBY_NOW, &run->held),
-		     "hold");
+	while (queue_view_free(run))
+		send_one(run, BYSTANDER, SHORT);
 }
 
 static void
@@ -395,7 +285,12 @@ enter_scenery(struct run *run)
 	case GHOST_SENDER:
 	case GHOST_SENDER_HELD:
 	case GHOST_HOLDER:
-		enter_ghost(run);
+	case GHOST_DRAFTS:
+	case GHOST_OWNER:
+		ghost_enter(run);
+		break;
+	case USED_UP:
+		use_up(run);
 		break;
 	case NOTHING:
 	case UNTOUCHED:
@@ -431,7 +326,8 @@ furnish(struct run *run)
 		enter_crowd(run);
 	if (scenery != UNTOUCHED && scenery != CROWDED && !is_victims(run)) {
 		send_one(run, BYSTANDER, SHORT);
-		take_one(run, BYSTANDER);
+		if (run->scenario->kind != RENDEZVOUS)
+			take_one(run, BYSTANDER);
 	}
 	if (run->scenario->start == SEVERAL)
 		enter_second(run);
@@ -446,11 +342,13 @@ void
 cast_enter(struct run *run)
 {
 	memset(run->stage, 0, sizeof(*run->stage));
+	run->stage->account.kind = (int)run->scenario->kind;
 	run->descriptors = count_descriptors();
 	run->mappings = count_mappings(run->root);
 	if (operation_of(run)->effects & CREATES)
 		return;
 	enter(run, BYSTANDER, CUBBY_SEND, CUBBY_CREATE | CUBBY_EXCLUSIVE);
+	queue_view_open(run);
 	if (operation_of(run)->effects & NAMED_REGION &&
 	    run->scenario->start != EMPTY)
 		named_region_begin();
@@ -465,6 +363,8 @@ cast_oblige(struct run *run, enum mark mark)
 		send_one(run, BYSTANDER, operation_of(run)->size);
 	else if (mark == MARK_FURNISH)
 		furnish(run);
+	else if (mark == MARK_BREAK)
+		queue_view_break(run);
 	else
 		cast_drain(run);
 }
@@ -480,6 +380,26 @@ cast_drain(struct run *run)
 	}
 }
 
+/* It may have been given one already, and be on its way. */
+static void
+send_to_sleeper(struct run *run)
+{
+	int64_t since = now();
+	int result;
+
+	if (run->scenario->kind != RENDEZVOUS) {
+		send_one(run, BYSTANDER, SHORT);
+		return;
+	}
+	do
+		result = actor_send(run->stage, run->senders[BYSTANDER],
+				    BYSTANDER, SHORT, now() + NANOSECONDS / 10);
+	while (result == -ETIMEDOUT && now() < since + PATIENCE &&
+	       helper_lull(run, run->sleeper, "the sleeper"));
+	if (result != -ETIMEDOUT)
+		must(result, "a send to the sleeper");
+}
+
 void
 cast_wake(struct run *run, bool send)
 {
@@ -488,8 +408,8 @@ cast_wake(struct run *run, bool send)
 	if (sleeper_is_sender(run))
 		cast_drain(run);
 	else if (send)
-		send_one(run, BYSTANDER, SHORT);
-	bury(run, run->sleeper, "the sleeper");
+		send_to_sleeper(run);
+	helper_bury(run, run->sleeper, "the sleeper");
 	run->sleeper = 0;
 	account_died(&run->stage->account, SLEEPER);
 	if (sleeper_is_sender(run))
@@ -605,10 +525,13 @@ cast_fresh(struct run *run)
 	if (is_victims(run))
 		return;
 	progress("a survivor holds");
+	if (run->scenario->kind == RENDEZVOUS)
+		partner_offer(run, SHORT);
 	must(actor_hold_release(run->stage,
 				run->receivers[receives], receives,
 				now() + PATIENCE),
 	     "a survivor's hold");
+	partners_leave(run);
 }
 
 /* The two mailboxes of an unlink: looks at both in turn. */
@@ -647,7 +570,10 @@ cast_supply(struct run *run)
 {
 	enum actor actor = run->senders[BYSTANDER] ? BYSTANDER : FRESH;
 
-	send_one(run, actor, operation_of(run)->size);
+	if (run->scenario->kind == RENDEZVOUS)
+		partner_offer(run, operation_of(run)->size);
+	else
+		send_one(run, actor, operation_of(run)->size);
 	run->supplied = true;
 	run->supplied_at = now();
 }
@@ -668,7 +594,7 @@ cast_assist(struct run *run)
 	unsigned effects = operation_of(run)->effects;
 
 	/* It sleeps beside it: it is for the victim to find out. */
-	if (run->supplied)
+	if (run->supplied || effects & ENDS_BY_ITSELF)
 		return;
 	if (effects & (TAKES | HOLDS)) {
 		cast_supply(run);
@@ -692,8 +618,10 @@ cast_assist(struct run *run)
 void
 cast_check_room(struct run *run, int left)
 {
-	bool grows = operation_of(run)->effects & GROWS;
-	int room = grows ? ROUNDS : CAPACITY + 1;
+	bool grows = operation_of(run)->effects & GROWS ||
+		     run->scenario->kind == UNLIMITED;
+	int most = scenario_capacity(run->scenario);
+	int room = grows ? ROUNDS : most + 1;
 	int sent = 0, result = 0;
 
 	leave(run, FRESH);
@@ -704,9 +632,9 @@ cast_check_room(struct run *run, int left)
 						   LONG, CUBBY_NOW)) == 0)
 		sent++;
 	if (result < 0 && result != -EAGAIN)
-		fail("filling a lane: %s", cubby_strerror(result));
-	if (sent != (grows ? room : CAPACITY))
-		fail("%d messages fill a lane, not %d", sent, CAPACITY);
+		fail("filling it: %s", cubby_strerror(result));
+	if (sent != (grows ? room : most))
+		fail("%d messages fill it, not %d", sent, most);
 	cast_collect(run, left);
 	cast_drain(run);
 }
@@ -728,7 +656,7 @@ cast_check_memory(struct run *run)
 	if (result == -ENOENT && operation_of(run)->effects & UNLINKS)
 		return;
 	must(result, "inspect");
-	if (info.lanes > run->crowd)
+	if (run->scenario->kind == LANES && info.lanes > run->crowd)
 		fail("%llu lanes; there were %u senders at most",
 		     (unsigned long long)info.lanes, run->crowd);
 	if (info.held || info.returned || info.waiting || info.broken)
@@ -767,6 +695,8 @@ cast_leave(struct run *run)
 	const char *leftover;
 	int result;
 
+	partners_leave(run);
+	queue_view_close(run);
 	for (int actor = 1; actor < ACTORS; actor++)
 		leave(run, actor);
 	for (int i = 0; i < CROWD; i++)

@@ -4,7 +4,7 @@
  * smaller, or gives memory back with the next send; or to where the next message
  * to be received is in another ring.
  */
-#include "harness.h"
+#include "acts.h"
 
 static void
 must(const struct victim *victim)

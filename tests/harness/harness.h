@@ -44,12 +44,14 @@
 
 enum {
 	CAPACITY = 4,
+	QUEUE_CAPACITY = 6,	/* over all senders */
 	SHORT = 40,		/* bytes: fits the cell */
 	LONG = 3000,		/* does not */
 	REGIONAL = 5000,	/* lies in a region that is sent */
 	BUFFER = 64 * 1024,
 	VISITS = 3,
 	CROWD = 16,
+	PARTNERS = 4,
 	STREAK = 40,		/* messages after which a receiver that is
 				   alone has settled down */
 	/* In a mailbox without a limit, of cells so large that a ring is soon
@@ -72,6 +74,9 @@ now(void)
 	return time.tv_sec * NANOSECONDS + time.tv_nsec;
 }
 
+/* What the mailbox is. */
+enum kind { LANES, ARRIVAL, PRIORITY, RENDEZVOUS, UNLIMITED, KINDS };
+
 /* account.c: what was sent, and what became of it ----------------------- */
 
 /* Everyone who sends, and everyone who receives, by number. */
@@ -83,6 +88,7 @@ enum actor {
 	GHOST,			/* died before the victim began */
 	SLEEPER,		/* asleep when the victim begins */
 	FRESH,			/* comes after the victim was struck */
+	PARTNER,		/* at the other end of a rendezvous */
 	ACTORS
 };
 
@@ -98,6 +104,8 @@ struct entry {
 	_Atomic(int) fate;	/* by the sender */
 	_Atomic(int) ended;	/* received, or held and released: how often */
 	_Atomic(int) holder;	/* who holds it now */
+	_Atomic(uint64_t) begun, returned;	/* the send: time by the account's
+						   clock; 0: not yet */
 };
 
 /* When something was delivered. */
@@ -107,6 +115,7 @@ struct delivery {
 	enum actor to, from;
 	uint32_t number, deliveries;
 	uint64_t lane, sequence;
+	uint64_t asked;		/* when the receive began */
 	int era;		/* enum era */
 };
 
@@ -115,6 +124,8 @@ struct account {
 	_Atomic(uint32_t) last[ACTORS];		/* number sent */
 	_Atomic(uint32_t) count;
 	_Atomic(int) era;
+	_Atomic(int) kind;			/* enum kind */
+	_Atomic(uint64_t) clock;		/* counts beginnings and ends */
 	struct delivery deliveries[DELIVERIES];
 };
 
@@ -130,9 +141,14 @@ void
 letter_write(struct account *account, enum actor from, size_t size,
 	     struct letter *ret);
 
-/* The envelope's tag that goes with it. */
+/* What goes with it: the tag, and in a queue the type and the priority. */
+void
+letter_address(const struct account *account, const struct letter *letter,
+	       struct cubby_envelope *ret);
+
+/* A moment of the account's clock. */
 uint64_t
-letter_tag(const struct letter *letter);
+account_tick(struct account *account);
 
 /* Enters what the send of it returned. */
 void
@@ -143,17 +159,20 @@ account_sent(struct account *account, const struct letter *letter, int result);
  * message it is. Returns NULL, or what is wrong with it.
  */
 const char *
-letter_read(const void *bytes, const struct cubby_envelope *envelope,
-	    enum actor *ret_from, uint32_t *ret_number);
+letter_read(const struct account *account, const void *bytes,
+	    const struct cubby_envelope *envelope, enum actor *ret_from,
+	    uint32_t *ret_number);
 
 /* The actor is dead: what it held is held by nobody. */
 void
 account_died(struct account *account, enum actor actor);
 
-/* Enters that it was handed out to an actor, for good or (held) for now. */
+/* Enters that it was handed out to an actor, for good or (held) for now, by a
+   call that began at that moment. */
 void
 account_handed(struct account *account, enum actor to,
-	       const struct cubby_envelope *envelope, bool held);
+	       const struct cubby_envelope *envelope, bool held,
+	       uint64_t asked);
 
 /* Enters the end of a hold. */
 void
@@ -176,6 +195,7 @@ struct allowance {
 				   returned ones too: their return was seen to
 				   before */
 	bool several;		/* mailboxes: lanes' numbers tell nothing */
+	bool filtered;		/* the victim does not take the first there is */
 };
 
 /* How often the messages with those tags have come, together. */
@@ -212,7 +232,8 @@ struct point {
 	uint16_t visit;		/* of the address; from 1 */
 	uint16_t nth;		/* system call since then; from 0 */
 	uint16_t syscall;
-	uint16_t moment;
+	uint8_t moment;
+	bool locked;		/* the victim had the queue's lock there */
 };
 
 struct points {
@@ -249,7 +270,10 @@ enum effect {
 	NAMED = 1 << 12,	/* the bystander has a name */
 	MOVES = 1 << 13,	/* one message becomes another: never both */
 	NAMED_REGION = 1 << 14,	/* there is a region, and survivors use it */
-	GROWS = 1 << 15		/* the mailbox is without a limit */
+	GROWS = 1 << 15,	/* the mailbox is without a limit */
+	CHOOSES = 1 << 16,	/* what it receives: not the first there is */
+	ENDS_BY_ITSELF = 1 << 17, /* has a deadline: is given nothing */
+	BY_PRIORITY = 1 << 18	/* of a queue: order priority as well */
 };
 
 /* What the worker arranges besides the starting state. */
@@ -263,7 +287,10 @@ enum scenery {
 	GHOST_HOLDER,		/* a dead receiver held one */
 	REJECTED,		/* one was given back */
 	SETTLED_BYSTANDER,	/* a bystander has received a streak alone */
-	SETTLED_VICTIM		/* the victim has: MARK_SEND, MARK_FURNISH */
+	SETTLED_VICTIM,		/* the victim has: MARK_SEND, MARK_FURNISH */
+	GHOST_DRAFTS,		/* a dead sender kept places */
+	GHOST_OWNER,		/* died with the queue's lock: MARK_BREAK */
+	USED_UP			/* no slot of a queue is free */
 };
 
 struct victim;
@@ -285,7 +312,12 @@ struct operation {
 struct scenario {
 	const struct operation *operation;
 	enum start start;
+	enum kind kind;
 };
+
+/* Messages that its mailbox has room for. */
+int
+scenario_capacity(const struct scenario *scenario);
 
 /* All scenarios; *ret_count tells how many. */
 const struct scenario *
@@ -303,6 +335,7 @@ enum mark {
 	MARK_TAKE,		/* take what there is */
 	MARK_SEND,		/* send me one */
 	MARK_FURNISH,		/* now build the starting state */
+	MARK_BREAK,		/* the lock's owner shall have died */
 	MARK_START,
 	MARK_END
 };
@@ -326,8 +359,10 @@ struct victim {
 	struct cubby_envelope held;
 	struct letter letter;
 	struct cubby_envelope envelope;
+	cubby_draft **drafts;
 	unsigned char *buffer;
 	size_t size;
+	uint64_t asked;		/* when the receive began */
 	int result;
 };
 
@@ -337,7 +372,7 @@ victim_live(const struct scenario *scenario, struct stage *stage);
 
 /* What the bystanders' and the victim's mailbox is made with, and its name. */
 void
-mailbox_options(const struct operation *operation, struct cubby_options *ret);
+mailbox_options(const struct scenario *scenario, struct cubby_options *ret);
 const char *
 mailbox_name(const struct operation *operation);
 
@@ -373,7 +408,7 @@ actor_reject(struct stage *stage, cubby_message *message);
 /* Enters a message that the caller has received, after checking it. */
 void
 actor_enter(struct stage *stage, enum actor actor, const void *bytes,
-	    const struct cubby_envelope *envelope, bool held);
+	    const struct cubby_envelope *envelope, bool held, uint64_t asked);
 
 /* growing.c: without a limit; before the operation ----------------------- */
 
@@ -406,10 +441,6 @@ void
 prepare_turn_far(struct victim *victim);
 void
 prepare_turn_settled(struct victim *victim);
-
-/* scenarios.c */
-void
-prepare_send(struct victim *victim);
 
 /* regions.c: letters in regions; a region with a name -------------------- */
 
@@ -563,6 +594,13 @@ struct run {
 	cubby_message *held;		/* by the bystander */
 	pid_t sleeper;			/* 0: none, or it has left */
 	struct tracee victim;
+	pid_t partners[PARTNERS];	/* that make offers */
+	struct queue_view *view;	/* of a queue's file */
+	bool (*is_locked)(const struct run *run, pid_t victim);	/* or NULL */
+	uint64_t ghost;			/* a dead owner's word in its lock */
+	enum actor awaited;		/* what a partner receives: whose */
+	uint32_t awaited_number;	/* and which */
+	size_t offered;			/* what a partner sends: its size */
 	bool supplied;			/* what the victim waits for is there */
 	int64_t supplied_at;
 	uint32_t present, crowd;	/* senders now, and the most at once */
@@ -570,12 +608,26 @@ struct run {
 	uint64_t bytes;			/* of the mailbox, before any message */
 };
 
+/* What waits in the starting state, from one sender; *ret_through: what has gone
+   through before. */
+int
+cast_backlog(const struct scenario *scenario, int *ret_through);
+/* The same, of a mailbox without a limit: in the last ring, or through all. */
+int
+cast_large_backlog(enum start start);
 /* Builds the starting state. */
 void
 cast_enter(struct run *run);
 /* The competitor takes what there is, and leaves another one. */
 void
 cast_clash(struct run *run);
+/* The victim stands still with the queue's lock: calls with a deadline end with
+   it. which: the calls differ from run to run. */
+void
+cast_held_up(struct run *run, uint32_t which);
+/* Rendezvous: the next message, if the victim waits for one, goes to it. */
+void
+cast_feed(struct run *run);
 /* What the victim asks for while it prepares. */
 void
 cast_oblige(struct run *run, enum mark mark);
@@ -621,6 +673,53 @@ cast_check_memory(struct run *run);
 /* Everyone leaves; nothing may be left. */
 void
 cast_leave(struct run *run);
+
+/* ghost.c: the scenery's ghost lives, and dies */
+void
+ghost_enter(struct run *run);
+
+/* helper.c: children that act ------------------------------------------- */
+
+/* A child that acts, and dies without a word to libcubby. */
+pid_t
+helper_fork(struct run *run, void (*act)(struct run *run));
+/* Waits until it has come to a good end. */
+void
+helper_bury(struct run *run, pid_t pid, const char *who);
+/* Returns when it sleeps. False: it has come to its end. */
+bool
+helper_lull(struct run *run, pid_t pid, const char *who);
+
+/* partner.c: the other end of a rendezvous -------------------------------- */
+
+/* Sends, to a partner who comes for that. */
+void
+partner_send(struct run *run, enum actor actor, size_t size);
+/* One comes who offers a message of that size, and waits. */
+void
+partner_offer(struct run *run, size_t size);
+/* Those who have come to an end, or do when all is drained, leave. */
+void
+partners_leave(struct run *run);
+
+/* queue_view.c: the file of a queue --------------------------------------- */
+
+/* Opens it if there is one. */
+void
+queue_view_open(struct run *run);
+void
+queue_view_close(struct run *run);
+/* Has that process its lock? */
+bool
+queue_view_locked(const struct run *run, pid_t pid);
+/* What the lock says of the participant whose process that is, or was. */
+uint64_t
+queue_view_owner(const struct run *run, pid_t pid);
+/* As if run->ghost had died with the lock in the middle of everything. */
+void
+queue_view_break(const struct run *run);
+uint32_t
+queue_view_free(const struct run *run);
 
 /* tree.c: what lies in a directory, and what a process has open */
 uint64_t

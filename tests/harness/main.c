@@ -27,8 +27,8 @@ static const char usage[] =
 	"usage: every_instruction [option...]\n"
 	"  --all             every point (the default is --spread 2000)\n"
 	"  --spread N        about N points, spread evenly\n"
-	"  --scenario NAME   those whose name contains it (exactly it, if one\n"
-	"                    is called so)\n"
+	"  --scenario NAME   the one that is called so; else those whose name\n"
+	"                    begins with it; else those that contain it\n"
 	"  --point N         this point of them alone\n"
 	"  --killed          only kill\n"
 	"  --stopped         only stop\n"
@@ -95,23 +95,36 @@ parse(int argc, char **argv, struct options *ret)
 		tell_usage(stderr, 2);
 }
 
+/* How well a name is called by what was asked for. */
+enum { NOT_CALLED, CONTAINED, BEGUN_WITH, CALLED };
+
+static int
+calls(const char *asked, const char *name)
+{
+	if (!asked || !strcmp(name, asked))
+		return CALLED;
+	if (!strncmp(name, asked, strlen(asked)))
+		return BEGUN_WITH;
+	return strstr(name, asked) ? CONTAINED : NOT_CALLED;
+}
+
 /* The scenarios asked for: bits by index. */
 static uint32_t
 choose(const struct options *options, bool *ret_chosen)
 {
 	uint32_t count, chosen = 0;
 	const struct scenario *list = scenarios(&count);
-	bool exact = false;
+	int best = NOT_CALLED;
 
-	for (uint32_t s = 0; s < count && options->scenario; s++)
-		exact |= !strcmp(scenario_name(&list[s]), options->scenario);
 	for (uint32_t s = 0; s < count; s++) {
-		const char *name = scenario_name(&list[s]);
+		int called = calls(options->scenario, scenario_name(&list[s]));
 
-		ret_chosen[s] = !options->scenario ||
-				(exact ? !strcmp(name, options->scenario) :
-					 strstr(name, options->scenario) !=
-						 NULL);
+		best = called > best ? called : best;
+	}
+	for (uint32_t s = 0; s < count; s++) {
+		ret_chosen[s] = best != NOT_CALLED &&
+				calls(options->scenario,
+				      scenario_name(&list[s])) == best;
 		chosen += ret_chosen[s];
 	}
 	return chosen;

@@ -91,7 +91,9 @@ add_point(struct run *run, const struct trail *trail, enum moment moment)
 		.visit = trail->site_visit,
 		.nth = moment == AT ? 0 : trail->nth,
 		.syscall = moment == AT ? 0 : trail->number,
-		.moment = moment,
+		.moment = (uint8_t)moment,
+		.locked = run->is_locked &&
+			  run->is_locked(run, run->victim.pid),
 	};
 }
 
@@ -151,7 +153,8 @@ void
 path_check_wake(const struct run *run, int64_t slept_at, bool supplied_before,
 		long result)
 {
-	if (result != -ETIMEDOUT || !run->supplied)
+	if (result != -ETIMEDOUT || !run->supplied ||
+	    run->scenario->operation->effects & ENDS_BY_ITSELF)
 		return;
 	if (supplied_before)
 		fail("went to sleep, and slept, though it had no need to");

@@ -12,15 +12,9 @@
 #include <string.h>
 
 #include "harness.h"
+#include "must.h"
 
 enum { LETTER = 0, FORWARDED = 4096, REGION_SIZE = 8192 };
-
-static void
-must(int result, const char *what)
-{
-	if (result < 0)
-		fail("%s: %s", what, cubby_strerror(result));
-}
 
 /* In messages ------------------------------------------------------------ */
 
@@ -48,7 +42,7 @@ actor_send_region(struct stage *stage, cubby_mailbox *mailbox,
 	cubby_region *region = region_with_letter(stage, actor, &letter);
 	int result;
 
-	envelope.tag = letter_tag(&letter);
+	letter_address(&stage->account, &letter, &envelope);
 	result = cubby_send_region(mailbox, region, &envelope, deadline);
 	account_sent(&stage->account, &letter, result);
 	if (result < 0)
@@ -68,9 +62,11 @@ actor_enter_region(struct stage *stage, enum actor actor, cubby_region *region,
 	    envelope->size != REGION_SIZE)
 		fail("a region of another size came");
 	envelope->size = LONG;
-	if (letter_read(data + LETTER, envelope, &from, &number))
+	if (letter_read(&stage->account, data + LETTER, envelope, &from,
+			&number))
 		data += FORWARDED;
-	actor_enter(stage, actor, data, envelope, held);
+	/* When it was asked for does not matter: it comes by lanes. */
+	actor_enter(stage, actor, data, envelope, held, 0);
 }
 
 int
@@ -104,7 +100,8 @@ prepare_send_region(struct victim *victim)
 {
 	victim->region = region_with_letter(victim->stage, VICTIM,
 					    &victim->letter);
-	victim->envelope.tag = letter_tag(&victim->letter);
+	letter_address(&victim->stage->account, &victim->letter,
+		       &victim->envelope);
 }
 
 void
@@ -177,7 +174,8 @@ prepare_forward(struct victim *victim)
 	memcpy((char *)cubby_region_data(victim->region) + FORWARDED,
 	       victim->letter.bytes, LONG);
 	victim->envelope = (struct cubby_envelope)CUBBY_ENVELOPE_INIT;
-	victim->envelope.tag = letter_tag(&victim->letter);
+	letter_address(&victim->stage->account, &victim->letter,
+		       &victim->envelope);
 	victim->stage->moved_from = victim->held.tag;
 	victim->stage->moved_to = victim->envelope.tag;
 }

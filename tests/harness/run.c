@@ -93,6 +93,7 @@ see_off(struct run *run)
 	enum stop stop;
 
 	progress("the victim leaves");
+	queue_view_open(run);
 	cast_wake(run, !(operation_of(run)->effects & SENDS));
 	if (roles & CUBBY_RECEIVE) {
 		cast_drain(run);
@@ -101,8 +102,12 @@ see_off(struct run *run)
 	}
 	do {
 		stop = tracee_resume(&run->victim, PTRACE_CONT);
-		while (stop == STOP_ASLEEP)
+		while (stop == STOP_ASLEEP) {
+			if (run->scenario->kind == RENDEZVOUS &&
+			    roles & CUBBY_SEND)
+				cast_drain(run);
 			stop = tracee_wait(&run->victim, PTRACE_CONT);
+		}
 		if (stop == STOP_MARK)
 			cast_oblige(run, run->stage->mark);
 	} while (stop == STOP_MARK);
@@ -115,6 +120,7 @@ see_off(struct run *run)
 		cast_count(run, -1);
 	cast_succeed(run, true);
 	cast_drain(run);
+	partners_leave(run);
 }
 
 static void
@@ -125,6 +131,7 @@ check(struct run *run, int missing, int unseen, bool ordered)
 		.unseen = unseen,
 		.ordered = ordered,
 		.several = operation_of(run)->effects & UNLINKS,
+		.filtered = operation_of(run)->effects & CHOOSES,
 	};
 	const char *wrong = account_check(&run->stage->account, &allowance);
 
@@ -191,6 +198,25 @@ after_kill(struct run *run, uint32_t index)
 	wind_up(run, missing, 1, ordered);
 }
 
+/*
+ * It stands still with the lock of the queue: all the others can do is to give up
+ * when their deadlines pass. It finishes first, and then they go on.
+ */
+static void
+after_stop_locked(struct run *run, uint32_t index)
+{
+	unsigned effects = operation_of(run)->effects;
+	int missing = effects & (TAKES | HOLDS | ENDS | GIVES_BACK) ? 1 : 0;
+
+	cast_held_up(run, index);
+	run->supplied = false;
+	finish(run, run->points->list[index].moment == BEFORE);
+	survive(run, missing);
+	see_off(run);
+	cast_send_again(run);
+	wind_up(run, 0, 1, false);
+}
+
 static void
 after_stop(struct run *run, uint32_t index)
 {
@@ -198,6 +224,8 @@ after_stop(struct run *run, uint32_t index)
 	int missing = effects & (TAKES | HOLDS | ENDS | GIVES_BACK) ? 1 : 0;
 
 	cast_succeed(run, false);
+	if (effects & (TAKES | HOLDS))
+		cast_feed(run);
 	survive(run, missing);
 	if (run->receivers[BYSTANDER] || run->receivers[FRESH])
 		check(run, missing, 1, false);
@@ -215,6 +243,7 @@ after_stop(struct run *run, uint32_t index)
 void
 run_record(struct run *run)
 {
+	run->is_locked = queue_view_locked;
 	cast_enter(run);
 	victim_start(run);
 	path_record(run);
@@ -238,6 +267,8 @@ run_strike(struct run *run, uint32_t index, enum strike strike)
 	run->stage->account.era = AFTER_STRIKE;
 	if (strike == KILLED || !reached)
 		after_kill(run, index);
+	else if (queue_view_locked(run, run->victim.pid))
+		after_stop_locked(run, index);
 	else
 		after_stop(run, index);
 	return reached;

@@ -1,417 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The operations that victims are killed and stopped in, and the states that
- * they start from.
+ * they start from: those of lanes here, those of queues in scenarios_queue.c.
  *
  * An operation is up to three functions of the victim's: prepare (before the
  * mark START), perform (the calls of libcubby and nothing else), and conclude
  * (after END: was the result right? enter it in the account).
  */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "harness.h"
-
-static void
-expect(const struct victim *victim, int other)
-{
-	if (victim->result != 0 && victim->result != other)
-		fail("the operation returned %s",
-		     cubby_strerror(victim->result));
-}
-
-static void
-conclude_plain(struct victim *victim)
-{
-	expect(victim, 0);
-}
-
-/* Opening --------------------------------------------------------------- */
-
-static void
-perform_open(struct victim *victim)
-{
-	victim->result = cubby_open(mailbox_name(victim->scenario->operation),
-				    victim->scenario->operation->roles, NULL,
-				    &victim->mailbox);
-}
-
-/* The bystander, who is its parent, may have got the inbox before it. */
-static void
-conclude_open_inbox(struct victim *victim)
-{
-	expect(victim, -EBUSY);
-}
-
-static void
-perform_open_process(struct victim *victim)
-{
-	victim->result = cubby_open_process(getppid(), CUBBY_SEND, NULL,
-					    &victim->mailbox);
-}
-
-static void
-perform_create(struct victim *victim)
-{
-	struct cubby_options options;
-
-	mailbox_options(victim->scenario->operation, &options);
-	victim->result = cubby_open(MAILBOX,
-				    CUBBY_CREATE | CUBBY_SEND | CUBBY_RECEIVE,
-				    &options, &victim->mailbox);
-}
-
-static void
-perform_create_exclusive(struct victim *victim)
-{
-	struct cubby_options options;
-
-	mailbox_options(victim->scenario->operation, &options);
-	victim->result = cubby_open(MAILBOX,
-				    CUBBY_CREATE | CUBBY_EXCLUSIVE |
-					    CUBBY_SEND | CUBBY_RECEIVE,
-				    &options, &victim->mailbox);
-}
-
-/* Somebody may have made it while the victim stood still. */
-static void
-conclude_create_exclusive(struct victim *victim)
-{
-	expect(victim, -EEXIST);
-}
-
-static void
-perform_close(struct victim *victim)
-{
-	cubby_close(victim->mailbox);
-	victim->mailbox = NULL;
-}
-
-static void
-perform_unlink(struct victim *victim)
-{
-	victim->result = cubby_unlink(MAILBOX);
-}
-
-static void
-perform_sweep(struct victim *victim)
-{
-	struct cubby_swept swept = CUBBY_SWEPT_INIT;
-
-	victim->result = cubby_sweep(mailbox_name(victim->scenario->operation),
-				     &swept);
-}
-
-static void
-perform_inspect(struct victim *victim)
-{
-	struct cubby_info info = CUBBY_INFO_INIT;
-
-	victim->result = cubby_inspect(MAILBOX, &info);
-}
-
-/* Sending --------------------------------------------------------------- */
-
-void
-prepare_send(struct victim *victim)
-{
-	letter_write(&victim->stage->account, VICTIM,
-		     victim->scenario->operation->size, &victim->letter);
-	victim->envelope.tag = letter_tag(&victim->letter);
-}
-
-static void
-perform_send(struct victim *victim)
-{
-	victim->result = cubby_send_full(victim->mailbox, victim->letter.bytes,
-					 victim->letter.size, &victim->envelope,
-					 0, CUBBY_FOREVER);
-}
-
-static void
-perform_send_now(struct victim *victim)
-{
-	victim->result = cubby_send_full(victim->mailbox, victim->letter.bytes,
-					 victim->letter.size, &victim->envelope,
-					 0, CUBBY_NOW);
-}
-
-static void
-perform_send_synchronous(struct victim *victim)
-{
-	victim->result = cubby_send_full(victim->mailbox, victim->letter.bytes,
-					 victim->letter.size, &victim->envelope,
-					 CUBBY_SYNCHRONOUS, CUBBY_FOREVER);
-}
-
-static void
-conclude_send(struct victim *victim)
-{
-	account_sent(&victim->stage->account, &victim->letter, victim->result);
-	expect(victim, 0);
-}
-
-static void
-conclude_send_now(struct victim *victim)
-{
-	account_sent(&victim->stage->account, &victim->letter, victim->result);
-	expect(victim, -EAGAIN);
-}
-
-static void
-prepare_wait_received(struct victim *victim)
-{
-	prepare_send(victim);
-	perform_send(victim);
-	conclude_send(victim);
-}
-
-static void
-perform_wait_received(struct victim *victim)
-{
-	victim->result = cubby_wait_received(
-		victim->mailbox, victim->envelope.sequence, CUBBY_FOREVER);
-}
-
-static void
-perform_reserve(struct victim *victim)
-{
-	victim->result = cubby_reserve(victim->mailbox,
-				       victim->scenario->operation->size,
-				       CUBBY_FOREVER, &victim->draft);
-}
-
-static void
-fill_draft(struct victim *victim)
-{
-	prepare_send(victim);
-	memcpy(cubby_draft_data(victim->draft), victim->letter.bytes,
-	       victim->letter.size);
-}
-
-static void
-perform_commit(struct victim *victim)
-{
-	victim->result = cubby_commit(victim->draft, victim->letter.size,
-				      &victim->envelope);
-}
-
-/* A reservation must be of use. */
-static void
-conclude_reserve(struct victim *victim)
-{
-	expect(victim, 0);
-	fill_draft(victim);
-	perform_commit(victim);
-	conclude_send(victim);
-}
-
-static void
-prepare_draft(struct victim *victim)
-{
-	perform_reserve(victim);
-	expect(victim, 0);
-}
-
-static void
-prepare_commit(struct victim *victim)
-{
-	prepare_draft(victim);
-	fill_draft(victim);
-}
-
-static void
-perform_abort(struct victim *victim)
-{
-	cubby_abort(victim->draft);
-}
-
-/* Both at once, the bytes filled in by libcubby's caller in between. */
-static void
-perform_reserve_commit(struct victim *victim)
-{
-	perform_reserve(victim);
-	if (victim->result < 0)
-		return;
-	memcpy(cubby_draft_data(victim->draft), victim->letter.bytes,
-	       victim->letter.size);
-	perform_commit(victim);
-}
-
-/* Receiving ------------------------------------------------------------- */
-
-static void
-receive(struct victim *victim, int flags, int64_t deadline)
-{
-	victim->result = cubby_receive_full(victim->mailbox, NULL, flags,
-					    deadline, victim->buffer, BUFFER,
-					    &victim->size, &victim->envelope);
-}
-
-static void
-perform_receive(struct victim *victim)
-{
-	receive(victim, 0, CUBBY_FOREVER);
-}
-
-static void
-perform_receive_now(struct victim *victim)
-{
-	receive(victim, 0, CUBBY_NOW);
-}
-
-/* The bystander's, by its name. */
-static void
-receive_named(struct victim *victim, int64_t deadline)
-{
-	struct cubby_filter filter = CUBBY_FILTER_INIT;
-
-	filter.sender_name = BYSTANDER_NAME;
-	victim->result = cubby_receive_full(victim->mailbox, &filter, 0,
-					    deadline, victim->buffer, BUFFER,
-					    &victim->size, &victim->envelope);
-}
-
-static void
-perform_receive_named(struct victim *victim)
-{
-	receive_named(victim, CUBBY_FOREVER);
-}
-
-static void
-perform_receive_named_now(struct victim *victim)
-{
-	receive_named(victim, CUBBY_NOW);
-}
-
-static void
-perform_peek(struct victim *victim)
-{
-	receive(victim, CUBBY_PEEK, CUBBY_NOW);
-}
-
-static void
-conclude_receive(struct victim *victim)
-{
-	expect(victim, 0);
-	actor_enter(victim->stage, VICTIM, victim->buffer, &victim->envelope,
-		    false);
-}
-
-static void
-conclude_receive_now(struct victim *victim)
-{
-	expect(victim, -EAGAIN);
-	if (victim->result == 0)
-		conclude_receive(victim);
-}
-
-static void
-conclude_peek(struct victim *victim)
-{
-	enum actor from;
-	uint32_t number;
-	const char *wrong = NULL;
-
-	expect(victim, -EAGAIN);
-	if (victim->result == 0)
-		wrong = letter_read(victim->buffer, &victim->envelope, &from,
-				    &number);
-	if (wrong)
-		fail("the victim peeked at %s", wrong);
-}
-
-/* Holding --------------------------------------------------------------- */
-
-static void
-perform_hold(struct victim *victim)
-{
-	victim->result = cubby_hold(victim->mailbox, NULL, CUBBY_FOREVER,
-				    &victim->message);
-}
-
-static void
-enter_hold(struct victim *victim)
-{
-	int result = cubby_message_envelope(victim->message, &victim->envelope);
-
-	if (result < 0)
-		fail("cubby_message_envelope: %s", cubby_strerror(result));
-	actor_enter(victim->stage, VICTIM, cubby_message_data(victim->message),
-		    &victim->envelope, true);
-}
-
-static void
-conclude_hold(struct victim *victim)
-{
-	int result;
-
-	expect(victim, 0);
-	enter_hold(victim);
-	result = actor_release(victim->stage, victim->message);
-	if (result < 0)
-		fail("the victim's release: %s", cubby_strerror(result));
-}
-
-static void
-prepare_held(struct victim *victim)
-{
-	perform_hold(victim);
-	expect(victim, 0);
-	enter_hold(victim);
-}
-
-static void
-perform_release(struct victim *victim)
-{
-	victim->result = cubby_release(victim->message);
-}
-
-static void
-conclude_release(struct victim *victim)
-{
-	expect(victim, 0);
-	account_released(&victim->stage->account, &victim->envelope, true);
-}
-
-static void
-perform_reject(struct victim *victim)
-{
-	victim->result = cubby_reject(victim->message);
-}
-
-static void
-conclude_given_back(struct victim *victim)
-{
-	expect(victim, 0);
-	account_released(&victim->stage->account, &victim->envelope, false);
-}
-
-/* Receives a streak of messages while nobody else does. */
-static void
-prepare_settled(struct victim *victim)
-{
-	for (int i = 0; i < STREAK; i++) {
-		victim_mark(victim->stage, MARK_SEND);
-		victim->result = actor_take(victim->stage, victim->mailbox,
-					    VICTIM, CUBBY_NOW);
-		expect(victim, 0);
-	}
-	victim_mark(victim->stage, MARK_FURNISH);
-}
-
-/* The table ------------------------------------------------------------- */
-
-#define AT_EMPTY (1U << EMPTY)
-#define AT_ONE (1U << ONE)
-#define AT_FULL (1U << FULL)
-#define AT_WRAPPED (1U << WRAPPED)
-#define AT_ASLEEP (1U << ASLEEP_THERE)
-#define AT_SEVERAL (1U << SEVERAL)
-#define ANY ((1U << STARTS) - 1)
-#define WAITING (ANY & ~AT_EMPTY) /* there is one to receive */
+#include "acts.h"
 
 /* clang-format off */
 /* A sender whose lane is full waits: the worker receives when it sleeps. */
@@ -682,26 +280,53 @@ static const struct operation operations[] = {
 
 enum {
 	OPERATIONS = sizeof(operations) / sizeof(operations[0]),
-	SCENARIOS_MAX = OPERATIONS * STARTS
+	SCENARIOS_MAX = 1024
 };
+
+static uint32_t
+add(struct scenario *list, uint32_t count, const struct operation *operation,
+    enum kind kind)
+{
+	for (int start = 0; start < STARTS; start++) {
+		if (!(operation->starts & 1U << start))
+			continue;
+		if (count == SCENARIOS_MAX)
+			fail("too many scenarios");
+		list[count].operation = operation;
+		list[count].start = start;
+		list[count].kind = kind;
+		count++;
+	}
+	return count;
+}
 
 const struct scenario *
 scenarios(uint32_t *ret_count)
 {
 	static struct scenario list[SCENARIOS_MAX];
+	static uint32_t total;
+	const struct queue_operations *queues;
 	uint32_t count = 0;
 
-	for (int i = 0; i < OPERATIONS; i++) {
-		for (int start = 0; start < STARTS; start++) {
-			if (!(operations[i].starts & 1U << start))
-				continue;
-			list[count].operation = &operations[i];
-			list[count].start = start;
-			count++;
-		}
-	}
-	*ret_count = count;
+	for (int i = 0; i < OPERATIONS && !total; i++)
+		count = add(list, count, &operations[i], LANES);
+	for (queues = queue_scenarios; !total && queues->list; queues++)
+		for (uint32_t i = 0; i < queues->count; i++)
+			if (!queues->effect ||
+			    queues->list[i].effects & queues->effect)
+				count = add(list, count, &queues->list[i],
+					    queues->kind);
+	total += count;
+	*ret_count = total;
 	return list;
+}
+
+int
+scenario_capacity(const struct scenario *scenario)
+{
+	if (scenario->kind == RENDEZVOUS)
+		return 0;
+	return scenario->kind == LANES ? CAPACITY : QUEUE_CAPACITY;
 }
 
 const char *
@@ -712,9 +337,15 @@ scenario_name(const struct scenario *scenario)
 		[FULL] = "full",	   [WRAPPED] = "wrapped",
 		[ASLEEP_THERE] = "asleep", [SEVERAL] = "several",
 	};
+	static const char *const kinds[KINDS] = {
+		[LANES] = "",		   [ARRIVAL] = "arrival-",
+		[PRIORITY] = "priority-",  [RENDEZVOUS] = "rendezvous-",
+		[UNLIMITED] = "unlimited-",
+	};
 	static char name[80];
 
-	snprintf(name, sizeof(name), "%s/%s", scenario->operation->name,
+	snprintf(name, sizeof(name), "%s%s/%s", kinds[scenario->kind],
+		 scenario->operation->name,
 		 starts[scenario->start]);
 	return name;
 }

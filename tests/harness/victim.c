@@ -14,16 +14,27 @@
 #include "harness.h"
 
 void
-mailbox_options(const struct operation *operation, struct cubby_options *ret)
+mailbox_options(const struct scenario *scenario, struct cubby_options *ret)
 {
+	enum kind kind = scenario->kind;
+
 	*ret = (struct cubby_options)CUBBY_OPTIONS_INIT;
-	ret->message_max = BUFFER;
-	if (operation->effects & GROWS) {
+	if (kind == PRIORITY)
+		ret->order = CUBBY_ORDER_PRIORITY;
+	else if (kind != LANES)
+		ret->order = CUBBY_ORDER_ARRIVAL;
+	if (kind == RENDEZVOUS)
+		ret->buffering = CUBBY_RENDEZVOUS;
+	if (kind == UNLIMITED)
 		ret->buffering = CUBBY_UNLIMITED;
+	if (kind != UNLIMITED)
+		ret->capacity = (uint64_t)scenario_capacity(scenario);
+	if (scenario->operation->effects & GROWS) {
+		ret->buffering = CUBBY_UNLIMITED;
+		ret->capacity = 0;
 		ret->cell_size = 4096;
-	} else {
-		ret->capacity = CAPACITY;
 	}
+	ret->message_max = BUFFER;
 }
 
 const char *
@@ -33,7 +44,7 @@ mailbox_name(const struct operation *operation)
 }
 
 static void
-must(int result, const char *what)
+manage(int result, const char *what)
 {
 	if (result < 0)
 		fail("the victim's %s: %s", what, cubby_strerror(result));
@@ -43,7 +54,7 @@ static void
 send_own(struct victim *victim, int count)
 {
 	for (int i = 0; i < count; i++)
-		must(actor_send(victim->stage, victim->mailbox, VICTIM,
+		manage(actor_send(victim->stage, victim->mailbox, VICTIM,
 				victim->scenario->operation->size,
 				now() + PATIENCE),
 		     "first send");
@@ -58,7 +69,7 @@ fill_own_lane(struct victim *victim)
 		send_own(victim, 1);
 		break;
 	case FULL:
-		send_own(victim, CAPACITY);
+		send_own(victim, scenario_capacity(victim->scenario));
 		break;
 	case WRAPPED:
 		for (int i = 0; i < 2 * CAPACITY + 3; i++) {
@@ -91,8 +102,8 @@ open_own(struct victim *victim)
 	if (sched_getaffinity(0, sizeof(own), &own) < 0 ||
 	    sched_setaffinity(0, sizeof(any), &any) < 0)
 		fail("the victim cannot choose its processor");
-	must(cubby_open(mailbox_name(operation), operation->roles, NULL,
-			&victim->mailbox),
+	manage(cubby_open(mailbox_name(operation), operation->roles, NULL,
+			  &victim->mailbox),
 	     "open");
 	sched_setaffinity(0, sizeof(own), &own);
 }
@@ -106,7 +117,7 @@ send_next(struct victim *victim)
 				CUBBY_NOW);
 
 	if (result != -EAGAIN) {
-		must(result, "next send");
+		manage(result, "next send");
 		return;
 	}
 	victim_mark(victim->stage, MARK_TAKE);
@@ -124,7 +135,7 @@ go_on(struct victim *victim)
 	if (roles & CUBBY_SEND)
 		send_next(victim);
 	if (roles & CUBBY_RECEIVE)
-		must(actor_take(victim->stage, victim->mailbox, VICTIM,
+		manage(actor_take(victim->stage, victim->mailbox, VICTIM,
 				now() + PATIENCE),
 		     "next receive");
 }

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ACTS_H
+#define ACTS_H
+/* What victims do (acts.c, acts_queue.c), and which operations that makes. */
+#include "harness.h"
+
+#define AT_EMPTY (1U << EMPTY)
+#define AT_ONE (1U << ONE)
+#define AT_FULL (1U << FULL)
+#define AT_WRAPPED (1U << WRAPPED)
+#define AT_ASLEEP (1U << ASLEEP_THERE)
+#define AT_SEVERAL (1U << SEVERAL)
+#define ANY ((1U << STARTS) - 1)
+#define WAITING (ANY & ~AT_EMPTY) /* there is one to receive */
+
+/* Operations of a kind of queue: those of a list that have that effect, or all.
+   The last one has no list. */
+struct queue_operations {
+	enum kind kind;
+	unsigned effect;
+	const struct operation *list;
+	uint32_t count;
+};
+extern const struct queue_operations queue_scenarios[];
+
+/* What the operation returned: 0, or that. */
+void
+expect(const struct victim *victim, int other);
+void
+receive(struct victim *victim, const struct cubby_filter *filter, int flags,
+	int64_t deadline);
+
+void
+conclude_plain(struct victim *victim);
+void
+perform_open(struct victim *victim);
+void
+perform_create(struct victim *victim);
+void
+perform_create_exclusive(struct victim *victim);
+void
+conclude_create_exclusive(struct victim *victim);
+void
+perform_close(struct victim *victim);
+void
+perform_unlink(struct victim *victim);
+void
+perform_sweep(struct victim *victim);
+void
+perform_inspect(struct victim *victim);
+void
+prepare_send(struct victim *victim);
+void
+perform_send(struct victim *victim);
+void
+perform_send_now(struct victim *victim);
+void
+perform_send_synchronous(struct victim *victim);
+void
+conclude_send(struct victim *victim);
+void
+conclude_send_now(struct victim *victim);
+void
+prepare_wait_received(struct victim *victim);
+void
+perform_wait_received(struct victim *victim);
+void
+perform_reserve(struct victim *victim);
+void
+perform_commit(struct victim *victim);
+void
+conclude_reserve(struct victim *victim);
+void
+prepare_draft(struct victim *victim);
+void
+prepare_commit(struct victim *victim);
+void
+perform_abort(struct victim *victim);
+void
+perform_reserve_commit(struct victim *victim);
+void
+perform_receive(struct victim *victim);
+void
+perform_receive_now(struct victim *victim);
+void
+perform_peek(struct victim *victim);
+void
+conclude_receive(struct victim *victim);
+void
+conclude_receive_now(struct victim *victim);
+void
+conclude_peek(struct victim *victim);
+void
+perform_hold(struct victim *victim);
+void
+conclude_hold(struct victim *victim);
+void
+prepare_held(struct victim *victim);
+void
+perform_release(struct victim *victim);
+void
+conclude_release(struct victim *victim);
+void
+perform_reject(struct victim *victim);
+void
+conclude_given_back(struct victim *victim);
+void
+prepare_settled(struct victim *victim);
+void
+conclude_open_inbox(struct victim *victim);
+void
+perform_open_process(struct victim *victim);
+void
+perform_receive_named(struct victim *victim);
+void
+perform_receive_named_now(struct victim *victim);
+
+/* acts_queue.c */
+void
+perform_send_withdrawn(struct victim *victim);
+void
+conclude_send_late(struct victim *victim);
+void
+perform_receive_late(struct victim *victim);
+void
+conclude_receive_late(struct victim *victim);
+void
+perform_receive_type(struct victim *victim);
+void
+perform_receive_not_type(struct victim *victim);
+void
+perform_receive_lowest(struct victim *victim);
+void
+perform_receive_sender(struct victim *victim);
+void
+prepare_break(struct victim *victim);
+void
+prepare_send_break(struct victim *victim);
+void
+prepare_held_break(struct victim *victim);
+void
+prepare_draft_break(struct victim *victim);
+void
+prepare_commit_break(struct victim *victim);
+void
+prepare_many_drafts(struct victim *victim);
+void
+perform_abort_many(struct victim *victim);
+
+#endif
