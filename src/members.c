@@ -172,27 +172,37 @@ claim_name(const struct queue_map *map, uint32_t slot, const char *name)
 	return -EAGAIN;
 }
 
+static void
+publish(struct queue_participant *p, uint64_t generation)
+{
+	/* MEMBER-R1 release: another one from here on. Pairs with MEMBER-A1,
+	   MEMBER-A2. */
+	word64_store_release(&p->generation, generation);
+}
+
 static int
 enter(const struct view *view, const struct queue_map *map, uint32_t slot,
       uint32_t roles, struct member *ret)
 {
 	struct queue_participant *p = queue_participant(map, slot);
+	uint64_t found = get64(&p->generation);
 	int r;
 
 	ret->slot = slot;
-	ret->generation = get64(&p->generation) + 1;
+	ret->generation = found + 2;
 	/* relaxed: a slot whose last owner left it in order says pid 0 */
 	ret->settled = !word32_load_relaxed(&p->pid) &&
-		       get64(&p->settled) + 1 == ret->generation;
-	/* MEMBER-R1 release: another one from here on. Pairs with MEMBER-A1,
-	   MEMBER-A2. */
-	word64_store_release(&p->generation, ret->generation);
+		       get64(&p->settled) == found;
+	publish(p, found + 1);
+	r = liveness_take_at(view->directory, ATTENDANCE, MEMBERS + slot,
+			     &ret->life);
+	if (r < 0)
+		return r;
+	publish(p, found + 2);
 	set32(&p->uid, geteuid());
 	set32(&p->roles, roles);
 	set32(&p->pid, (uint32_t)getpid());
-	r = liveness_take_at(view->directory, ATTENDANCE, MEMBERS + slot,
-			     &ret->life);
-	return r;
+	return 0;
 }
 
 static int

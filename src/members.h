@@ -5,8 +5,11 @@
  *
  * As receivers do in a mailbox of lanes (participants.h), whoever wants slot N
  * locks byte MEMBERS_JOINING + N of `attendance` first, gives the slot a new
- * generation, and only then locks byte MEMBERS + N, which says that he is alive.
- * So {slot, generation} of a dead one is never taken for alive. What an earlier
+ * generation, then locks byte MEMBERS + N, which says that he is alive, and then
+ * gives it one more, his own. So {slot, generation} of a dead one is never taken
+ * for alive, the byte being locked under a later number; and that of one alive
+ * never for dead, however long ago it was asked for: nobody owns anything under
+ * the number in between, and his own is there only while the byte is locked. What an earlier
  * generation has left is put in order by the new one, or, should that stand
  * still, by whoever looks round: until then `settled` is not the generation.
  *

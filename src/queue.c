@@ -235,7 +235,7 @@ queue_leave(struct queue *queue, struct wakes *wakes)
 
 static void
 take_back_waiters(struct queue *queue, uint32_t n, uint64_t generation,
-		  uint64_t alive)
+		  uint64_t last)
 {
 	struct queue_participant *p = queue_participant(&queue->map, n);
 	struct wakes wakes = { .count = 0 };
@@ -243,12 +243,12 @@ take_back_waiters(struct queue *queue, uint32_t n, uint64_t generation,
 
 	if (r < 0)
 		return;
-	if (!queue_take_back_waiters(&queue->map, n, alive))
+	if (!queue_take_back_waiters(&queue->map, n, last))
 		queue_nonsense(queue);
 	/* Unless somebody has joined meanwhile, who sees to it himself. */
 	if (get64(&p->generation) == generation) {
 		set64(&p->settled, generation);
-		if (!alive)
+		if (last == generation)
 			set32(&p->pid, 0);
 	}
 	queue_leave(queue, &wakes);
@@ -256,40 +256,43 @@ take_back_waiters(struct queue *queue, uint32_t n, uint64_t generation,
 
 static int
 take_back_chunk(struct queue *queue, uint32_t chunk, uint32_t n,
-		uint64_t alive, uint64_t *ret_returned)
+		uint64_t last, uint64_t *ret_returned)
 {
 	struct wakes wakes = { .count = 0 };
 	int r = queue_enter(queue, CUBBY_NOW);
 
 	if (r < 0)
 		return r;
-	if (!queue_take_back_chunk(&queue->map, chunk, n, alive, &wakes,
+	if (!queue_take_back_chunk(&queue->map, chunk, n, last, &wakes,
 				   ret_returned))
 		queue_nonsense(queue);
 	queue_leave(queue, &wakes);
 	return 0;
 }
 
+/* One who looks may stand still anywhere, and somebody else join in that slot: so
+   what it takes back is that of generations that it has found dead, or that are
+   earlier than those, and no others. */
 uint64_t
 queue_look_at(struct queue *queue, uint32_t n)
 {
 	struct queue_participant *p = queue_participant(&queue->map, n);
-	uint64_t generation, alive = 0, returned = 0;
+	uint64_t generation, last, returned = 0;
 	uint32_t chunk, chunks;
 	int r = 0;
 
 	if (!p)
 		return 0;
-	generation = get64(&p->generation);
+	last = generation = get64(&p->generation);
 	if (members_alive(queue->view, &queue->map, n, generation) != 0)
-		alive = generation;
-	if (alive && get64(&p->settled) == generation)
+		last--;
+	if (last != generation && get64(&p->settled) == generation)
 		return 0;
 	chunks = get32(&queue->map.file->chunks);
 	for (chunk = 0; r == 0 && chunk < chunks; chunk++)
-		r = take_back_chunk(queue, chunk, n, alive, &returned);
+		r = take_back_chunk(queue, chunk, n, last, &returned);
 	if (r == 0)
-		take_back_waiters(queue, n, generation, alive);
+		take_back_waiters(queue, n, generation, last);
 	return returned;
 }
 

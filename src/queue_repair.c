@@ -328,10 +328,10 @@ queue_put_back(const struct queue_map *map, uint32_t n, uint64_t word,
 }
 
 static bool
-is_left(uint64_t owner, uint32_t participant, uint64_t alive)
+is_left(uint64_t owner, uint32_t participant, uint64_t last)
 {
 	return owner_participant(owner) == participant &&
-	       owner_generation(owner) != (alive & (UINT64_MAX >> 16));
+	       owner_generation(owner) <= (last & (UINT64_MAX >> 16));
 }
 
 static bool
@@ -364,7 +364,7 @@ take_back_slot(const struct queue_map *map, uint32_t n, struct wakes *wakes,
 
 bool
 queue_take_back_chunk(const struct queue_map *map, uint32_t n,
-		      uint32_t participant, uint64_t alive,
+		      uint32_t participant, uint64_t last,
 		      struct wakes *wakes, uint64_t *ret_returned)
 {
 	struct queue_chunk *chunk = queue_chunk(map, n);
@@ -374,13 +374,13 @@ queue_take_back_chunk(const struct queue_map *map, uint32_t n,
 	if (!chunk)
 		return true;
 	if (get32(&chunk->state) == CHUNK_MOVING &&
-	    is_left(get64(&chunk->owner), participant, alive))
+	    is_left(get64(&chunk->owner), participant, last))
 		return slots_end_growth(map, n, false);
 	if (get32(&chunk->state) != CHUNK_READY)
 		return true;
 	for (i = 0; i < CHUNK_SLOTS; i++) {
 		slot = queue_slot(map, n * CHUNK_SLOTS + i);
-		if (slot && is_left(get64(&slot->owner), participant, alive) &&
+		if (slot && is_left(get64(&slot->owner), participant, last) &&
 		    !take_back_slot(map, n * CHUNK_SLOTS + i, wakes,
 				    ret_returned))
 			return false;
@@ -410,7 +410,7 @@ withdraw_offer(const struct queue_map *map, const struct queue_waiter *w,
 
 bool
 queue_take_back_waiters(const struct queue_map *map, uint32_t participant,
-			uint64_t alive)
+			uint64_t last)
 {
 	uint32_t n, count = get32(&map->file->waiters);
 	struct queue_waiter *w;
@@ -420,7 +420,7 @@ queue_take_back_waiters(const struct queue_map *map, uint32_t participant,
 		if (!w)
 			break;
 		if (get32(&w->state) == WAITER_FREE ||
-		    !is_left(get64(&w->owner), participant, alive))
+		    !is_left(get64(&w->owner), participant, last))
 			continue;
 		if (get32(&w->state) == WAITER_TAKEN &&
 		    !withdraw_offer(map, w, n))

@@ -30,17 +30,17 @@ bool
 queue_put_back(const struct queue_map *map, uint32_t slot, uint64_t word,
 	       struct wakes *wakes);
 
-/* Takes back what a participant has left of generations but `alive` (0: of all)
-   in that chunk. *ret_returned is raised by the messages that went back. */
+/* Takes back what the generations of a participant up to `last` have left in that
+   chunk: later ones live, or are looked at by another. *ret_returned is raised by the messages that went back. */
 bool
 queue_take_back_chunk(const struct queue_map *map, uint32_t chunk,
-		      uint32_t participant, uint64_t alive,
+		      uint32_t participant, uint64_t last,
 		      struct wakes *wakes, uint64_t *ret_returned);
 
 /* The same of the waiters' records. */
 bool
 queue_take_back_waiters(const struct queue_map *map, uint32_t participant,
-			uint64_t alive);
+			uint64_t last);
 
 /* Takes a queued message out of all that is derived. */
 bool
