@@ -230,11 +230,62 @@ make_slots_anew(const struct queue_map *map)
 
 /* Making anew: waiters ------------------------------------------------------------ */
 
+/* Whoever took the message that it waits for may have died before it said so. */
 static void
-see_waiter(const struct queue_map *map, uint32_t n)
+see_sender(const struct queue_map *map, uint32_t n,
+	   const struct queue_waiter *w, struct wakes *wakes)
+{
+	const struct queue_slot *slot = queue_slot(map, get32(&w->slot));
+	uint64_t word = slot ? get64(&slot->state) : 0;
+	bool served;
+
+	if (slot_state_of(word) == SLOT_QUEUED && get32(&slot->waiter) == n &&
+	    slot_use(word) == get64(&w->use))
+		return;
+	waiters_serve(map, n, SLOT_NONE, wakes, &served);
+}
+
+/* It has been given to one who waits, by one who may have died before he told him:
+   then he is told now. If he has given up, the send has not taken place. */
+static void
+see_gift(const struct queue_map *map, uint32_t n, struct wakes *wakes)
+{
+	struct queue_slot *slot = queue_slot(map, n);
+	struct queue_waiter *w = queue_waiter(map, get32(&slot->waiter));
+	bool served;
+
+	if (slot_state_of(get64(&slot->state)) != SLOT_GIVEN || !w ||
+	    get64(&w->owner) != get64(&slot->owner) ||
+	    get32(&w->state) != WAITER_RECEIVES)
+		return;
+	if (waiters_serve(map, get32(&slot->waiter), n, wakes, &served) &&
+	    !served)
+		slots_free(map, n);
+}
+
+static void
+see_gifts(const struct queue_map *map, struct wakes *wakes)
+{
+	uint32_t n, i, chunks = get32(&map->file->chunks);
+	const struct queue_chunk *chunk;
+
+	for (n = 0; map->rendezvous && n < chunks; n++) {
+		chunk = queue_chunk(map, n);
+		if (!chunk)
+			break;
+		for (i = 0; get32(&chunk->state) == CHUNK_READY &&
+			    i < CHUNK_SLOTS; i++)
+			see_gift(map, n * CHUNK_SLOTS + i, wakes);
+	}
+}
+
+static void
+see_waiter(const struct queue_map *map, uint32_t n, struct wakes *wakes)
 {
 	struct queue_waiter *w = queue_waiter(map, n);
 
+	if (!w)
+		return;
 	switch (get32(&w->state)) {
 	case WAITER_RECEIVES:
 	case WAITER_ROOM:
@@ -242,6 +293,8 @@ see_waiter(const struct queue_map *map, uint32_t n)
 		waiters_enlist(map, n, get32(&w->state), false);
 		break;
 	case WAITER_TAKEN:
+		see_sender(map, n, w, wakes);
+		break;
 	case WAITER_SERVED:
 		break;
 	default:
@@ -270,7 +323,7 @@ next_waiter(const struct queue_map *map, uint64_t *order, uint32_t count)
 }
 
 static void
-make_waiters_anew(const struct queue_map *map)
+make_waiters_anew(const struct queue_map *map, struct wakes *wakes)
 {
 	uint32_t n, i;
 	uint32_t count = (uint32_t)min_u64(get32(&map->file->waiters),
@@ -282,7 +335,7 @@ make_waiters_anew(const struct queue_map *map)
 		n = next_waiter(map, &order, count);
 		if (n == WAITER_NONE)
 			break;
-		see_waiter(map, n);
+		see_waiter(map, n, wakes);
 	}
 	if (order >= get64(&map->file->order))
 		set64(&map->file->order, order + 1);
@@ -291,11 +344,15 @@ make_waiters_anew(const struct queue_map *map)
 void
 queue_make_anew(const struct queue_map *map)
 {
+	struct wakes wakes = { .count = 0 };
+
 	layout_queue_reset(map->file);
 	add_to(&map->file->anew, 1);
 	catalogue_reset(map);
 	make_slots_anew(map);
-	make_waiters_anew(map);
+	make_waiters_anew(map, &wakes);
+	see_gifts(map, &wakes);
+	wakes_give(&wakes);
 }
 
 /* Taking back ----------------------------------------------------------------------- */
