@@ -194,6 +194,9 @@ struct queue_node {
  * accounted				`held` and `memory`
  * block	the owner		the owner: bytes committed for it in
  *					`blocks`
+ * holes	the owner		the owner: its last one may have died
+ *					over committing them, or giving them
+ *					back: they are to be committed again
  * link		L, derived		L: in each catalogue; the first, of
  *					the free slots
  * place	L, before the state	L: it keeps a place in the capacity
@@ -220,7 +223,7 @@ struct queue_slot {
 		word32 node;	/* its leaf */
 	} link[CATALOGUES];
 	word32 counted;
-	word32 unused0;
+	word32 holes;
 	word64 accounted;
 	word64 bytes[];
 };

@@ -183,16 +183,18 @@ queue_enter(struct queue *queue, int64_t deadline)
 	return 0;
 }
 
-/* The memory of a block of ours. It may be full of holes from here on, so the slot
-   says first that it has none. */
+/* The memory of a block of ours. Should we die here, it may have holes, and the next
+   one to whom the slot falls commits it again. */
 static void
 give_back_block(struct queue *queue, uint32_t n, uint64_t from, uint64_t to)
 {
 	struct queue_slot *slot = queue_slot(&queue->map, n);
 
-	set64(&slot->block, from);
+	set32(&slot->holes, 1);
 	shm_give_back(queue->blocks_fd,
 		      n * queue->map.geometry.block_stride + from, to - from);
+	set64(&slot->block, from);
+	set32(&slot->holes, 0);
 }
 
 static void
@@ -462,7 +464,10 @@ account(struct queue *queue, uint32_t n, uint64_t block)
 	if (block > get64(&slot->accounted) && limit && memory > limit)
 		return -ENOSPC;
 	slots_account(&queue->map, n, block);
-	set64(&slot->block, block);
+	set32(&slot->holes, 1);
+	/* SLOT-R4 release: that there may be no memory, before that there is,
+	   should we die here. Pairs with ROBUST-X1. */
+	word64_store_release(&slot->block, block);
 	return 0;
 }
 
@@ -489,6 +494,10 @@ queue_commit_block(struct queue *queue, uint32_t n, uint64_t size,
 	uint64_t offset = n * queue->map.geometry.block_stride;
 	int r;
 
+	if (unlikely(get32(&slot->holes))) {
+		needs = max_u64(needs, has);
+		has = 0;
+	}
 	if (has >= needs)
 		return queue_map_blocks(queue);
 	for (;;) {
@@ -496,8 +505,10 @@ queue_commit_block(struct queue *queue, uint32_t n, uint64_t size,
 		if (r == 0)
 			r = shm_commit(queue->blocks_fd, offset + has,
 				       needs - has, deadline);
-		if (r == 0)
+		if (r == 0) {
+			set32(&slot->holes, 0);
 			return queue_map_blocks(queue);
+		}
 		if (get64(&slot->block) == needs)
 			give_back_block(queue, n, has, needs);
 		if (r != -ENOSPC || cool_another(queue, deadline) < 0)

@@ -233,6 +233,7 @@ clear(const struct queue_map *map, struct queue_slot *slot)
 			       get64(&map->file->arrival));
 
 	set64(&slot->block, 0);
+	set32(&slot->holes, 0);
 	set64(&slot->accounted, 0);
 	set32(&slot->counted, 0);
 	/* relaxed: nobody looks at it before SLOT-R2 */
