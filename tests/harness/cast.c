@@ -156,13 +156,6 @@ cast_backlog(const struct scenario *scenario, int *ret_through)
 					 waiting[scenario->start];
 }
 
-/* The same, of a mailbox without a limit: in the last ring, or through all. */
-int
-cast_large_backlog(enum start start)
-{
-	return start == FULL || start == WRAPPED ? RINGS + 4 : start == ONE;
-}
-
 static void
 stock(struct run *run, enum actor actor)
 {
@@ -668,27 +661,6 @@ cast_check_memory(struct run *run)
 		     (unsigned long long)info.broken);
 }
 
-static int
-check_lane(const struct cubby_sender_info *sender, void *context)
-{
-	(void)context;
-	if (sender->memory > LEFT_BYTES)
-		fail("empty and left, but %llu bytes are in use in lane %llu",
-		     (unsigned long long)sender->memory,
-		     (unsigned long long)sender->sender);
-	return 0;
-}
-
-/* What a lane has grown to is given back when its sender has gone. */
-static void
-check_shrunk(struct run *run)
-{
-	if (!(operation_of(run)->effects & GROWS))
-		return;
-	must(cubby_sweep(MAILBOX, NULL), "sweep");
-	must(cubby_inspect_senders(MAILBOX, check_lane, NULL), "inspect");
-}
-
 void
 cast_leave(struct run *run)
 {
@@ -701,7 +673,7 @@ cast_leave(struct run *run)
 		leave(run, actor);
 	for (int i = 0; i < CROWD; i++)
 		cubby_close(run->crowd_of[i]);
-	check_shrunk(run);
+	growing_check(run);
 	progress("all is removed");
 	if (operation_of(run)->effects & NAMED_REGION)
 		named_region_end();

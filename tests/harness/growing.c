@@ -5,14 +5,7 @@
  * to be received is in another ring.
  */
 #include "acts.h"
-
-static void
-must(const struct victim *victim)
-{
-	if (victim->result < 0)
-		fail("on its way through the rings: %s",
-		     cubby_strerror(victim->result));
-}
+#include "must.h"
 
 static void
 send_own(struct victim *victim, int count)
@@ -21,7 +14,7 @@ send_own(struct victim *victim, int count)
 		victim->result = actor_send(
 			victim->stage, victim->mailbox, VICTIM,
 			victim->scenario->operation->size, CUBBY_NOW);
-		must(victim);
+		must(victim->result, "the way through the rings");
 	}
 }
 
@@ -119,7 +112,7 @@ take_own(struct victim *victim, int count)
 	for (int i = 0; i < count; i++) {
 		victim->result = actor_take(victim->stage, victim->mailbox,
 					    VICTIM, CUBBY_NOW);
-		must(victim);
+		must(victim->result, "the way through the rings");
 	}
 }
 
@@ -148,4 +141,33 @@ prepare_turn_settled(struct victim *victim)
 	for (int i = 0; i < RING + LOOK; i++)
 		victim_mark(victim->stage, MARK_SEND);
 	take_own(victim, RING);
+}
+
+/* The others' part -------------------------------------------------------- */
+
+int
+cast_large_backlog(enum start start)
+{
+	return start == FULL || start == WRAPPED ? RINGS + 4 : start == ONE;
+}
+
+static int
+check_lane(const struct cubby_sender_info *sender, void *context)
+{
+	(void)context;
+	if (sender->memory > LEFT_BYTES)
+		fail("empty and left, but %llu bytes are in use in lane %llu",
+		     (unsigned long long)sender->memory,
+		     (unsigned long long)sender->sender);
+	return 0;
+}
+
+/* What a lane has grown to is given back when its sender has gone. */
+void
+growing_check(struct run *run)
+{
+	if (!(run->scenario->operation->effects & GROWS))
+		return;
+	must(cubby_sweep(MAILBOX, NULL), "sweep");
+	must(cubby_inspect_senders(MAILBOX, check_lane, NULL), "inspect");
 }

@@ -410,7 +410,18 @@ void
 actor_enter(struct stage *stage, enum actor actor, const void *bytes,
 	    const struct cubby_envelope *envelope, bool held, uint64_t asked);
 
-/* growing.c: without a limit; before the operation ----------------------- */
+struct run;
+
+/* growing.c: without a limit ---------------------------------------------- */
+
+/* What waits in the starting state: in the last ring, or through all. */
+int
+cast_large_backlog(enum start start);
+/* What a lane has grown to is given back when its sender has gone. */
+void
+growing_check(struct run *run);
+
+/* Before the operation. */
 
 /* The ring is full: the first, or all that are kept. */
 void
@@ -612,9 +623,6 @@ struct run {
    through before. */
 int
 cast_backlog(const struct scenario *scenario, int *ret_through);
-/* The same, of a mailbox without a limit: in the last ring, or through all. */
-int
-cast_large_backlog(enum start start);
 /* Builds the starting state. */
 void
 cast_enter(struct run *run);
