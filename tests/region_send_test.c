@@ -369,6 +369,37 @@ other_orders_carry_regions_too(void)
 }
 
 static void
+without_a_limit_and_to_an_inbox(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_mailbox *mailbox, *sender;
+	cubby_region *region;
+	struct child child;
+
+	options.buffering = CUBBY_UNLIMITED;
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+	for (uint64_t i = 0; i < 300; i++)
+		send_region(mailbox, i);
+	for (uint64_t i = 0; i < 300; i++)
+		cubby_region_close(receive_region(mailbox, i, 1));
+	expect_int(count_links(), 0);
+	cubby_close(mailbox);
+
+	mailbox = open_mailbox("@inbox", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
+	sender = open_mailbox("@inbox", CUBBY_SEND, NULL);
+	in_child(&child)
+		send_region(open_mailbox("@inbox", CUBBY_SEND, NULL), 1);
+	child_finish(&child);
+	cubby_region_close(receive_region(mailbox, 1, 1));
+	cubby_close(mailbox);
+	region = make_region(1);
+	expect_result(cubby_send_region(sender, region, NULL, soon()), -EPIPE);
+	expect(pattern_holds(cubby_region_data(region), SIZE, 1));
+	cubby_region_close(region);
+	cubby_close(sender);
+}
+
+static void
 a_region_is_handed_over_when_both_meet(void)
 {
 	struct cubby_options options = CUBBY_OPTIONS_INIT;
@@ -1146,6 +1177,7 @@ static const struct test tests[] = {
 	TEST(what_went_back_is_for_those_who_want_it),
 	TEST(a_mailbox_that_ends_takes_its_regions_along),
 	TEST(other_orders_carry_regions_too),
+	TEST(without_a_limit_and_to_an_inbox),
 	TEST(a_region_is_handed_over_when_both_meet),
 	TEST(what_was_not_sent_goes_with_its_owner),
 	TEST(the_sender_may_die_when_it_has_sent),
