@@ -1056,6 +1056,59 @@ a_region_goes_from_user_to_user(void)
 	users_pass_it(0606, OWNER, STRANGER, MEMBER);
 }
 
+/* One that tried to send it on to others, and was killed. */
+static void
+those_keep_their_right_to_whom_it_goes_back(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct gate tried = gate_make(), never = gate_make();
+	struct child child;
+
+	need_root();
+	share_root();
+	options.mode = 0660;
+	options.group = "62000";
+	as_user(&child, OWNER) {
+		cubby_mailbox *mailbox = open_mailbox("/m", CUBBY_CREATE |
+						      CUBBY_SEND, &options);
+
+		send_region(mailbox, 8);
+		cubby_close(mailbox);
+		options.mode = 0600;
+		options.order = CUBBY_ORDER_ARRIVAL;
+		options.buffering = CUBBY_RENDEZVOUS;
+		cubby_close(open_mailbox("/own", CUBBY_CREATE, &options));
+	}
+	child_finish(&child);
+	as_user(&child, OWNER) {
+		cubby_mailbox *mailbox = open_mailbox("/m", CUBBY_RECEIVE,
+						      NULL);
+		cubby_mailbox *own = open_mailbox("/own", CUBBY_SEND, NULL);
+		cubby_region *region = receive_region(mailbox, 8, 1);
+
+		expect_result(cubby_send_region(own, region, NULL, CUBBY_NOW),
+			      -EAGAIN);
+		gate_open(&tried);
+		gate_wait(&never);
+	}
+	gate_wait(&tried);
+	child_kill(&child);
+	as_user(&child, MEMBER) {
+		cubby_mailbox *mailbox = open_mailbox("/m", CUBBY_RECEIVE,
+						      NULL);
+
+		cubby_region_close(receive_region(mailbox, 8, 2));
+		cubby_close(mailbox);
+	}
+	child_finish(&child);
+	as_user(&child, OWNER) {
+		expect_ok(cubby_unlink("/m"));
+		expect_ok(cubby_unlink("/own"));
+		expect_ok(cubby_sweep(NULL, NULL));
+	}
+	child_finish(&child);
+}
+
 /* Who receives and may not unlink gives the memory back. */
 static void
 a_foreign_regions_memory_is_given_back(void)
@@ -1197,6 +1250,7 @@ static const struct test tests[] = {
 	TEST(threads_share_a_mailbox),
 	TEST(a_child_is_not_held_up_by_the_threads_of_its_parent),
 	TEST(a_region_goes_from_user_to_user),
+	TEST(those_keep_their_right_to_whom_it_goes_back),
 	TEST(a_foreign_regions_memory_is_given_back),
 	TEST(a_sender_removes_what_receivers_may_not),
 };
