@@ -239,9 +239,10 @@ cubby_open_process(pid_t pid, int flags, const struct cubby_options *options,
 
 /*
  * Closes the handle; NULL is allowed. Messages sent stay; drafts are aborted,
- * held messages go back (and their handles become invalid). The last user of a
- * temporary or unlinked mailbox removes it. No other thread may be using it.
- * Does not block. In a child after fork() it only frees the handle.
+ * held messages and received regions go back (and their handles become
+ * invalid). The last user of a temporary or unlinked mailbox removes it. No
+ * other thread may be using it. Does not block. In a child after fork() it only
+ * frees the handle.
  */
 CUBBY_PUBLIC void
 cubby_close(cubby_mailbox *mailbox);
@@ -512,7 +513,7 @@ struct cubby_region_options {
  *
  * name NULL, with CUBBY_CREATE: a region without a name, of this handle alone,
  * attached for writing; it ends with the handle, unless it has been sent by
- * cubby_send_region().
+ * cubby_send_region(). It has no mode and no group.
  *
  * Errors: -EACCES -EBADMSG -EEXIST -EFBIG -EINVAL -ENAMETOOLONG -ENOENT
  * -ENOMEM -ENOSPC -ENOTDIR -EOPNOTSUPP (the file system cannot make files

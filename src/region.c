@@ -344,7 +344,7 @@ cubby_region_close(cubby_region *region)
 {
 	if (!region)
 		return;
-	if (region->end && region->process == liveness_process())
+	if (region->end)
 		region->end(region);
 	else
 		region_detach(region);

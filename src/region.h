@@ -54,7 +54,8 @@ struct cubby_region {
 	uint32_t number;	/* of the transfer that made it this handle's */
 	int link_directory;	/* where its file has a name; -1: nowhere */
 	uint32_t link_number;	/* in that name */
-	/* What closing it means, if more than detaching; it detaches too. */
+	/* What closing it means, if more than detaching; it detaches too. Also
+	   in a child after fork(). */
 	void (*end)(struct cubby_region *region);
 	struct cubby_mailbox *mailbox;	/* received from there, */
 	struct cubby_message *message;	/* and held so */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 14. May include: base clock exclusion access envelope parcel handle message region region_transfer. */
+/* Layer 14. May include: base clock exclusion liveness access envelope parcel handle message region region_transfer. */
 /*
  * Regions in messages: the public calls that send and receive them. The protocol
  * is in region_transfer.h; here it meets the mailbox.
@@ -15,6 +15,7 @@
 #include "envelope.h"
 #include "exclusion.h"
 #include "handle.h"
+#include "liveness.h"
 #include "message.h"
 #include "region_transfer.h"
 
@@ -36,19 +37,26 @@ list_region(struct cubby_mailbox *mailbox, struct cubby_region *region)
 }
 
 static void
-unlist_region(struct cubby_region *region)
+take_from_list(struct cubby_region *region)
 {
-	struct cubby_mailbox *mailbox = region->mailbox;
 	struct cubby_region **at;
 
-	if (!mailbox)
-		return;
-	exclusion_enter(&mailbox->regions_exclusion);
-	for (at = &mailbox->regions; *at; at = &(*at)->next)
+	for (at = &region->mailbox->regions; *at; at = &(*at)->next)
 		if (*at == region) {
 			*at = region->next;
 			break;
 		}
+}
+
+static void
+unlist_region(struct cubby_region *region)
+{
+	struct cubby_mailbox *mailbox = region->mailbox;
+
+	if (!mailbox)
+		return;
+	exclusion_enter(&mailbox->regions_exclusion);
+	take_from_list(region);
 	exclusion_leave(&mailbox->regions_exclusion);
 }
 
@@ -66,8 +74,14 @@ release_message(struct cubby_region *region)
 static void
 end(struct cubby_region *region)
 {
-	region_finish(region);
-	release_message(region);
+	if (region->process == liveness_process()) {
+		region_finish(region);
+		release_message(region);
+	} else if (region->mailbox) {
+		/* A child's copy of the handles. A thread that it has not got
+		   may have had the lock. */
+		take_from_list(region);
+	}
 	region_detach(region);
 }
 

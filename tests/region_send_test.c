@@ -776,6 +776,7 @@ a_handle_inherited_by_a_child_harms_nobody(void)
 	in_child(&child) {
 		cubby_region_close(region);
 		expect(cubby_region_data(other) == NULL);
+		cubby_close(mailbox);	/* and `other` */
 	}
 	child_finish(&child);
 	expect(pattern_holds(cubby_region_data(region), SIZE, 1));
