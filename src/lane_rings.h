@@ -51,8 +51,8 @@
  * mapping is spoilt.
  *
  * What breaks it: a ring used again before the head has reached its end; a place
- * cleared before that, or before a later message shows where the lane stands; two rings that begin at the same position, of which the
- * older is not cleared.
+ * cleared before that, or before a later message shows where the lane stands;
+ * two rings that begin at the same position, of which the older is not cleared.
  */
 #ifndef CUBBY_LANE_RINGS_H
 #define CUBBY_LANE_RINGS_H
