@@ -156,6 +156,19 @@ cast_backlog(const struct scenario *scenario, int *ret_through)
 					 waiting[scenario->start];
 }
 
+/* The next send leaves the second ring, from which all has been received. */
+static void
+stock_to_be_passed(struct run *run)
+{
+	for (int i = 0; i < RING + LOOK + 1; i++)
+		send_one(run, BYSTANDER, operation_of(run)->size);
+	cast_drain(run);
+	for (int i = 0; i < LOOK - 1; i++) {
+		send_one(run, BYSTANDER, operation_of(run)->size);
+		take_one(run, BYSTANDER);
+	}
+}
+
 static void
 stock(struct run *run, enum actor actor)
 {
@@ -163,6 +176,11 @@ stock(struct run *run, enum actor actor)
 	int through;
 	int waiting = cast_backlog(run->scenario, &through);
 
+	if (operation_of(run)->effects & PASSED) {
+		if (actor == BYSTANDER)
+			stock_to_be_passed(run);
+		return;
+	}
 	if (operation_of(run)->effects & GROWS) {
 		waiting = cast_large_backlog(run->scenario->start);
 		through = 0;
@@ -438,6 +456,13 @@ cast_go_on(struct run *run)
 		send_one(run, actor, SHORT);
 		send_one(run, actor, LONG);
 	}
+}
+
+void
+cast_pass(struct run *run)
+{
+	for (int i = 0; i < ROUNDS; i++)
+		send_one(run, BYSTANDER, operation_of(run)->size);
 }
 
 void

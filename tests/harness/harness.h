@@ -273,7 +273,9 @@ enum effect {
 	GROWS = 1 << 15,	/* the mailbox is without a limit */
 	CHOOSES = 1 << 16,	/* what it receives: not the first there is */
 	ENDS_BY_ITSELF = 1 << 17, /* has a deadline: is given nothing */
-	BY_PRIORITY = 1 << 18	/* of a queue: order priority as well */
+	BY_PRIORITY = 1 << 18,	/* of a queue: order priority as well */
+	PASSED = 1 << 19	/* while it stands still the bystander sends,
+				   through several rings, and nobody receives */
 };
 
 /* What the worker arranges besides the starting state. */
@@ -652,6 +654,9 @@ void
 cast_go_on(struct run *run);
 void
 cast_fresh(struct run *run);
+/* The bystander sends all through its rings. */
+void
+cast_pass(struct run *run);
 /* After the victim has gone: all who can send do. */
 void
 cast_send_again(struct run *run);

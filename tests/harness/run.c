@@ -226,8 +226,12 @@ after_stop(struct run *run, uint32_t index)
 	cast_succeed(run, false);
 	if (effects & (TAKES | HOLDS))
 		cast_feed(run);
-	survive(run, missing);
-	if (run->receivers[BYSTANDER] || run->receivers[FRESH])
+	if (effects & PASSED)
+		cast_pass(run);
+	else
+		survive(run, missing);
+	if (!(effects & PASSED) &&
+	    (run->receivers[BYSTANDER] || run->receivers[FRESH]))
 		check(run, missing, 1, false);
 	run->supplied = !(effects & AWAITS) ||
 			account_last_ended(&run->stage->account, VICTIM);

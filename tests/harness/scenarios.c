@@ -94,6 +94,9 @@ static const struct operation operations[] = {
 	{ "receive-turn-settled", TAKES | GROWS, CUBBY_RECEIVE, AT_EMPTY,
 	  SHORT, SETTLED_VICTIM, 0, prepare_turn_settled, perform_receive,
 	  conclude_receive },
+	/* several: else the bystander would have settled down */
+	{ "receive-passed", TAKES | GROWS | PASSED, CUBBY_RECEIVE, AT_SEVERAL,
+	  SHORT, NOTHING, 0, NULL, perform_receive_now, conclude_receive_now },
 	{ "hold-turn", HOLDS | GROWS, CUBBY_RECEIVE, AT_FULL, SHORT, NOTHING,
 	  0, prepare_turn, perform_hold, conclude_hold },
 	{ "peek-turn", GROWS, CUBBY_RECEIVE, AT_FULL, SHORT, NOTHING, 0,
