@@ -339,18 +339,59 @@ try_lane(struct lane_writer *w, const char *name, uint32_t lane, uint32_t *own)
 	return r == -ENOENT ? -EEXIST : r;
 }
 
+/* N of an entry lane.N; LANES_MAX: it is none. */
+static uint32_t
+number_of(const char *entry)
+{
+	uint32_t lane;
+	char name[16];
+
+	if (strncmp(entry, "lane.", 5))
+		return LANES_MAX;
+	lane = (uint32_t)min_u64(strtoul(entry + 5, NULL, 10), LANES_MAX);
+	lane_name(lane, name);
+	return strcmp(entry, name) ? LANES_MAX : lane;
+}
+
+/* No lane that there is now has that number or a higher one; LANES_MAX for who
+   may not list them. */
+static uint32_t
+end_of_lanes(const struct view *view)
+{
+	int fd = openat(view->lanes_directory, ".",
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *found;
+	uint32_t lane, end = 0;
+
+	if (!directory) {
+		if (fd >= 0)
+			close(fd);
+		return LANES_MAX;
+	}
+	while ((found = readdir(directory))) {
+		lane = number_of(found->d_name);
+		if (lane < LANES_MAX && lane >= end)
+			end = lane + 1;
+	}
+	closedir(directory);
+	return end;
+}
+
 /*
  * Looks at each lane in turn: one of this user's that can be adopted, or the
  * first number that is free. A gap ends the numbers, as a rule; but a name may
- * have its lane behind one, whose sender has unlinked his.
+ * have its lane behind one, whose sender has unlinked his. One that is made
+ * meanwhile beyond the end gets the number there, as we would.
  */
 static int
 look_for_lane(struct lane_writer *w, const char *name)
 {
 	uint32_t lane, own = 0, unused = LANES_MAX;
+	uint32_t end = name ? end_of_lanes(w->view) : LANES_MAX;
 	int r;
 
-	for (lane = 0; lane < LANES_MAX; lane++) {
+	for (lane = 0; lane < end; lane++) {
 		r = try_lane(w, name, lane, &own);
 		if (r != -ENOENT && r != -EEXIST)
 			return r;
@@ -359,6 +400,8 @@ look_for_lane(struct lane_writer *w, const char *name)
 		if (r == -ENOENT && !name)
 			break;
 	}
+	if (unused == LANES_MAX)
+		unused = end;
 	if (unused == LANES_MAX || own >= LANES_PER_UID)
 		return -EUSERS;
 	return make_lane(w, name, unused);

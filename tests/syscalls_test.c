@@ -127,6 +127,42 @@ exchange_unlimited(void)
 	return 0;
 }
 
+/* Whether its receiver lives is asked for by the clock, not by the message. */
+static int
+send_to_inbox(void)
+{
+	cubby_mailbox *mailbox;
+
+	mailbox = open_mailbox("@m", CUBBY_CREATE | CUBBY_SEND | CUBBY_RECEIVE,
+			       NULL);
+	for (uint64_t n = 0; n < 110000; n++) {
+		if (n == 10000)
+			trace_mark();
+		send_number(mailbox, n);
+		expect_number(mailbox, n);
+	}
+	trace_mark();
+	cubby_close(mailbox);
+	expect_ok(cubby_unlink("@m"));
+	return 0;
+}
+
+static int
+open_by_name(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_mailbox *mailbox;
+
+	options.sender = "Ada";
+	cubby_close(open_mailbox("m", CUBBY_CREATE | CUBBY_SEND, &options));
+	trace_mark();
+	mailbox = open_mailbox("m", CUBBY_SEND, &options);
+	trace_mark();
+	cubby_close(mailbox);
+	expect_ok(cubby_unlink("m"));
+	return 0;
+}
+
 static void
 expect_few_calls(const char *part)
 {
@@ -174,7 +210,21 @@ nor_does_a_backlog_that_comes_and_goes(void)
 	expect_few_calls("unlimited");
 }
 
+static void
+nor_does_one_with_an_inbox(void)
+{
+	expect_few_calls("inbox");
+}
+
+static void
+a_named_sender_is_found_by_a_few(void)
+{
+	expect_few_calls("named");
+}
+
 static const struct test tests[] = {
+	TEST(nor_does_one_with_an_inbox),
+	TEST(a_named_sender_is_found_by_a_few),
 	TEST(a_busy_exchange_makes_hardly_any_system_call),
 	TEST(nor_does_one_in_place),
 	TEST(nor_does_one_of_larger_messages),
@@ -193,5 +243,9 @@ main(int argc, char **argv)
 		return exchange(&(struct manner){ .size = 1000 });
 	if (argc == 2 && strcmp(argv[1], "unlimited") == 0)
 		return exchange_unlimited();
+	if (argc == 2 && strcmp(argv[1], "inbox") == 0)
+		return send_to_inbox();
+	if (argc == 2 && strcmp(argv[1], "named") == 0)
+		return open_by_name();
 	return RUN_TESTS("system calls", tests);
 }
