@@ -181,8 +181,9 @@ transfer(struct cubby_region *region, struct shipment *shipment,
 		r = send_ticket(shipment, ret);
 	if (r < 0) {
 		region->end = end;
-		region_cancel_transfer(region, view->lanes_directory, number);
-		return r;
+		if (region_cancel_transfer(region, view->lanes_directory,
+					   number))
+			return r;
 	}
 	region_complete_transfer(region, number);
 	return 0;
@@ -215,7 +216,7 @@ cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,
 {
 	struct shipment shipment = { .mailbox = mailbox,
 				     .deadline = deadline };
-	struct sent sent;
+	struct sent sent = { .sequence = 0 };
 	int r;
 
 	r = check_send(mailbox, region, envelope);

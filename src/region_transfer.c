@@ -131,12 +131,24 @@ region_begin_transfer(struct cubby_region *region, int lanes,
 	return r;
 }
 
-void
+bool
 region_cancel_transfer(struct cubby_region *region, int lanes, uint32_t number)
 {
-	if (region->link_directory >= 0 ||
-	    remember_link(region, lanes, number) < 0)
+	uint64_t word;
+
+	/* TRANSFER-A3 acquire: has somebody received it? Pairs with
+	   TRANSFER-X3. */
+	word = word64_load_acquire(&region->file->transfers);
+	if (transfers_owner(word) != region->number)
+		return false;
+	if (region->link_directory >= 0 &&
+	    region->link_number == region->number) {
 		remove_link(lanes, region->uuid, number);
+	} else {
+		region_unlink(region);
+		remember_link(region, lanes, number);
+	}
+	return true;
 }
 
 void
@@ -239,6 +251,15 @@ region_settle(struct cubby_region *region)
 
 /* Ending ------------------------------------------------------------------------ */
 
+static void
+end_file(struct cubby_region *region)
+{
+	if (!region_unlink(region))
+		shm_give_back(region->memory, REGION_DATA,
+			      round_up(region->size_max, PAGE));
+}
+
+/* If the word says that it is another's, it is left alone. */
 void
 region_finish(struct cubby_region *region)
 {
@@ -251,11 +272,10 @@ region_finish(struct cubby_region *region)
 	for (i = 0; i < TRIES && transfers_owner(word) == region->number; i++)
 		/* TRANSFER-X4 acq_rel: before its message is released. Pairs
 		   with TRANSFER-A1. */
-		if (word64_cas_acq_rel(transfers, &word, TRANSFERS_ENDED))
-			break;
-	if (!region_unlink(region))
-		shm_give_back(region->memory, REGION_DATA,
-			      round_up(region->size_max, PAGE));
+		if (word64_cas_acq_rel(transfers, &word, TRANSFERS_ENDED)) {
+			end_file(region);
+			return;
+		}
 }
 
 /* Sweeping ------------------------------------------------------------------------ */

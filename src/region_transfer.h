@@ -76,9 +76,14 @@ region_begin_transfer(struct cubby_region *region, int lanes,
 void
 region_complete_transfer(struct cubby_region *region, uint32_t number);
 
-/* The message of that number was not sent: the link goes, unless it is the only
-   one: that could not be made again. */
-void
+/*
+ * The message of that number was not sent, says who was to send it. False: it
+ * was, and has been received. The new link goes; but if it is the only one that
+ * counts, it takes the place of what was there before, since a file that has
+ * lost its last name cannot be given another. (A sweep leaves it, as that of the
+ * last attempt of one who lives.)
+ */
+bool
 region_cancel_transfer(struct cubby_region *region, int lanes, uint32_t number);
 
 /* Opens what a message carries, from the mailbox that it lay in: step a. The
