@@ -832,6 +832,17 @@ void
 waited(const char *what, int64_t since);
 
 
+/* section.c: the instructions at which a queue's lock is held ------------- */
+
+/* Prints how many there are, by operation. */
+void
+section_print(const struct text *text, const struct points *points,
+	      const bool *chosen);
+/* False: there are more than the file says. */
+bool
+section_check(const char *path, const struct text *text,
+	      const struct points *points, const bool *chosen);
+
 /* pool.c: the workers ---------------------------------------------------- */
 
 struct item {

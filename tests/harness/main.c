@@ -21,6 +21,8 @@ struct options {
 	int strikes;		/* bits of enum strike */
 	bool once;		/* end at the first failure */
 	bool list;		/* print the points, and that is all */
+	bool section;		/* print how many have the lock */
+	const char *limits;	/* file: how many there may be */
 };
 
 static const char usage[] =
@@ -34,6 +36,9 @@ static const char usage[] =
 	"  --stopped         only stop\n"
 	"  --once            end at the first failure\n"
 	"  --list            print the points, and try none\n"
+	"  --section         print how many instructions of each operation of\n"
+	"                    queues have the lock, and try none\n"
+	"  --limits FILE     fail if there are more than FILE says, and try none\n"
 	"  -j, --jobs N      that many at a time (default: a processor each)\n";
 
 static const struct option names[] = {
@@ -45,6 +50,8 @@ static const struct option names[] = {
 	{ "stopped", no_argument, NULL, 't' },
 	{ "once", no_argument, NULL, 'o' },
 	{ "list", no_argument, NULL, 'l' },
+	{ "section", no_argument, NULL, 'c' },
+	{ "limits", required_argument, NULL, 'm' },
 	{ "jobs", required_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -76,6 +83,10 @@ set_option(int option, struct options *ret)
 		ret->once = true;
 	else if (option == 'l')
 		ret->list = true;
+	else if (option == 'c')
+		ret->section = true;
+	else if (option == 'm')
+		ret->limits = optarg;
 	else if (option == 'j')
 		ret->jobs = atoi(optarg);
 	else if (option == 'h')
@@ -309,10 +320,15 @@ main(int argc, char **argv)
 			print_points(&text, scenario_name(&list[s]),
 				     &points[s]);
 	}
-	if (!options.list)
+	if (options.section)
+		section_print(&text, points, chosen);
+	if (!options.list && !options.section && !options.limits)
 		pool_run(&text, items, plan(&options, points, count, items),
 			 points, tallies, options.jobs, options.once);
 	status = print_result(points, tallies, chosen);
+	if (options.limits &&
+	    !section_check(options.limits, &text, points, chosen))
+		status = 1;
 	free(chosen);
 	free(tallies);
 	return status;
