@@ -253,6 +253,7 @@ struct lane_reader {
 	uint64_t ring_from;	/* the present one has this many, from there */
 	uint64_t ring_span;
 	bool several;
+	bool turned;		/* at the last look the turn word was new */
 	char name[SENDER_NAME_MAX + 1];	/* as it was when mapped */
 	uid_t uid;		/* the sender's, from the kernel */
 	bool foreign;		/* another user: copy, then check */

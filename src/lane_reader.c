@@ -171,6 +171,7 @@ enter_ring(struct lane_reader *reader, uint64_t position)
 	/* RING-A2 acquire: the turn word, and then its place and the cells.
 	   Pairs with RING-R3. */
 	turn = word64_load_acquire(&reader->file->turn);
+	reader->turned = turn != reader->turn;
 	if (turn == reader->turn &&
 	    ((position - reader->ring_from) & HEAD_POSITION) <
 		    reader->ring_span)
@@ -212,14 +213,15 @@ lane_break(struct lane_reader *reader)
 }
 
 /*
- * Our mapping had no memory. If the head has gone on, that was a page that had
- * been given back while we stood still, and only our mapping is spoilt; another
- * one is made when we sweep. Else the lane is cut short.
+ * Our mapping had no memory. If the head has gone on, or we have just gone to
+ * another ring, that was a page that had been given back while we stood still,
+ * and only our mapping is spoilt; another one is made when we sweep. Else the
+ * lane is cut short.
  */
 static int
 read_nothing(struct lane_reader *reader, const struct sight *sight)
 {
-	if (lane_is_next(reader, sight))
+	if (lane_is_next(reader, sight) && !reader->turned)
 		lane_break(reader);
 	else
 		stop_reading(reader);

@@ -482,6 +482,7 @@ rings_leave(struct lane_writer *w)
 	uint32_t i;
 
 	lane_passed(w);
+	retire(w);
 	shrink(w);
 	for (i = 0; i < w->view->geometry.rings; i++)
 		w->rings[i].kept = false;

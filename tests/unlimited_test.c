@@ -410,6 +410,7 @@ take_over(uint64_t sent, uint64_t received, bool sweep)
 	expect_ok(cubby_published(heir, &last, NULL));
 	cubby_close(heir);
 	/* All of its memory has gone but for that of the last message. */
+	expect(inspect("m").memory < 256 << 10);
 	heir = open_mailbox("m", CUBBY_SEND, NULL);
 	expect_ok(cubby_published(heir, &sequence, NULL));
 	expect_int(sequence, last);
@@ -742,6 +743,41 @@ a_turn_to_no_ring_cuts_the_lane_off(void)
 	cubby_close(bad);
 }
 
+static void
+a_grown_lane_cut_short_is_cut_off(void)
+{
+	cubby_mailbox *bad = open_unlimited(CUBBY_SEND), *good, *receiver;
+	uint64_t number, next = 0;
+	char path[PATH_MAX];
+	int result, errors = 0;
+
+	find_file("/lane.0", path);
+	good = open_mailbox("m", CUBBY_SEND, NULL);
+	receiver = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	send_numbers(bad, 1 << 20, (1 << 20) + 3000);
+	for (int i = 0; i < 10; i++)
+		expect(receive_number(receiver) >= 1 << 20);
+	expect_system(truncate(path, 0));
+	send_numbers(good, 0, 1000);
+	while (next < 1000) {
+		result = cubby_receive_full(receiver, NULL, 0, soon(), &number,
+					    sizeof(number), NULL, NULL);
+		if (result < 0) {
+			expect_result(result, -EBADMSG);
+			expect(++errors < 10);
+		} else if (number < 1 << 20) {
+			expect_int(number, next++);
+		}
+	}
+	expect_int(inspect("m").broken, 1);
+	/* At the latest when it has touched what is not there any more. */
+	cubby_send(bad, "x", 1);
+	expect_result(cubby_send(bad, "x", 1), -EBADMSG);
+	cubby_close(receiver);
+	cubby_close(good);
+	cubby_close(bad);
+}
+
 static uint64_t
 random_of(uint64_t *state)
 {
@@ -813,6 +849,7 @@ static const struct test tests[] = {
 	TEST(whoever_waits_for_the_last_is_woken),
 	TEST(a_receiver_may_come_back_to_memory_that_has_gone),
 	TEST(a_turn_to_no_ring_cuts_the_lane_off),
+	TEST(a_grown_lane_cut_short_is_cut_off),
 	TEST(any_table_is_survived),
 };
 
