@@ -111,8 +111,7 @@ expect_interrupted(cubby_mailbox *(*prepare)(void),
 		expect_result(wait(mailbox), -EINTR);
 		cubby_close(mailbox);
 	}
-	child_wait_asleep(&child);
-	child_signal(&child, SIGUSR1);
+	child_interrupt(&child, SIGUSR1);
 	child_finish(&child);
 }
 

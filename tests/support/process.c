@@ -196,6 +196,16 @@ now_ms(void)
 }
 
 void
+child_interrupt(struct child *child, int number)
+{
+	int64_t end = now_ms() + CHILD_SECONDS * 1000;
+
+	while (!has_ended(child, 10) && now_ms() < end)
+		if (sleeps_on_futex(child->pid))
+			child_signal(child, number);
+}
+
+void
 child_wait_asleep(struct child *child)
 {
 	int64_t end = now_ms() + CHILD_SECONDS * 1000;

@@ -192,7 +192,15 @@ child_continue(struct child *child);
 void
 child_wait_asleep(struct child *child);
 
-/* The same, of this process's thread. */
+/*
+ * Signals it while it sleeps on a futex, until it has ended. More than once, for
+ * a wait is several sleeps: a handler that runs between two of them interrupts
+ * neither (signal(7) says so of every call).
+ */
+void
+child_interrupt(struct child *child, int number);
+
+/* As child_wait_asleep(), of this process's thread. */
 void
 thread_wait_asleep(pid_t tid);
 
