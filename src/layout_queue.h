@@ -79,10 +79,9 @@ owner_generation(uint64_t owner)
  * A participant: a handle that may send or receive. 256 bytes.
  *
  * field	written by		read by
- * generation	who joins, before it is	all: {slot, generation} lives if the
- *		alive in the slot	byte is locked and this is its number
- * settled	L: nothing is left of	L: who looks round for the dead
- *		earlier generations
+ * generation	who joins		all: members.h
+ * clean	L: nothing is left of	L: who looks round for the dead
+ *		generations up to it
  * uid, pid,	who joins; pid: L	all: what it says of itself
  * roles
  * name		who joins; for good	who joins, receivers
@@ -91,7 +90,7 @@ owner_generation(uint64_t owner)
  */
 struct queue_participant {
 	word64 generation;
-	word64 settled;
+	word64 clean;
 	word64 sequence;	/* of the last message sent */
 	word64 tag;
 	word32 uid;

@@ -32,7 +32,8 @@ has_generation(const struct queue_map *map, uint32_t slot, uint64_t generation)
 {
 	const struct queue_participant *p = queue_participant(map, slot);
 
-	/* MEMBER-A1 acquire: whose life is asked for. Pairs with MEMBER-R1. */
+	/* MEMBER-A1 acquire: whose life is asked for. Pairs with MEMBER-R1,
+	   MEMBER-R2. */
 	return p && word64_load_acquire(&p->generation) == generation;
 }
 
@@ -59,12 +60,33 @@ members_have_gone(const struct view *view, const struct queue_map *map,
 
 	if (!p)
 		return false;
-	/* MEMBER-A2 acquire: as MEMBER-A1. Pairs with MEMBER-R1. */
+	/* MEMBER-A2 acquire: as MEMBER-A1. Pairs with MEMBER-R1,
+	   MEMBER-R2. */
 	generation = word64_load_acquire(&p->generation);
 	return generation &&
 	       is_locked(view, MEMBERS_JOINING + slot) == 0 &&
 	       is_locked(view, MEMBERS + slot) == 0 &&
 	       has_generation(map, slot, generation);
+}
+
+uint64_t
+members_dead_up_to(const struct view *view, const struct queue_map *map,
+		   uint32_t slot)
+{
+	const struct queue_participant *p = queue_participant(map, slot);
+	uint64_t generation;
+
+	if (!p)
+		return 0;
+	/* MEMBER-A3 acquire: whose life is asked for. Pairs with MEMBER-R1,
+	   MEMBER-R2. */
+	generation = word64_load_acquire(&p->generation);
+	if (generation & 1)
+		return generation - 1;
+	/* Not locked: whoever had it is dead, and another has another one. */
+	if (generation && is_locked(view, MEMBERS + slot) != 0)
+		return generation - 2;
+	return generation;
 }
 
 /* Names -------------------------------------------------------------------------- */
@@ -172,36 +194,28 @@ claim_name(const struct queue_map *map, uint32_t slot, const char *name)
 	return -EAGAIN;
 }
 
-static void
-publish(struct queue_participant *p, uint64_t generation)
-{
-	/* MEMBER-R1 release: another one from here on. Pairs with MEMBER-A1,
-	   MEMBER-A2. */
-	word64_store_release(&p->generation, generation);
-}
-
 static int
 enter(const struct view *view, const struct queue_map *map, uint32_t slot,
       uint32_t roles, struct member *ret)
 {
 	struct queue_participant *p = queue_participant(map, slot);
-	uint64_t found = get64(&p->generation);
 	int r;
 
 	ret->slot = slot;
-	ret->generation = found + 2;
-	/* relaxed: a slot whose last owner left it in order says pid 0 */
-	ret->settled = !word32_load_relaxed(&p->pid) &&
-		       get64(&p->settled) == found;
-	publish(p, found + 1);
+	ret->generation = (get64(&p->generation) | 1) + 1;
+	/* MEMBER-R1 release: nobody's, from here on. Pairs with MEMBER-A1,
+	   MEMBER-A2. */
+	word64_store_release(&p->generation, ret->generation - 1);
 	r = liveness_take_at(view->directory, ATTENDANCE, MEMBERS + slot,
 			     &ret->life);
 	if (r < 0)
 		return r;
-	publish(p, found + 2);
 	set32(&p->uid, geteuid());
 	set32(&p->roles, roles);
 	set32(&p->pid, (uint32_t)getpid());
+	/* MEMBER-R2 release: ours, who live and are described. Pairs with
+	   MEMBER-A1, MEMBER-A2. */
+	word64_store_release(&p->generation, ret->generation);
 	return 0;
 }
 

@@ -3,15 +3,21 @@
 /*
  * The participants of a queue: who takes part, and whether they live.
  *
- * As receivers do in a mailbox of lanes (participants.h), whoever wants slot N
- * locks byte MEMBERS_JOINING + N of `attendance` first, gives the slot a new
- * generation, then locks byte MEMBERS + N, which says that he is alive, and then
- * gives it one more, his own. So {slot, generation} of a dead one is never taken
- * for alive, the byte being locked under a later number; and that of one alive
- * never for dead, however long ago it was asked for: nobody owns anything under
- * the number in between, and his own is there only while the byte is locked. What an earlier
- * generation has left is put in order by the new one, or, should that stand
- * still, by whoever looks round: until then `settled` is not the generation.
+ * Whoever wants slot N locks byte MEMBERS_JOINING + N of `attendance`, makes the
+ * generation odd, locks byte MEMBERS + N, which says that he is alive, and makes
+ * the generation even: that one is his, and what he owns bears it.
+ *
+ *	generation	byte MEMBERS + N	who is dead
+ *	even		locked			all but that generation
+ *	even		not locked		that one too, for good: it was
+ *						locked when it became even
+ *	odd		either			all before it
+ *
+ * So {slot, generation} of a dead one is never taken for alive, not even while
+ * one who joins stands still; nor one who joins for dead. What the dead have
+ * left is taken back by the one who joins, and by whoever looks round, up to the
+ * generation that is known to be dead (members_dead_up_to()); then `clean` says
+ * so. Who leaves in order leaves nothing, and says so himself.
  *
  * A name is for good, and one slot's: who wants one that no slot bears writes it
  * into his, and then looks at all of them; of two that do so at a time at least
@@ -30,7 +36,6 @@
 struct member {
 	uint32_t slot;
 	uint64_t generation;
-	bool settled;		/* nothing is left of earlier ones */
 	struct liveness life;
 };
 
@@ -44,6 +49,12 @@ members_join(const struct view *view, const struct queue_map *map, int fd,
 int
 members_alive(const struct view *view, const struct queue_map *map,
 	      uint32_t slot, uint64_t generation);
+
+/* Of that slot, the highest generation of which all are dead up to it. Asks the
+   kernel. */
+uint64_t
+members_dead_up_to(const struct view *view, const struct queue_map *map,
+		   uint32_t slot);
 
 /* Was somebody there, and is not any more, nor about to be again? What cannot be
    known counts as there. Asks the kernel. */

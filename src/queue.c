@@ -73,6 +73,18 @@ abort_slot(struct queue *queue, uint32_t slot, struct wakes *wakes)
 			    wakes);
 }
 
+/* Unless somebody has met it and done so. */
+static bool
+free_withdrawn(struct queue *queue, const struct chore *chore,
+	       struct wakes *wakes)
+{
+	uint64_t word = word_of(queue, chore->number);
+
+	return slot_state_of(word) != SLOT_WITHDRAWN ||
+	       slot_use(word) != chore->use ||
+	       queue_free_withdrawn(&queue->map, chore->number, wakes);
+}
+
 static bool
 do_chore(struct queue *queue, const struct chore *chore, struct wakes *wakes)
 {
@@ -86,6 +98,8 @@ do_chore(struct queue *queue, const struct chore *chore, struct wakes *wakes)
 				      word_of(queue, chore->number), wakes);
 	case CHORE_FREE_WAITER:
 		return waiters_free(&queue->map, chore->number);
+	case CHORE_WITHDRAWN:
+		return free_withdrawn(queue, chore, wakes);
 	case CHORE_CHUNK_READY:
 		return slots_end_growth(&queue->map, chore->number, true);
 	default:
@@ -110,7 +124,11 @@ queue_do_chores_soon(struct queue *queue)
 {
 	struct wakes wakes = { .count = 0 };
 
-	if (queue->chore_count && queue_enter(queue, CUBBY_NOW) == 0)
+	int r = queue->chore_count ? -EINTR : -EAGAIN;
+
+	while (r == -EINTR)
+		r = queue_enter(queue, CUBBY_NOW);
+	if (r == 0)
 		queue_leave(queue, &wakes);
 }
 
@@ -139,12 +157,14 @@ make_room_for_chore(struct queue *queue)
 }
 
 void
-queue_add_chore(struct queue *queue, enum chore_kind kind, uint32_t number)
+queue_add_chore_of(struct queue *queue, enum chore_kind kind, uint32_t number,
+		   uint64_t use)
 {
 	if (!make_room_for_chore(queue))
 		return;		/* the file is broken, and all with it */
 	queue->chores[queue->chore_count].kind = kind;
 	queue->chores[queue->chore_count].number = number;
+	queue->chores[queue->chore_count].use = use;
 	queue->chore_count++;
 }
 
@@ -235,66 +255,52 @@ queue_leave(struct queue *queue, struct wakes *wakes)
 
 /* Behind the dead ------------------------------------------------------------------------ */
 
-static void
-take_back_waiters(struct queue *queue, uint32_t n, uint64_t generation,
-		  uint64_t last)
-{
-	struct queue_participant *p = queue_participant(&queue->map, n);
-	struct wakes wakes = { .count = 0 };
-	int r = queue_enter(queue, CUBBY_NOW);
-
-	if (r < 0)
-		return;
-	if (!queue_take_back_waiters(&queue->map, n, last))
-		queue_nonsense(queue);
-	/* Unless somebody has joined meanwhile, who sees to it himself. */
-	if (get64(&p->generation) == generation) {
-		set64(&p->settled, generation);
-		if (last == generation)
-			set32(&p->pid, 0);
-	}
-	queue_leave(queue, &wakes);
-}
-
 static int
-take_back_chunk(struct queue *queue, uint32_t chunk, uint32_t n,
-		uint64_t last, uint64_t *ret_returned)
+take_back_chunk(struct queue *queue, uint32_t chunk, uint32_t n, uint64_t dead,
+		uint64_t *ret_returned)
 {
 	struct wakes wakes = { .count = 0 };
 	int r = queue_enter(queue, CUBBY_NOW);
 
 	if (r < 0)
 		return r;
-	if (!queue_take_back_chunk(&queue->map, chunk, n, last, &wakes,
+	if (!queue_take_back_chunk(&queue->map, chunk, n, dead, &wakes,
 				   ret_returned))
 		queue_nonsense(queue);
 	queue_leave(queue, &wakes);
 	return 0;
 }
 
-/* One who looks may stand still anywhere, and somebody else join in that slot: so
-   what it takes back is that of generations that it has found dead, or that are
-   earlier than those, and no others. */
+static void
+take_back_waiters(struct queue *queue, uint32_t n, uint64_t dead)
+{
+	struct queue_participant *p = queue_participant(&queue->map, n);
+	struct wakes wakes = { .count = 0 };
+
+	if (queue_enter(queue, CUBBY_NOW) < 0)
+		return;
+	if (!queue_take_back_waiters(&queue->map, n, dead))
+		queue_nonsense(queue);
+	if (get64(&p->clean) < dead)
+		set64(&p->clean, dead);
+	queue_leave(queue, &wakes);
+}
+
 uint64_t
 queue_look_at(struct queue *queue, uint32_t n)
 {
-	struct queue_participant *p = queue_participant(&queue->map, n);
-	uint64_t generation, last, returned = 0;
-	uint32_t chunk, chunks;
+	const struct queue_participant *p = queue_participant(&queue->map, n);
+	uint64_t dead = members_dead_up_to(queue->view, &queue->map, n);
+	uint32_t chunk, chunks = get32(&queue->map.file->chunks);
+	uint64_t returned = 0;
 	int r = 0;
 
-	if (!p)
+	if (!p || get64(&p->clean) >= dead)
 		return 0;
-	last = generation = get64(&p->generation);
-	if (members_alive(queue->view, &queue->map, n, generation) != 0)
-		last--;
-	if (last != generation && get64(&p->settled) == generation)
-		return 0;
-	chunks = get32(&queue->map.file->chunks);
 	for (chunk = 0; r == 0 && chunk < chunks; chunk++)
-		r = take_back_chunk(queue, chunk, n, last, &returned);
+		r = take_back_chunk(queue, chunk, n, dead, &returned);
 	if (r == 0)
-		take_back_waiters(queue, n, generation, last);
+		take_back_waiters(queue, n, dead);
 	return returned;
 }
 
@@ -302,15 +308,13 @@ uint64_t
 queue_look(struct queue *queue)
 {
 	uint32_t n, count = get32(&queue->map.file->participants_committed);
-	struct queue_participant *p;
+	const struct queue_participant *p;
 	uint64_t returned = 0;
 
 	queue->next_look = clock_now() + LOOK_EVERY;
 	for (n = 0; n < count; n++) {
 		p = queue_participant(&queue->map, n);
-		if (!p || (n == queue->member.slot && queue->member.settled))
-			continue;
-		if (get32(&p->pid))
+		if (p && get64(&p->clean) < get64(&p->generation))
 			returned += queue_look_at(queue, n);
 	}
 	return returned;
@@ -440,15 +444,41 @@ cool_another(struct queue *queue, int64_t deadline)
 	return r;
 }
 
+static void
+trim_chunk(struct queue *queue, uint32_t chunk)
+{
+	struct wakes wakes = { .count = 0 };
+
+	if (queue_enter(queue, CUBBY_NOW) < 0)
+		return;
+	if (!slots_begin_shrinking(&queue->map, queue->owner,
+				   chunk * CHUNK_SLOTS, &queue->shrinking))
+		queue_nonsense(queue);
+	queue_leave(queue, &wakes);
+}
+
+static uint64_t
+memory_of(const struct queue *queue)
+{
+	struct stat a, b;
+
+	if (fstat(queue->fd, &a) < 0 || fstat(queue->blocks_fd, &b) < 0)
+		return 0;
+	return 512 * (uint64_t)(a.st_blocks + b.st_blocks);
+}
+
 uint64_t
 queue_trim(struct queue *queue)
 {
-	uint64_t before = get64(&queue->map.file->memory);
+	uint64_t before = memory_of(queue);
+	uint32_t chunk;
 
 	while (cool_another(queue, CUBBY_NOW) == 0)
 		;
+	for (chunk = 1; chunk < get32(&queue->map.file->chunks); chunk++)
+		trim_chunk(queue, chunk);
 	queue_do_chores_soon(queue);
-	return before - min_u64(before, get64(&queue->map.file->memory));
+	return before - min_u64(before, memory_of(queue));
 }
 
 /* Counts it against the limit, before it is there. 0 or -ENOSPC. */

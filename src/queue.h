@@ -58,6 +58,7 @@ enum chore_kind {
 	CHORE_ABORT,		/* a slot, and its place */
 	CHORE_PUT_BACK,		/* a slot that we held */
 	CHORE_FREE_WAITER,
+	CHORE_WITHDRAWN,	/* a slot that nobody has met so far */
 	CHORE_CHUNK_READY,	/* it has its memory */
 	CHORE_CHUNK_BARE	/* it has none any more */
 };
@@ -65,6 +66,7 @@ enum chore_kind {
 struct chore {
 	enum chore_kind kind;
 	uint32_t number;
+	uint64_t use;		/* of a slot that others may free */
 };
 
 /* The sleeper's own look, as in doorbell.h. */
@@ -90,6 +92,7 @@ struct queue {
 	uint32_t cooling;		/* a slot whose block goes back */
 	uint32_t shrinking;		/* a chunk that does */
 	uid_t uid;			/* when it was opened */
+	uint64_t recovered;		/* messages, when it was opened */
 	int64_t next_look;
 	int64_t slice;			/* of the next sleep */
 	uint32_t receives;		/* until the next look at the clock */
@@ -166,7 +169,14 @@ queue_nonsense(struct queue *queue);
 
 /* For the next time that we have the lock. Not under the lock. */
 void
-queue_add_chore(struct queue *queue, enum chore_kind kind, uint32_t number);
+queue_add_chore_of(struct queue *queue, enum chore_kind kind, uint32_t number,
+		   uint64_t use);
+
+static inline void
+queue_add_chore(struct queue *queue, enum chore_kind kind, uint32_t number)
+{
+	queue_add_chore_of(queue, kind, number, 0);
+}
 
 /* Does the chores now, if the lock is to be had. */
 void
@@ -211,7 +221,7 @@ int
 queue_commit_block(struct queue *queue, uint32_t slot, uint64_t size,
 		   int64_t deadline);
 
-/* Gives back the blocks of free slots. Returns bytes. */
+/* Gives back the memory of free slots and their blocks. Returns bytes. */
 uint64_t
 queue_trim(struct queue *queue);
 

@@ -89,12 +89,7 @@ join(struct queue *queue, const char *name, uint32_t roles)
 					      ROBUST_LOCK_GENERATION_MASK);
 	queue->locker.alive = is_owner_alive;
 	queue->locker.context = queue;
-	if (!queue->member.settled)
-		queue_look_at(queue, queue->member.slot);
-	else
-		set64(&queue_participant(&queue->map,
-					 queue->member.slot)->settled,
-		      queue->member.generation);
+	queue->recovered = queue_look_at(queue, queue->member.slot);
 	return 0;
 }
 
@@ -171,9 +166,11 @@ queue_close(struct queue *queue)
 	struct queue_participant *p = queue_participant(&queue->map,
 							queue->member.slot);
 
-	if (tidy && p && queue->member.generation == get64(&p->settled))
-		/* relaxed: nothing is left, and the lock has told so */
+	if (tidy && p && get64(&p->clean) >= queue->member.generation - 2) {
+		/* relaxed: nothing is left, and who asks is told the same */
+		word64_store_relaxed(&p->clean, queue->member.generation);
 		word32_store_relaxed(&p->pid, 0);
+	}
 	liveness_drop(&queue->member.life);
 	free_private(queue);
 	close_files(queue);

@@ -44,22 +44,6 @@ keep_senders(struct queue *queue)
 	queue_make_anew(&queue->map);
 }
 
-/* A sender that could not have the lock has withdrawn it. */
-static bool
-free_withdrawn(struct queue *queue, uint32_t n)
-{
-	struct queue_slot *slot = queue_slot(&queue->map, n);
-	uint32_t waiter = get32(&slot->waiter);
-	const struct queue_waiter *w = queue_waiter(&queue->map, waiter);
-
-	queue_unsend(&queue->map, slot);
-	set32(&slot->waiter, WAITER_NONE);
-	if (w && get32(&w->state) == WAITER_GONE &&
-	    !waiters_free(&queue->map, waiter))
-		return false;
-	return queue_unlist(&queue->map, n) && slots_free(&queue->map, n);
-}
-
 static bool
 is_first_of(struct queue *queue, const struct wish *wish, uint32_t *ret)
 {
@@ -76,7 +60,7 @@ is_first_of(struct queue *queue, const struct wish *wish, uint32_t *ret)
 
 /* The first that the wish wants: 0, -EAGAIN, -EBADMSG. */
 static int
-choose(struct queue *queue, struct receive *receive)
+choose(struct queue *queue, struct receive *receive, struct wakes *wakes)
 {
 	struct queue_slot *slot;
 	uint32_t i;
@@ -94,7 +78,7 @@ choose(struct queue *queue, struct receive *receive)
 			return queue_is_sound(&queue->map, slot) ? 0 :
 			       queue_nonsense(queue);
 		if (slot_state_of(receive->word) != SLOT_WITHDRAWN ||
-		    !free_withdrawn(queue, receive->slot))
+		    !queue_free_withdrawn(&queue->map, receive->slot, wakes))
 			return queue_nonsense(queue);
 	}
 	return queue_nonsense(queue);
@@ -135,11 +119,10 @@ tell(struct queue *queue, struct queue_slot *slot, struct wakes *wakes)
 {
 	struct queue_file *file = queue->map.file;
 	uint32_t waiter = get32(&slot->waiter);
-	bool served;
 
 	set32(&slot->waiter, WAITER_NONE);
 	if (unlikely(waiter != WAITER_NONE) &&
-	    !waiters_serve(&queue->map, waiter, SLOT_NONE, wakes, &served))
+	    !waiters_dismiss(&queue->map, waiter, wakes))
 		return false;
 	if (unlikely(get32(&file->watching.head) != WAITER_NONE) &&
 	    !waiters_ring_watching(&queue->map, get32(&slot->sender), wakes))
@@ -207,7 +190,7 @@ try_locked(struct queue *queue, struct receive *receive, struct wakes *wakes)
 	int r;
 
 	do {
-		r = choose(queue, receive);
+		r = choose(queue, receive, wakes);
 		if (r < 0)
 			return r;
 		if (unlikely(must_ask(queue, receive)))

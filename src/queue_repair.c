@@ -152,13 +152,48 @@ see_queued(const struct queue_map *map, uint32_t n, struct sorter *sorter)
 	sort_in(map, sorter, n);
 }
 
+/* Given, and its new owner told? Its sender may have died in between. */
+static bool
+is_told(const struct queue_map *map, uint32_t n)
+{
+	const struct queue_slot *slot = queue_slot(map, n);
+	const struct queue_waiter *w;
+	uint32_t i, count = get32(&map->file->waiters);
+
+	for (i = 0; i < count; i++) {
+		w = queue_waiter(map, i);
+		if (!w)
+			return false;
+		if (get32(&w->state) == WAITER_SERVED && get32(&w->slot) == n &&
+		    get64(&w->owner) == get64(&slot->owner))
+			return true;
+	}
+	return false;
+}
+
+/* It may be delivered: a send that did not return may have sent. */
+static void
+see_given(const struct queue_map *map, uint32_t n, struct sorter *sorter)
+{
+	struct queue_slot *slot = queue_slot(map, n);
+	uint64_t word = get64(&slot->state);
+
+	if (is_told(map, n)) {
+		slots_count_held(map, n, true);
+		return;
+	}
+	/* Should its owner be taking it now, it has been told. */
+	if (slots_change(slot, &word, slot_state_with(word, SLOT_QUEUED)))
+		see_queued(map, n, sorter);
+}
+
 static void
 see_slot(const struct queue_map *map, uint32_t n, struct sorter *sorter)
 {
 	struct queue_slot *slot = queue_slot(map, n);
 	enum slot_state state = slot_state_of(get64(&slot->state));
 
-	set32(&slot->counted, state == SLOT_HELD || state == SLOT_GIVEN);
+	set32(&slot->counted, 0);
 	set64(&slot->accounted, 0);
 	slots_account(map, n, get64(&slot->block));
 	if (state == SLOT_QUEUED || state == SLOT_TAKEN || state == SLOT_HELD ||
@@ -177,8 +212,10 @@ see_slot(const struct queue_map *map, uint32_t n, struct sorter *sorter)
 	case SLOT_TAKEN:
 		break;
 	case SLOT_HELD:
+		slots_count_held(map, n, true);
+		break;
 	case SLOT_GIVEN:
-		add_to(&map->file->held, 1);
+		see_given(map, n, sorter);
 		break;
 	case SLOT_WITHDRAWN:
 		queue_unsend(map, slot);
@@ -384,11 +421,25 @@ queue_put_back(const struct queue_map *map, uint32_t n, uint64_t word,
 	       waiters_ring(map, &file->receiving, n, wakes);
 }
 
+bool
+queue_free_withdrawn(const struct queue_map *map, uint32_t n,
+		     struct wakes *wakes)
+{
+	struct queue_slot *slot = queue_slot(map, n);
+	uint32_t waiter = get32(&slot->waiter);
+
+	queue_unsend(map, slot);
+	set32(&slot->waiter, WAITER_NONE);
+	return waiters_dismiss(map, waiter, wakes) && queue_unlist(map, n) &&
+	       slots_free(map, n) &&
+	       waiters_ring(map, &map->file->wanting_room, SLOT_NONE, wakes);
+}
+
 static bool
-is_left(uint64_t owner, uint32_t participant, uint64_t last)
+is_left(uint64_t owner, uint32_t participant, uint64_t dead)
 {
 	return owner_participant(owner) == participant &&
-	       owner_generation(owner) <= (last & (UINT64_MAX >> 16));
+	       owner_generation(owner) <= dead;
 }
 
 static bool
@@ -421,7 +472,7 @@ take_back_slot(const struct queue_map *map, uint32_t n, struct wakes *wakes,
 
 bool
 queue_take_back_chunk(const struct queue_map *map, uint32_t n,
-		      uint32_t participant, uint64_t last,
+		      uint32_t participant, uint64_t dead,
 		      struct wakes *wakes, uint64_t *ret_returned)
 {
 	struct queue_chunk *chunk = queue_chunk(map, n);
@@ -431,13 +482,13 @@ queue_take_back_chunk(const struct queue_map *map, uint32_t n,
 	if (!chunk)
 		return true;
 	if (get32(&chunk->state) == CHUNK_MOVING &&
-	    is_left(get64(&chunk->owner), participant, last))
+	    is_left(get64(&chunk->owner), participant, dead))
 		return slots_end_growth(map, n, false);
 	if (get32(&chunk->state) != CHUNK_READY)
 		return true;
 	for (i = 0; i < CHUNK_SLOTS; i++) {
 		slot = queue_slot(map, n * CHUNK_SLOTS + i);
-		if (slot && is_left(get64(&slot->owner), participant, last) &&
+		if (slot && is_left(get64(&slot->owner), participant, dead) &&
 		    !take_back_slot(map, n * CHUNK_SLOTS + i, wakes,
 				    ret_returned))
 			return false;
@@ -467,7 +518,7 @@ withdraw_offer(const struct queue_map *map, const struct queue_waiter *w,
 
 bool
 queue_take_back_waiters(const struct queue_map *map, uint32_t participant,
-			uint64_t last)
+			uint64_t dead)
 {
 	uint32_t n, count = get32(&map->file->waiters);
 	struct queue_waiter *w;
@@ -477,7 +528,7 @@ queue_take_back_waiters(const struct queue_map *map, uint32_t participant,
 		if (!w)
 			break;
 		if (get32(&w->state) == WAITER_FREE ||
-		    !is_left(get64(&w->owner), participant, last))
+		    !is_left(get64(&w->owner), participant, dead))
 			continue;
 		if (get32(&w->state) == WAITER_TAKEN &&
 		    !withdraw_offer(map, w, n))

@@ -30,17 +30,17 @@ bool
 queue_put_back(const struct queue_map *map, uint32_t slot, uint64_t word,
 	       struct wakes *wakes);
 
-/* Takes back what the generations of a participant up to `last` have left in that
-   chunk: later ones live, or are looked at by another. *ret_returned is raised by the messages that went back. */
+/* Takes back what a participant has left of generations up to `dead` in that
+   chunk. *ret_returned is raised by the messages that went back. */
 bool
 queue_take_back_chunk(const struct queue_map *map, uint32_t chunk,
-		      uint32_t participant, uint64_t last,
+		      uint32_t participant, uint64_t dead,
 		      struct wakes *wakes, uint64_t *ret_returned);
 
 /* The same of the waiters' records. */
 bool
 queue_take_back_waiters(const struct queue_map *map, uint32_t participant,
-			uint64_t last);
+			uint64_t dead);
 
 /* Takes a queued message out of all that is derived. */
 bool
@@ -50,6 +50,11 @@ queue_unlist(const struct queue_map *map, uint32_t slot);
    before again. While its waiter is still known. */
 void
 queue_unsend(const struct queue_map *map, const struct queue_slot *slot);
+
+/* A message that its sender has withdrawn without the lock. */
+bool
+queue_free_withdrawn(const struct queue_map *map, uint32_t slot,
+		     struct wakes *wakes);
 
 /* Is the message one that can be: its size, and where its bytes lie? */
 bool

@@ -399,6 +399,7 @@ withdraw(struct queue *queue, struct send *send, struct wakes *wakes)
 		return false;
 	queue_unsend(&queue->map, slot);
 	set32(&slot->waiter, WAITER_NONE);
+	queue_off_list(queue, send->waiter);
 	if (!queue_unlist(&queue->map, send->slot) ||
 	    !slots_free(&queue->map, send->slot) ||
 	    !waiters_ring(&queue->map, &queue->map.file->wanting_room,
@@ -407,7 +408,7 @@ withdraw(struct queue *queue, struct send *send, struct wakes *wakes)
 	return true;
 }
 
-/* The same without the lock: whoever meets it there frees it. */
+/* The same without the lock: whoever meets it there frees it, or we do. */
 static bool
 withdraw_alone(struct queue *queue, struct send *send)
 {
@@ -433,6 +434,9 @@ give_up(struct queue *queue, struct send *send, int error)
 	while (r == -EINTR);
 	if (r < 0) {
 		withdrawn = withdraw_alone(queue, send);
+		if (withdrawn)
+			queue_add_chore_of(queue, CHORE_WITHDRAWN, send->slot,
+					   send->use);
 	} else {
 		withdrawn = withdraw(queue, send, &wakes);
 		queue_leave(queue, &wakes);

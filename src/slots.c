@@ -268,14 +268,14 @@ slots_end_growth(const struct queue_map *map, uint32_t n, bool committed)
 	return ok;
 }
 
-/* Are they worth keeping? A backlog that comes and goes keeps its memory. */
+/* Some stay, so that a backlog that comes and goes does not cost a call of the
+   kernel each time; and those that still have blocks. */
 static bool
 can_be_spared(const struct queue_map *map, uint32_t n)
 {
-	const struct queue_file *file = map->file;
-	uint32_t used = get32(&file->waiting) + get32(&file->held), i;
+	uint32_t i;
 
-	if (get32(&file->free) < KEEP_FREE + used)
+	if (get32(&map->file->free) < KEEP_FREE)
 		return false;
 	for (i = 0; i < CHUNK_SLOTS; i++)
 		if (get64(&queue_slot(map, n * CHUNK_SLOTS + i)->block))

@@ -59,7 +59,7 @@ sweep_queue(struct sweep *sweep)
 	r = queue_open(sweep->view, NULL, 0, &queue);
 	if (r < 0)
 		return r;
-	sweep->swept.messages += queue_look(&queue);
+	sweep->swept.messages += queue.recovered + queue_look(&queue);
 	sweep->swept.bytes += queue_trim(&queue);
 	queue_close(&queue);
 	return 0;

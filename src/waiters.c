@@ -178,16 +178,22 @@ waiters_enlist(const struct queue_map *map, uint32_t n,
 	return again ? add_first(map, list, n) : add_last(map, list, n);
 }
 
+/* state: what it was when it was looked at. By now it may be GONE, and is in its
+   list all the same. */
+static bool
+delist(const struct queue_map *map, uint32_t n, uint32_t state)
+{
+	struct queue_list *list = list_of(map->file, state);
+
+	return !list || remove(map, list, n);
+}
+
 bool
 waiters_delist(const struct queue_map *map, uint32_t n)
 {
-	struct queue_waiter *w = queue_waiter(map, n);
-	struct queue_list *list;
+	const struct queue_waiter *w = queue_waiter(map, n);
 
-	if (!w)
-		return false;
-	list = list_of(map->file, get32(&w->state));
-	return !list || remove(map, list, n);
+	return w && delist(map, n, get32(&w->state));
 }
 
 /* Serving ------------------------------------------------------------------------- */
@@ -247,7 +253,7 @@ waiters_serve(const struct queue_map *map, uint32_t n, uint32_t slot,
 	state = get32(&w->state);
 	if (state == WAITER_FREE || state >= WAITER_SERVED)
 		return true;
-	if (!waiters_delist(map, n))
+	if (!delist(map, n, state))
 		return false;
 	if (state != WAITER_TAKEN)
 		set32(&w->slot, slot);
@@ -264,6 +270,19 @@ waiters_serve(const struct queue_map *map, uint32_t n, uint32_t slot,
 	else
 		futex_wake(&w->events, INT32_MAX);
 	return true;
+}
+
+bool
+waiters_dismiss(const struct queue_map *map, uint32_t n, struct wakes *wakes)
+{
+	const struct queue_waiter *w = queue_waiter(map, n);
+	bool served;
+
+	if (n == WAITER_NONE)
+		return true;
+	if (w && get32(&w->state) == WAITER_GONE)
+		return waiters_free(map, n);
+	return w && waiters_serve(map, n, SLOT_NONE, wakes, &served);
 }
 
 /* Serves those of a list that it is for, until one has been served that takes

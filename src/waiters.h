@@ -58,7 +58,7 @@ bool
 waiters_enlist(const struct queue_map *map, uint32_t waiter,
 	       enum waiter_state state, bool again);
 
-/* Takes it off its list, if it is in one. */
+/* Takes it off its list, if it is in one: the caller's own, or a dead one's. */
 bool
 waiters_delist(const struct queue_map *map, uint32_t waiter);
 
@@ -77,6 +77,12 @@ waiters_match(const struct queue_waiter *waiter, const struct queue_slot *slot);
 bool
 waiters_serve(const struct queue_map *map, uint32_t waiter, uint32_t slot,
 	      struct wakes *wakes, bool *ret);
+
+/* One that waits for its message's being taken (or WAITER_NONE): that has
+   happened. If it has given up, it is freed. */
+bool
+waiters_dismiss(const struct queue_map *map, uint32_t waiter,
+		struct wakes *wakes);
 
 /* Serves the first that waits for a message like that (or, SLOT_NONE, the first
    of the list), to look again. */
