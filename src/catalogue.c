@@ -196,30 +196,36 @@ list_add(const struct queue_map *map, enum catalogue which,
 	return true;
 }
 
+/* Touches the leaf and the message alone: the next one's lines are most likely in
+   another processor's cache. So what the first one's prev says is not kept. */
 static FAST bool
-list_remove(const struct queue_map *map, enum catalogue which,
-	    struct queue_node *leaf, uint32_t n, const struct queue_slot *slot)
+list_remove_first(struct queue_node *leaf, uint32_t n, uint32_t next)
+{
+	if (unlikely((next == SLOT_NONE) != (get32(&leaf->tail) == n)))
+		return false;
+	set32(&leaf->head, next);
+	if (next == SLOT_NONE)
+		set32(&leaf->tail, SLOT_NONE);
+	if (get32(last_returned(leaf)) == n)
+		set32(last_returned(leaf), SLOT_NONE);
+	return true;
+}
+
+static bool
+list_remove_other(const struct queue_map *map, enum catalogue which,
+		  struct queue_node *leaf, uint32_t n,
+		  const struct queue_slot *slot)
 {
 	uint32_t next = get32(&slot->link[which].next);
 	uint32_t prev = get32(&slot->link[which].prev);
-	word32 *forth = &leaf->head, *back = &leaf->tail;
-	struct queue_slot *neighbour;
+	struct queue_slot *before = queue_slot(map, prev);
+	struct queue_slot *after = queue_slot(map, next);
+	word32 *back = after ? &after->link[which].prev : &leaf->tail;
 
-	if (prev != SLOT_NONE) {
-		neighbour = queue_slot(map, prev);
-		if (unlikely(!neighbour))
-			return false;
-		forth = &neighbour->link[which].next;
-	}
-	if (next != SLOT_NONE) {
-		neighbour = queue_slot(map, next);
-		if (unlikely(!neighbour))
-			return false;
-		back = &neighbour->link[which].prev;
-	}
-	if (unlikely(get32(forth) != n) || unlikely(get32(back) != n))
+	if (!before || (!after && next != SLOT_NONE) ||
+	    get32(&before->link[which].next) != n || get32(back) != n)
 		return false;
-	set32(forth, next);
+	set32(&before->link[which].next, next);
 	set32(back, prev);
 	if (get32(last_returned(leaf)) == n)
 		set32(last_returned(leaf), prev);
@@ -450,11 +456,10 @@ take_out(const struct queue_map *map, enum catalogue which,
 
 	if (unlikely(!leaf) || unlikely(get32(&leaf->bit) != NODE_LEAF))
 		return false;
-	if (!list_remove(map, which, leaf, n, slot))
-		return false;
-	if (get32(&slot->link[which].prev) != SLOT_NONE)
-		return true;
-	return lost_first(map, which, leaf, n);
+	if (get32(&leaf->head) != n)
+		return list_remove_other(map, which, leaf, n, slot);
+	return list_remove_first(leaf, n, get32(&slot->link[which].next)) &&
+	       lost_first(map, which, leaf, n);
 }
 
 bool
