@@ -8,22 +8,37 @@
 
 #include "harness.h"
 
-int
-actor_send(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
-	   size_t size, int64_t deadline)
+static int
+send_letter(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
+	    size_t size, int flags, int64_t deadline)
 {
 	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
 	struct letter letter;
 	int result;
 
-	if (size == REGIONAL)
-		return actor_send_region(stage, mailbox, actor, deadline);
 	letter_write(&stage->account, actor, size, &letter);
 	letter_address(&stage->account, &letter, &envelope);
-	result = cubby_send_full(mailbox, letter.bytes, size, &envelope, 0,
+	result = cubby_send_full(mailbox, letter.bytes, size, &envelope, flags,
 				 deadline);
 	account_sent(&stage->account, &letter, result);
 	return result;
+}
+
+int
+actor_send(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
+	   size_t size, int64_t deadline)
+{
+	if (size == REGIONAL)
+		return actor_send_region(stage, mailbox, actor, deadline);
+	return send_letter(stage, mailbox, actor, size, 0, deadline);
+}
+
+int
+actor_send_synchronous(struct stage *stage, cubby_mailbox *mailbox,
+		       enum actor actor, size_t size, int64_t deadline)
+{
+	return send_letter(stage, mailbox, actor, size, CUBBY_SYNCHRONOUS,
+			   deadline);
 }
 
 void

@@ -193,48 +193,6 @@ stock(struct run *run, enum actor actor)
 		send_one(run, actor, size);
 }
 
-static void
-sleeper_receives(struct run *run)
-{
-	cubby_mailbox *mailbox;
-
-	must(cubby_open(mailbox_name(operation_of(run)), CUBBY_RECEIVE, NULL, &mailbox), "open");
-	must(actor_take(run->stage, mailbox, SLEEPER, now() + PATIENCE),
-	     "the sleeper's receive");
-}
-
-static void
-sleeper_sends(struct run *run)
-{
-	cubby_mailbox *mailbox;
-
-	must(cubby_open(mailbox_name(operation_of(run)), CUBBY_SEND, NULL, &mailbox), "open");
-	for (int i = 0; i < scenario_capacity(run->scenario) + 1; i++)
-		must(actor_send(run->stage, mailbox, SLEEPER,
-				operation_of(run)->size, now() + PATIENCE),
-		     "the sleeper's send");
-}
-
-static bool
-sleeper_is_sender(const struct run *run)
-{
-	return operation_of(run)->roles == CUBBY_RECEIVE;
-}
-
-/* Returns when it sleeps. */
-static void
-lull(struct run *run)
-{
-	bool sends = sleeper_is_sender(run);
-
-	run->sleeper = helper_fork(run,
-				   sends ? sleeper_sends : sleeper_receives);
-	if (sends)
-		cast_count(run, 1);
-	if (!helper_lull(run, run->sleeper, "the sleeper"))
-		fail("the sleeper: %s", run->stage->complaint);
-}
-
 /* Sends until the next one needs more slots. */
 static void
 use_up(struct run *run)
@@ -308,6 +266,7 @@ enter_scenery(struct run *run)
 	case CROWDED:
 	case SETTLED_BYSTANDER:
 	case SETTLED_VICTIM:
+	case LATE_SENDER:
 		break;
 	}
 }
@@ -346,7 +305,7 @@ furnish(struct run *run)
 		stock(run, BYSTANDER);
 	enter_scenery(run);
 	if (run->scenario->start == ASLEEP_THERE)
-		lull(run);
+		sleeper_enter(run);
 }
 
 void
@@ -389,42 +348,6 @@ cast_drain(struct run *run)
 		while (run->receivers[actor] && take_now(run, actor))
 			;
 	}
-}
-
-/* It may have been given one already, and be on its way. */
-static void
-send_to_sleeper(struct run *run)
-{
-	int64_t since = now();
-	int result;
-
-	if (run->scenario->kind != RENDEZVOUS) {
-		send_one(run, BYSTANDER, SHORT);
-		return;
-	}
-	do
-		result = actor_send(run->stage, run->senders[BYSTANDER],
-				    BYSTANDER, SHORT, now() + NANOSECONDS / 10);
-	while (result == -ETIMEDOUT && now() < since + PATIENCE &&
-	       helper_lull(run, run->sleeper, "the sleeper"));
-	if (result != -ETIMEDOUT)
-		must(result, "a send to the sleeper");
-}
-
-void
-cast_wake(struct run *run, bool send)
-{
-	if (!run->sleeper)
-		return;
-	if (sleeper_is_sender(run))
-		cast_drain(run);
-	else if (send)
-		send_to_sleeper(run);
-	helper_bury(run, run->sleeper, "the sleeper");
-	run->sleeper = 0;
-	account_died(&run->stage->account, SLEEPER);
-	if (sleeper_is_sender(run))
-		cast_count(run, -1);
 }
 
 /* Round its ring, so that the cell that the victim was at is another's; out of

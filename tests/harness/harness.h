@@ -292,7 +292,8 @@ enum scenery {
 	SETTLED_VICTIM,		/* the victim has: MARK_SEND, MARK_FURNISH */
 	GHOST_DRAFTS,		/* a dead sender kept places */
 	GHOST_OWNER,		/* died with the queue's lock: MARK_BREAK */
-	USED_UP			/* no slot of a queue is free */
+	USED_UP,		/* no slot of a queue is free */
+	LATE_SENDER		/* the sleeper sends synchronously, and gives up */
 };
 
 struct victim;
@@ -384,6 +385,11 @@ mailbox_name(const struct operation *operation);
 int
 actor_send(struct stage *stage, cubby_mailbox *mailbox, enum actor actor,
 	   size_t size, int64_t deadline);
+
+/* The same, synchronously. */
+int
+actor_send_synchronous(struct stage *stage, cubby_mailbox *mailbox,
+		       enum actor actor, size_t size, int64_t deadline);
 
 /* Receives one message and enters it; 0 or an error. */
 int
@@ -648,6 +654,9 @@ cast_count(struct run *run, int senders);
    bystander's message for want of one of the victim's. */
 void
 cast_wake(struct run *run, bool send);
+/* The sleeper has a deadline, and comes to its end by itself. */
+void
+cast_outlast(struct run *run);
 /* Those who were attached go on; fresh ones come, and take lanes over as they
    are, if there is room. */
 void
@@ -686,6 +695,10 @@ cast_check_memory(struct run *run);
 /* Everyone leaves; nothing may be left. */
 void
 cast_leave(struct run *run);
+
+/* sleeper.c: see also cast_wake() and cast_outlast() */
+void
+sleeper_enter(struct run *run);
 
 /* ghost.c: the scenery's ghost lives, and dies */
 void

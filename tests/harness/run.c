@@ -208,6 +208,7 @@ after_stop_locked(struct run *run, uint32_t index)
 	unsigned effects = operation_of(run)->effects;
 	int missing = effects & (TAKES | HOLDS | ENDS | GIVES_BACK) ? 1 : 0;
 
+	cast_outlast(run);
 	cast_held_up(run, index);
 	run->supplied = false;
 	finish(run, run->points->list[index].moment == BEFORE);

@@ -88,6 +88,11 @@ static const struct operation arrival[] = {
 	{ "receive-beside", TAKES | BY_PRIORITY, CUBBY_RECEIVE, WAITING, SHORT,
 	  NOTHING, 1, NULL, perform_receive, conclude_receive },
 
+	/* from one who gives up when he must, whoever has the lock then */
+	RECEIVING("receive-from-late", BY_PRIORITY, AT_ASLEEP, SHORT,
+		  LATE_SENDER, perform_receive),
+	HOLDING("hold-from-late", 0, AT_ASLEEP, LONG, LATE_SENDER),
+
 	/* hold */
 	HOLDING("hold-inline", BY_PRIORITY, ANY, SHORT, NOTHING),
 	HOLDING("hold-large", 0, ANY, LONG, NOTHING),
@@ -189,6 +194,8 @@ static const struct operation rendezvous[] = {
 	{ "receive-late", TAKES | ENDS_BY_ITSELF, CUBBY_RECEIVE, AT_EMPTY,
 	  SHORT, NOTHING, 0, NULL, perform_receive_late,
 	  conclude_receive_late },
+	RECEIVING("receive-from-late", 0, AT_ASLEEP, SHORT, LATE_SENDER,
+		  perform_receive),
 	{ "peek", 0, CUBBY_RECEIVE, AT_EMPTY | AT_ASLEEP, SHORT, NOTHING, 0,
 	  NULL, perform_peek, conclude_peek },
 	HOLDING("hold-inline", 0, AT_EMPTY | AT_ASLEEP, SHORT, NOTHING),

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* The sleeper: a child that is asleep on the other side when the victim begins. */
+#include <errno.h>
+
+#include "harness.h"
+#include "must.h"
+
+static cubby_mailbox *
+attend(struct run *run, int roles)
+{
+	cubby_mailbox *mailbox;
+
+	must(cubby_open(mailbox_name(run->scenario->operation), roles, NULL,
+			&mailbox),
+	     "the sleeper's open");
+	return mailbox;
+}
+
+static void
+sleeper_receives(struct run *run)
+{
+	cubby_mailbox *mailbox;
+
+	mailbox = attend(run, CUBBY_RECEIVE);
+	must(actor_take(run->stage, mailbox, SLEEPER, now() + PATIENCE),
+	     "the sleeper's receive");
+}
+
+static void
+sleeper_sends(struct run *run)
+{
+	cubby_mailbox *mailbox;
+
+	mailbox = attend(run, CUBBY_SEND);
+	for (int i = 0; i < scenario_capacity(run->scenario) + 1; i++)
+		must(actor_send(run->stage, mailbox, SLEEPER,
+				run->scenario->operation->size, now() + PATIENCE),
+		     "the sleeper's send");
+}
+
+static void
+sleeper_offers(struct run *run)
+{
+	cubby_mailbox *mailbox;
+	int result;
+
+	mailbox = attend(run, CUBBY_SEND);
+	result = actor_send_synchronous(run->stage, mailbox, SLEEPER,
+					run->scenario->operation->size,
+					now() + 3 * NANOSECONDS / 10);
+	if (result != -ETIMEDOUT)
+		must(result, "the sleeper's synchronous send");
+}
+
+static bool
+sleeper_is_sender(const struct run *run)
+{
+	return run->scenario->operation->roles == CUBBY_RECEIVE;
+}
+
+/* Returns when it sleeps. */
+void
+sleeper_enter(struct run *run)
+{
+	bool sends = sleeper_is_sender(run);
+
+	if (run->scenario->operation->scenery == LATE_SENDER)
+		run->sleeper = helper_fork(run, sleeper_offers);
+	else
+		run->sleeper = helper_fork(run, sends ? sleeper_sends :
+							sleeper_receives);
+	if (sends)
+		cast_count(run, 1);
+	/* One with a deadline may have come to its end already. */
+	if (!helper_lull(run, run->sleeper, "the sleeper") &&
+	    run->scenario->operation->scenery != LATE_SENDER)
+		fail("the sleeper: %s", run->stage->complaint);
+}
+
+/* It may have been given one already, and be on its way. */
+static void
+send_to_sleeper(struct run *run)
+{
+	int64_t since = now();
+	int result;
+
+	if (run->scenario->kind != RENDEZVOUS) {
+		must(actor_send(run->stage, run->senders[BYSTANDER], BYSTANDER,
+				SHORT, since + PATIENCE),
+		     "a send to the sleeper");
+		return;
+	}
+	do
+		result = actor_send(run->stage, run->senders[BYSTANDER],
+				    BYSTANDER, SHORT, now() + NANOSECONDS / 10);
+	while (result == -ETIMEDOUT && now() < since + PATIENCE &&
+	       helper_lull(run, run->sleeper, "the sleeper"));
+	if (result != -ETIMEDOUT)
+		must(result, "a send to the sleeper");
+}
+
+static void
+leave(struct run *run)
+{
+	helper_bury(run, run->sleeper, "the sleeper");
+	run->sleeper = 0;
+	account_died(&run->stage->account, SLEEPER);
+	if (sleeper_is_sender(run))
+		cast_count(run, -1);
+}
+
+void
+cast_outlast(struct run *run)
+{
+	if (!run->sleeper || run->scenario->operation->scenery != LATE_SENDER)
+		return;
+	leave(run);
+}
+
+void
+cast_wake(struct run *run, bool send)
+{
+	if (!run->sleeper)
+		return;
+	if (sleeper_is_sender(run))
+		cast_drain(run);
+	else if (send)
+		send_to_sleeper(run);
+	leave(run);
+}
