@@ -268,7 +268,8 @@ struct cubby_envelope {
 	uint64_t tag;		/* the sender's own, passed on as it is */
 	int64_t type;		/* 0: none; positive: the sender's choice */
 	int32_t priority;	/* 0 to 32767, 0 but for ORDER_PRIORITY */
-	uid_t uid;		/* out: the sender's user, from the kernel */
+	uid_t uid;		/* out: the sender's user, from the kernel;
+				   ORDER_ARRIVAL and _PRIORITY: its own word */
 	uint64_t sender;	/* out: which sender of this mailbox; 1 and up */
 	uint64_t sequence;	/* out: counts the sender's messages, in order;
 				   filled in on send as well */
