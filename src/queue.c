@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #define LOOK_EVERY	(50 * NSEC_PER_MSEC)
+#define LOOK_PATIENCE	(2 * NSEC_PER_MSEC)	/* with the lock's owner */
 #define WARM_KEEP	MIB(32)	/* bytes of blocks that stay in free slots */
 #define NODES_PER_PAGE	(PAGE / sizeof(struct queue_node))
 #define NODES_PER_HELD	(2 * CATALOGUES)
@@ -260,7 +261,7 @@ take_back_chunk(struct queue *queue, uint32_t chunk, uint32_t n, uint64_t dead,
 		uint64_t *ret_returned)
 {
 	struct wakes wakes = { .count = 0 };
-	int r = queue_enter(queue, CUBBY_NOW);
+	int r = queue_enter(queue, clock_now() + LOOK_PATIENCE);
 
 	if (r < 0)
 		return r;
@@ -271,36 +272,45 @@ take_back_chunk(struct queue *queue, uint32_t chunk, uint32_t n, uint64_t dead,
 	return 0;
 }
 
-static void
+static int
 take_back_waiters(struct queue *queue, uint32_t n, uint64_t dead)
 {
 	struct queue_participant *p = queue_participant(&queue->map, n);
 	struct wakes wakes = { .count = 0 };
+	int r = queue_enter(queue, clock_now() + LOOK_PATIENCE);
 
-	if (queue_enter(queue, CUBBY_NOW) < 0)
-		return;
+	if (r < 0)
+		return r;
 	if (!queue_take_back_waiters(&queue->map, n, dead))
 		queue_nonsense(queue);
 	if (get64(&p->clean) < dead)
 		set64(&p->clean, dead);
 	queue_leave(queue, &wakes);
+	return 0;
 }
 
-uint64_t
-queue_look_at(struct queue *queue, uint32_t n)
+/* 0, or an error: the lock was not to be had, and the next look goes on. */
+static int
+look_at(struct queue *queue, uint32_t n, uint64_t *ret_returned)
 {
 	const struct queue_participant *p = queue_participant(&queue->map, n);
 	uint64_t dead = members_dead_up_to(queue->view, &queue->map, n);
 	uint32_t chunk, chunks = get32(&queue->map.file->chunks);
-	uint64_t returned = 0;
 	int r = 0;
 
 	if (!p || get64(&p->clean) >= dead)
 		return 0;
 	for (chunk = 0; r == 0 && chunk < chunks; chunk++)
-		r = take_back_chunk(queue, chunk, n, dead, &returned);
-	if (r == 0)
-		take_back_waiters(queue, n, dead);
+		r = take_back_chunk(queue, chunk, n, dead, ret_returned);
+	return r == 0 ? take_back_waiters(queue, n, dead) : r;
+}
+
+uint64_t
+queue_look_at(struct queue *queue, uint32_t n)
+{
+	uint64_t returned = 0;
+
+	look_at(queue, n, &returned);
 	return returned;
 }
 
@@ -310,12 +320,13 @@ queue_look(struct queue *queue)
 	uint32_t n, count = get32(&queue->map.file->participants_committed);
 	const struct queue_participant *p;
 	uint64_t returned = 0;
+	int r = 0;
 
 	queue->next_look = clock_now() + LOOK_EVERY;
-	for (n = 0; n < count; n++) {
+	for (n = 0; r == 0 && n < count; n++) {
 		p = queue_participant(&queue->map, n);
 		if (p && get64(&p->clean) < get64(&p->generation))
-			returned += queue_look_at(queue, n);
+			r = look_at(queue, n, &returned);
 	}
 	return returned;
 }

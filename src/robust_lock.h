@@ -100,7 +100,7 @@ struct robust_locker {
 /* The longest sleep without a look at the owner's life. */
 #define ROBUST_LOCK_SLICE	(50 * NSEC_PER_MSEC)
 /* How long CUBBY_NOW waits for an owner that has lost its processor. */
-#define ROBUST_LOCK_GRACE	(10 * NSEC_PER_MSEC)
+#define ROBUST_LOCK_GRACE	(100 * NSEC_PER_MSEC)
 
 /* slot: at most ROBUST_LOCK_SLOT_MAX */
 static inline uint64_t
