@@ -351,8 +351,9 @@ enum cubby_matching {
 };
 
 /*
- * Which messages to receive. Zero: any. Set struct_size. By sender and by type
- * at the same time: -EOPNOTSUPP.
+ * Which messages to receive. Zero: any. Set struct_size. By sender and by type at
+ * the same time costs a look at each message of that sender; else no receive
+ * costs more because more messages wait.
  *
  * By name: only what was sent by one who called itself so (options->sender), be
  * it there already or not; senders of several users may bear one name, and the

@@ -60,8 +60,9 @@ enum catalogue_matching {
 struct catalogue_query {
 	enum catalogue_matching matching;
 	uint64_t type;
-	uint64_t sender; /* participant + 1; 0: anyone. Else matching is
-				   CATALOGUE_ANY */
+	uint64_t sender; /* participant + 1; 0: anyone. With another matching
+			    than CATALOGUE_ANY it costs a look at each of
+			    that sender's messages */
 };
 
 /* A type's bit that is no part of the key. */

@@ -125,6 +125,92 @@ first_of_lowest(const struct queue_map *map, uint64_t limit, uint32_t *ret)
 	return true;
 }
 
+/* By sender and by type: a look at that sender's messages, one by one. */
+
+static bool
+is_wanted(const struct catalogue_query *query, uint64_t type)
+{
+	uint64_t wanted = query->type & CATALOGUE_TYPE_MASK;
+
+	switch (query->matching) {
+	case CATALOGUE_THIS:
+		return type == wanted;
+	case CATALOGUE_NOT_THIS:
+		return type != wanted;
+	default:
+		return type && type <= wanted;
+	}
+}
+
+/* The winner so far, or another that is wanted as well. */
+static bool
+play_wanted(const struct queue_map *map, const struct catalogue_query *query,
+	    uint32_t *winner, uint32_t n)
+{
+	uint64_t type, best;
+
+	if (*winner != SLOT_NONE && query->matching == CATALOGUE_LOWEST) {
+		type = get64(&queue_slot(map, n)->type) & CATALOGUE_TYPE_MASK;
+		best = get64(&queue_slot(map, *winner)->type) &
+		       CATALOGUE_TYPE_MASK;
+		if (type != best) {
+			*winner = type < best ? n : *winner;
+			return true;
+		}
+	}
+	return play_or_take(map, winner, n);
+}
+
+static bool
+look_at_leaf(const struct queue_map *map, const struct queue_node *leaf,
+	     const struct catalogue_query *query, uint32_t *winner)
+{
+	uint32_t n = get32(&leaf->head), i;
+	const struct queue_slot *slot;
+
+	for (i = 0; n != SLOT_NONE && i < map->geometry.slots_max; i++) {
+		slot = queue_slot(map, n);
+		if (!slot)
+			return false;
+		if (is_wanted(query, get64(&slot->type) & CATALOGUE_TYPE_MASK)) {
+			if (!play_wanted(map, query, winner, n))
+				return false;
+			/* Those behind it come later. */
+			if (query->matching != CATALOGUE_LOWEST)
+				return true;
+		}
+		n = get32(&slot->link[CATALOGUE_SENDER].next);
+	}
+	return n == SLOT_NONE;
+}
+
+/* The leaves below at, as look_below(). */
+static bool
+look_for_wanted(const struct cursor *at, const struct catalogue_query *query,
+		uint32_t *winner)
+{
+	struct cursor left = *at, right = *at;
+
+	if (at->bit == PLACE_BITS)
+		return look_at_leaf(at->map, at->node, query, winner);
+	return enter(&left, &at->node->left) &&
+	       look_for_wanted(&left, query, winner) &&
+	       enter(&right, &at->node->right) &&
+	       look_for_wanted(&right, query, winner);
+}
+
+static bool
+first_of_both(const struct queue_map *map, const struct catalogue_query *query,
+	      uint32_t *ret)
+{
+	struct cursor at;
+	bool found;
+
+	if (!find_key(&at, map, CATALOGUE_SENDER, query->sender, &found))
+		return false;
+	return !found || look_for_wanted(&at, query, ret);
+}
+
 bool
 catalogue_first(const struct queue_map *map,
 		const struct catalogue_query *query, uint32_t *ret_slot)
@@ -133,7 +219,9 @@ catalogue_first(const struct queue_map *map,
 	uint32_t found = SLOT_NONE;
 	bool good = false;
 
-	if (query->sender)
+	if (unlikely(query->sender && query->matching != CATALOGUE_ANY))
+		good = first_of_both(map, query, &found);
+	else if (query->sender)
 		good = first_of_key(map, CATALOGUE_SENDER, query->sender,
 				    &found);
 	else if (likely(query->matching == CATALOGUE_ANY))

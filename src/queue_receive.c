@@ -496,8 +496,6 @@ prepare(struct queue *queue, const struct wish *wish,
 	int r = 0;
 
 	*ret_message = NULL;
-	if (wish->matching && wish->sender)
-		return -EOPNOTSUPP;
 	if (queue->map.geometry.block_stride)
 		r = queue_map_blocks(queue);
 	if (r < 0 || wish->kind != WISH_HOLD)

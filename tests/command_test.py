@@ -970,14 +970,18 @@ class Orders(CommandTest):
         self.refuse(NOTHING, "receive", "--try", "--from", "worker", "jobs")
         self.assertEqual(self.do("receive", "jobs").out, b"unnamed\n")
 
-    def test_by_type_or_by_sender_not_by_both(self):
+    def test_by_type_and_by_sender(self):
         self.do("create", "--order", "arrival", "jobs")
+        self.do("send", "--as", "other", "--type", "3", "jobs", "not this")
+        self.do("send", "--as", "worker", "--type", "2", "jobs", "nor this")
         self.do("send", "--as", "worker", "--type", "3", "jobs", "hi")
         words = ["--type", "3", "--from", "worker", "jobs"]
-        for verb in ("receive", "peek"):
-            err = self.refuse(ERROR, verb, *words)
-            self.assertIn("received from by type or by sender, not by", err)
-        self.assertEqual(self.do("receive", "--all", "jobs").out, b"hi\n")
+        for verb in ("peek", "receive"):
+            self.assertEqual(self.do(verb, *words).out, b"hi\n")
+        self.refuse(NOTHING, "receive", "--try", *words)
+        self.assertEqual(
+            self.do("receive", "--all", "jobs").out, b"not this\nnor this\n"
+        )
 
     def test_sync_is_withdrawn(self):
         self.do("create", "--order", "priority", "jobs")

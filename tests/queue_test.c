@@ -168,24 +168,59 @@ static void
 filters_that_make_no_sense_are_refused(void)
 {
 	cubby_mailbox *mailbox = open_queue(CUBBY_ORDER_ARRIVAL), *lanes;
-	struct cubby_filter filter = CUBBY_FILTER_INIT;
-	uint64_t number;
 
 	expect_int(receive_matching(mailbox, CUBBY_MATCH_TYPE, 0), -EINVAL);
 	expect_int(receive_matching(mailbox, CUBBY_MATCH_TYPE, -1), -EINVAL);
 	expect_int(receive_matching(mailbox, CUBBY_MATCH_ANY, 1), -EINVAL);
 	expect_int(receive_matching(mailbox, (enum cubby_matching)4, 1),
 		   -EINVAL);
-	filter.sender = 1;
-	filter.matching = CUBBY_MATCH_TYPE;
-	filter.type = 1;
-	expect_result(cubby_receive_full(mailbox, &filter, 0, CUBBY_NOW,
-					 &number, sizeof(number), NULL, NULL),
-		      -EOPNOTSUPP);
 	cubby_close(mailbox);
 	lanes = open_mailbox("lanes", CUBBY_CREATE | BOTH, NULL);
 	expect_int(receive_matching(lanes, CUBBY_MATCH_TYPE, 1), -EOPNOTSUPP);
 	cubby_close(lanes);
+}
+
+static int
+receive_both(cubby_mailbox *mailbox, uint64_t sender,
+	     enum cubby_matching matching, int64_t type)
+{
+	struct cubby_filter filter = CUBBY_FILTER_INIT;
+	uint64_t number = 0;
+	int result;
+
+	filter.sender = sender;
+	filter.matching = matching;
+	filter.type = type;
+	result = cubby_receive_full(mailbox, &filter, 0, CUBBY_NOW, &number,
+				    sizeof(number), NULL, NULL);
+	return result < 0 ? result : (int)number;
+}
+
+static void
+a_type_is_received_from_one_sender(void)
+{
+	cubby_mailbox *mailbox = open_queue(CUBBY_ORDER_PRIORITY);
+	cubby_mailbox *other = open_mailbox("q", CUBBY_SEND, NULL);
+
+	/* The first participant is number 1, the other 2. */
+	send_typed(other, 1, 3, 9);
+	send_typed(mailbox, 2, 4, 0);
+	send_typed(mailbox, 3, 3, 0);
+	send_typed(mailbox, 4, 3, 5);
+	send_typed(mailbox, 5, 0, 5);
+	send_typed(mailbox, 6, 5, 7);
+	expect_int(receive_both(mailbox, 1, CUBBY_MATCH_TYPE, 8), -EAGAIN);
+	expect_int(receive_both(mailbox, 3, CUBBY_MATCH_TYPE, 3), -EAGAIN);
+	expect_int(receive_both(mailbox, 1, CUBBY_MATCH_TYPE, 3), 4);
+	expect_int(receive_both(mailbox, 1, CUBBY_MATCH_LOWEST, 9), 3);
+	expect_int(receive_both(mailbox, 1, CUBBY_MATCH_LOWEST, 3), -EAGAIN);
+	expect_int(receive_both(mailbox, 1, CUBBY_MATCH_NOT_TYPE, 5), 5);
+	expect_int(receive_both(mailbox, 1, CUBBY_MATCH_LOWEST, 9), 2);
+	expect_int(receive_both(mailbox, 2, CUBBY_MATCH_NOT_TYPE, 4), 1);
+	expect_int(receive_both(mailbox, 1, CUBBY_MATCH_TYPE, 5), 6);
+	expect_empty(mailbox);
+	cubby_close(other);
+	cubby_close(mailbox);
 }
 
 /* Who waits for a type is not woken for good by another. */
@@ -540,6 +575,7 @@ main(void)
 		TEST(a_type_is_received_exactly),
 		TEST(the_lowest_type_comes_first),
 		TEST(filters_that_make_no_sense_are_refused),
+		TEST(a_type_is_received_from_one_sender),
 		TEST(a_wait_for_a_type_ends_with_that_type),
 		TEST(what_goes_back_is_first_again),
 		TEST(what_the_dead_held_goes_back),

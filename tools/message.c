@@ -177,11 +177,7 @@ complain_of_kind(const struct arguments *arguments)
 		       given(arguments, OPTION_NOT_TYPE) ||
 		       given(arguments, OPTION_TYPE_UP_TO);
 
-	if (by_type && given(arguments, OPTION_FROM))
-		complain("%s is received from by type or by sender, not by "
-			 "both",
-			 mailbox);
-	else if (by_type && cubby_inspect(mailbox, &info) == 0 &&
+	if (by_type && cubby_inspect(mailbox, &info) == 0 &&
 		 info.order == CUBBY_ORDER_SENDER)
 		complain("%s has the order sender, which is not received by "
 			 "type; make it with --order arrival or priority",
