@@ -186,8 +186,8 @@ struct queue_node {
  *		change is a CAS
  * owner	L, before the state	L
  * arrival	L, before the state	L
- * waiter	L			L: who waits for its being taken, or to
- *					whom it is given; or WAITER_NONE
+ * waiter	L			L: who waits for its being taken, or
+ *					WAITER_NONE
  * in_block	the owner		its bytes lie in `blocks`
  * counted,	L, derived		L: what of it is part of the header's
  * accounted				`held` and `memory`

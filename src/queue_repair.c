@@ -282,40 +282,6 @@ see_sender(const struct queue_map *map, uint32_t n,
 	waiters_serve(map, n, SLOT_NONE, wakes, &served);
 }
 
-/* It has been given to one who waits, by one who may have died before he told him:
-   then he is told now. If he has given up, the send has not taken place. */
-static void
-see_gift(const struct queue_map *map, uint32_t n, struct wakes *wakes)
-{
-	struct queue_slot *slot = queue_slot(map, n);
-	struct queue_waiter *w = queue_waiter(map, get32(&slot->waiter));
-	bool served;
-
-	if (slot_state_of(get64(&slot->state)) != SLOT_GIVEN || !w ||
-	    get64(&w->owner) != get64(&slot->owner) ||
-	    get32(&w->state) != WAITER_RECEIVES)
-		return;
-	if (waiters_serve(map, get32(&slot->waiter), n, wakes, &served) &&
-	    !served)
-		slots_free(map, n);
-}
-
-static void
-see_gifts(const struct queue_map *map, struct wakes *wakes)
-{
-	uint32_t n, i, chunks = get32(&map->file->chunks);
-	const struct queue_chunk *chunk;
-
-	for (n = 0; map->rendezvous && n < chunks; n++) {
-		chunk = queue_chunk(map, n);
-		if (!chunk)
-			break;
-		for (i = 0; get32(&chunk->state) == CHUNK_READY &&
-			    i < CHUNK_SLOTS; i++)
-			see_gift(map, n * CHUNK_SLOTS + i, wakes);
-	}
-}
-
 static void
 see_waiter(const struct queue_map *map, uint32_t n, struct wakes *wakes)
 {
@@ -388,7 +354,6 @@ queue_make_anew(const struct queue_map *map)
 	catalogue_reset(map);
 	make_slots_anew(map);
 	make_waiters_anew(map, &wakes);
-	see_gifts(map, &wakes);
 	wakes_give(&wakes);
 }
 

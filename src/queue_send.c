@@ -197,7 +197,7 @@ give(struct queue *queue, struct send *send, uint32_t n, struct wakes *wakes)
 
 	number(queue, slot, send);
 	set64(&slot->owner, get64(&w->owner));
-	set32(&slot->waiter, n);
+	set32(&slot->waiter, WAITER_NONE);
 	if (!slots_change(slot, &word, slot_state_make(slot_use(word), 1,
 						       SLOT_GIVEN)))
 		return queue_nonsense(queue);
@@ -205,7 +205,6 @@ give(struct queue *queue, struct send *send, uint32_t n, struct wakes *wakes)
 		return queue_nonsense(queue);
 	if (!served) {
 		set64(&slot->owner, queue->owner);
-		set32(&slot->waiter, WAITER_NONE);
 		return slots_change(slot, &word, before) ? -EAGAIN :
 		       queue_nonsense(queue);
 	}
