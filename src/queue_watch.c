@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 8. May include: base atomics robust_lock layout_queue members waiters catalogue queue_repair queue. */
+/*
+ * Waiting until all that a handle has sent, up to some message, has been
+ * received. The catalogue by sender tells the lowest sequence that has not; it is
+ * kept from when it is first asked for.
+ */
+#include "base.h"
+#include "catalogue.h"
+#include "queue.h"
+#include "queue_repair.h"
+
+#include <cubby.h>
+
+/* Under the lock. 0: they have been received; -EAGAIN: it is to wait by *waiter;
+   -ENOSPC: for which there is no memory. */
+static int
+look_watching(struct queue *queue, uint64_t sequence, bool waits,
+	      uint32_t *waiter)
+{
+	uint64_t first;
+	int r;
+
+	if (!get32(&queue->map.file->catalogued[CATALOGUE_SENDER])) {
+		set32(&queue->map.file->catalogued[CATALOGUE_SENDER], 1);
+		queue_make_anew(&queue->map);
+	}
+	if (!catalogue_first_of_sender_sequence(&queue->map,
+						queue->member.slot + 1, &first))
+		return queue_nonsense(queue);
+	if (first > sequence)
+		return 0;
+	if (!waits)
+		return -EAGAIN;
+	r = queue_take_waiter(queue, waiter);
+	if (r < 0)
+		return r;
+	return waiters_enlist(&queue->map, *waiter, WAITER_WATCHES, false) ?
+	       -EAGAIN : queue_nonsense(queue);
+}
+
+static int
+watch_once(struct queue *queue, uint64_t sequence, int64_t deadline,
+	   bool waits, uint32_t *waiter)
+{
+	struct wakes wakes = { .count = 0 };
+	int r = queue_enter(queue, deadline);
+
+	if (r < 0)
+		return r;
+	if (*waiter != WAITER_NONE && !queue_off_list(queue, *waiter))
+		r = queue_nonsense(queue);
+	else if (sequence > get64(&queue_participant(&queue->map,
+				queue->member.slot)->sequence))
+		r = -EINVAL;
+	else
+		r = look_watching(queue, sequence, waits, waiter);
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+int
+queue_wait_received(struct queue *queue, uint64_t sequence, int64_t deadline)
+{
+	uint32_t waiter = WAITER_NONE;
+	int r, waited = 0;
+
+	exclusion_enter(&queue->exclusion);
+	for (;;) {
+		r = watch_once(queue, sequence, deadline,
+			       deadline != CUBBY_NOW && !waited, &waiter);
+		if (r == -ENOSPC)
+			r = queue_commit_waiters(queue);
+		else if (r != -EAGAIN || deadline == CUBBY_NOW || waited)
+			break;
+		else
+			waited = queue_wait_sending(queue, waiter,
+						    WAITER_WATCHES, deadline);
+		if (r < 0 && r != -EAGAIN)
+			break;
+	}
+	queue_end_wait(queue, &waiter, WAITER_WATCHES);
+	exclusion_leave(&queue->exclusion);
+	return r < 0 && waited < 0 ? waited : r;
+}
