@@ -4,9 +4,10 @@
  * Waiting for a robust lock, and waking who waits; see robust_lock.h, where the
  * protocol is proved.
  *
- * One who does not get the lock looks for some microseconds, at longer and
- * longer intervals: what it guards takes less. Then it asks whether the owner
- * lives, and sleeps in slices, asking after each.
+ * One who does not get the lock looks for some microseconds, about once in one:
+ * each look takes the line away from the owner, who meanwhile may take the lock
+ * several times over, with all that it guards in its own cache. Then it asks
+ * whether the owner lives, and sleeps in slices, asking after each.
  *
  * The words are input: any value is either free, or somebody's of whom `alive`
  * is asked. A word that bears no slot is nobody's, and taken over as a dead
@@ -20,8 +21,8 @@
 #include "spin.h"
 
 #define SPIN_TIME	(20 * NSEC_PER_USEC)
-#define PAUSES_FIRST	4U
-#define PAUSES_LAST	64U
+#define PAUSES_FIRST	64U
+#define PAUSES_LAST	128U
 
 /* Looking first -------------------------------------------------------------- */
 

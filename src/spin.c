@@ -9,7 +9,7 @@
 #include "clock.h"
 #include "spin.h"
 
-#include <sched.h>
+#include <unistd.h>
 
 #define LOOKS_PER_CLOCK	16
 #define MISSES		3	/* in a row: it does not pay */
@@ -19,10 +19,7 @@
 static bool
 has_one_processor(void)
 {
-	cpu_set_t cpus;
-
-	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
-	       CPU_COUNT(&cpus) == 1;
+	return sysconf(_SC_NPROCESSORS_ONLN) == 1;
 }
 
 bool
@@ -68,10 +65,20 @@ spin_begin(struct spin *spin)
 bool
 spin_again(struct spin *spin)
 {
+	return spin_again_after(spin, 1);
+}
+
+bool
+spin_again_after(struct spin *spin, uint32_t moments)
+{
+	uint32_t before = spin->looks, i;
+
 	if (!spin->longest)
 		return false;
-	cpu_relax();
-	if (++spin->looks % LOOKS_PER_CLOCK)
+	for (i = 0; i < moments; i++)
+		cpu_relax();
+	spin->looks += moments;
+	if (before / LOOKS_PER_CLOCK == spin->looks / LOOKS_PER_CLOCK)
 		return true;
 	if (!spin->began) {
 		spin->began = clock_now();

@@ -30,7 +30,8 @@ struct spin {
 	uint32_t probe_every;
 };
 
-/* In a process that may run on one processor only, looking does not pay. */
+/* Where there is one processor only, looking does not pay. (A process that is
+   bound to one may well have its partner on another.) */
 void
 spin_init(struct spin *spin);
 
@@ -40,6 +41,11 @@ spin_begin(struct spin *spin);
 /* Shall we look once more? Pauses a moment. */
 bool
 spin_again(struct spin *spin);
+
+/* The same after so many moments: each look at a line that somebody works on
+   takes it away from him. */
+bool
+spin_again_after(struct spin *spin, uint32_t moments);
 
 /* The wait has ended; slept: looking was not enough. */
 void
