@@ -191,11 +191,12 @@ enter(struct queue *queue, int64_t deadline)
 int
 queue_enter(struct queue *queue, int64_t deadline)
 {
-	struct wakes wakes = { .count = 0 };
 	int r = enter(queue, deadline);
+	struct wakes wakes;
 
 	if (unlikely(r < 0))
 		return r;
+	wakes_begin(&wakes);
 	if (queue->chore_count && !do_chores(queue, &wakes))
 		queue_nonsense(queue);
 	/* Under the lock: rare, for only what goes back wakes. */

@@ -149,11 +149,15 @@ take(struct queue *queue, struct receive *receive, struct wakes *wakes)
 	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
 	struct queue_file *file = queue->map.file;
 	bool hold = receive->wish->kind == WISH_HOLD;
+	uint64_t to = taken_word(receive->word, hold ? SLOT_HELD : SLOT_TAKEN);
 
+	/* For the next receive, which is likely to be ours. */
+	slots_fetch(&queue->map, get32(&slot->link[CATALOGUE_TYPE].next));
 	set64(&slot->owner, queue->owner);
-	if (!slots_change(slot, &receive->word,
-			  taken_word(receive->word, hold ? SLOT_HELD :
-							   SLOT_TAKEN)))
+	/* Only a sender that waits may withdraw it. */
+	if (likely(get32(&slot->waiter) == WAITER_NONE))
+		slots_set(slot, &receive->word, to);
+	else if (!slots_change(slot, &receive->word, to))
 		return -EAGAIN;
 	if (hold)
 		slots_count_held(&queue->map, receive->slot, true);
@@ -295,11 +299,12 @@ static int
 try_once(struct queue *queue, struct receive *receive, int64_t deadline,
 	 bool waits)
 {
-	struct wakes wakes = { .count = 0 };
 	int r = queue_enter(queue, deadline);
+	struct wakes wakes;
 
 	if (r < 0)
 		return r;
+	wakes_begin(&wakes);
 	if (receive->waiter != WAITER_NONE &&
 	    has_been_given(queue, receive))
 		r = 0;

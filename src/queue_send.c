@@ -159,8 +159,7 @@ queue_up(struct queue *queue, struct send *send, struct wakes *wakes)
 	number(queue, slot, send);
 	if (send->synchronous && !await_taking(queue, send))
 		return queue_nonsense(queue);
-	if (!slots_change(slot, &word, slot_state_with(word, SLOT_QUEUED)))
-		return queue_nonsense(queue);
+	slots_set(slot, &word, slot_state_with(word, SLOT_QUEUED));
 	send->queued = true;
 	count(queue, send);
 	set32(&file->waiting, get32(&file->waiting) + 1);
@@ -331,11 +330,12 @@ help_out(struct queue *queue, struct send *send, int need)
 static int
 try_once(struct queue *queue, struct send *send, int64_t deadline, bool waits)
 {
-	struct wakes wakes = { .count = 0 };
 	int r = queue_enter(queue, deadline);
+	struct wakes wakes;
 
 	if (r < 0)
 		return r;
+	wakes_begin(&wakes);
 	if (send->room != WAITER_NONE &&
 	    !queue_off_list(queue, send->room))
 		r = queue_nonsense(queue);

@@ -11,6 +11,10 @@
 
 #include <cubby.h>
 
+/* Between two looks: pauses of the processor. */
+#define MOMENTS_FIRST	64U
+#define MOMENTS_LAST	128U
+
 static bool
 still_waits(const struct queue_waiter *w, enum waiter_state state)
 {
@@ -42,29 +46,41 @@ may_have_room(const struct queue *queue)
 	       queue->view->attributes.capacity;
 }
 
+static bool
+may_have_message(const struct queue *queue)
+{
+	return get32(&queue->map.file->waiting);
+}
+
+/* Looks at longer and longer intervals, of about a microsecond: what it looks
+   at lies beside what the others work on, and they go on by tens of messages
+   meanwhile, all of it in one cache. */
+static bool
+look_for(struct queue *queue, bool (*is_there)(const struct queue *queue))
+{
+	uint32_t moments = MOMENTS_FIRST;
+	bool found = is_there(queue);
+
+	spin_begin(&queue->spin);
+	while (!found && spin_again_after(&queue->spin, moments)) {
+		if (moments < MOMENTS_LAST)
+			moments *= 2;
+		found = is_there(queue);
+	}
+	spin_end(&queue->spin, !found);
+	return found;
+}
+
 bool
 queue_look_for_room(struct queue *queue)
 {
-	bool room = may_have_room(queue);
-
-	spin_begin(&queue->spin);
-	while (!room && spin_again(&queue->spin))
-		room = may_have_room(queue);
-	spin_end(&queue->spin, !room);
-	return room;
+	return look_for(queue, may_have_room);
 }
 
 bool
 queue_look_for_message(struct queue *queue)
 {
-	const word32 *waiting = &queue->map.file->waiting;
-	bool some = get32(waiting);
-
-	spin_begin(&queue->spin);
-	while (!some && spin_again(&queue->spin))
-		some = get32(waiting);
-	spin_end(&queue->spin, !some);
-	return some;
+	return look_for(queue, may_have_message);
 }
 
 /* Says that it sleeps: whoever serves it from here on wakes it. False: it has

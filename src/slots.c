@@ -21,6 +21,26 @@ slots_change(struct queue_slot *slot, uint64_t *word, uint64_t to)
 	return true;
 }
 
+void
+slots_set(struct queue_slot *slot, uint64_t *word, uint64_t to)
+{
+	/* SLOT-R5 release: as SLOT-C1. Pairs with SLOT-C1. */
+	word64_store_release(&slot->state, to);
+	*word = to;
+}
+
+void
+slots_fetch(const struct queue_map *map, uint32_t n)
+{
+	const struct queue_slot *slot = queue_slot(map, n);
+
+	if (!slot)
+		return;
+	prefetch_to_write(slot);
+	prefetch_to_write((const char *)slot + CACHE_LINE);
+	prefetch_to_write(slot->bytes);
+}
+
 /* Lists ------------------------------------------------------------------------ */
 
 static struct queue_list *
@@ -132,9 +152,11 @@ slots_take(const struct queue_map *map, uint64_t owner, bool warm,
 	set64(&slot->owner, owner);
 	set32(&slot->place, 0);
 	set32(&slot->waiter, WAITER_NONE);
-	return slots_change(slot, &word,
-			    slot_state_make(slot_use(word) + 1, 0,
-					    SLOT_RESERVED));
+	slots_set(slot, &word, slot_state_make(slot_use(word) + 1, 0,
+					       SLOT_RESERVED));
+	/* The caller's next one, if it goes on. */
+	slots_fetch(map, get32(&file->free_bare.head));
+	return true;
 }
 
 void
@@ -174,8 +196,7 @@ slots_free(const struct queue_map *map, uint32_t n)
 	if (unlikely(get64(&slot->accounted) != get64(&slot->block)))
 		slots_account(map, n, get64(&slot->block));
 	word = get64(&slot->state);
-	while (!slots_change(slot, &word, slot_state_with(word, SLOT_FREE)))
-		;
+	slots_set(slot, &word, slot_state_with(word, SLOT_FREE));
 	return slots_list(map, n);
 }
 

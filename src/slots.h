@@ -27,6 +27,16 @@
 bool
 slots_change(struct queue_slot *slot, uint64_t *word, uint64_t to);
 
+/* The same of one that nobody else may change: one that is FREE, or the caller's
+   (RESERVED or TAKEN), or QUEUED by a sender that does not wait. Under the lock. */
+void
+slots_set(struct queue_slot *slot, uint64_t *word, uint64_t to);
+
+/* Fetches the lines of a slot that will be changed soon, most likely from another
+   processor's cache; any number will do. */
+void
+slots_fetch(const struct queue_map *map, uint32_t slot);
+
 /* A free slot, RESERVED for owner from now on: *ret, or SLOT_NONE. warm: for a
    large message. */
 bool

@@ -40,6 +40,13 @@ struct wakes {
 	uint32_t count;
 };
 
+/* None yet. On the path of every message: an initialiser would clear them all. */
+static FAST void
+wakes_begin(struct wakes *wakes)
+{
+	wakes->count = 0;
+}
+
 /* A record of owner's, not enlisted yet: *ret, or WAITER_NONE: there is no memory
    for more (waiters_commit()). */
 bool
