@@ -5,7 +5,8 @@
 
 /*
  * Exact order over all senders, as a POSIX message queue has it: at the depth
- * that is our default, where the system allows it one, and at its default. Polling
+ * that is our default, where the system allows it one, at its default, and each at
+ * its own. Polling
  * is there to tell what its system calls cost when nobody ever sleeps.
  */
 const struct test queue_test = {
@@ -18,6 +19,8 @@ const struct test queue_test = {
 			&posix_queue_10, &posix_queue_10_polling },
 	.goals = {
 		{ "queue", &cubby_queue, &posix_queue_128, AT_LEAST, 3.0 },
+		{ "queue_default", &cubby_queue, &posix_queue_10, AT_LEAST,
+		  3.0 },
 		{ "queue_10", &cubby_queue_10, &posix_queue_10, AT_LEAST,
 		  3.0 },
 	},
