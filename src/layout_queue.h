@@ -169,7 +169,8 @@ struct queue_node {
 	word64 key;		/* a leaf's: type, or sender */
 	word32 rank;		/* a leaf's: PRIORITIES - 1 - priority */
 	word32 bit;		/* a branch's; NODE_LEAF: a leaf */
-	word32 left, right;	/* a branch's children */
+	word32 left, right;	/* a branch's children; a leaf's left: the last
+				   of its messages that were handed out before */
 	word32 head, tail;	/* a leaf's messages, in the order of delivery */
 	word32 best;		/* slot: the first to be delivered below here */
 	word32 next;		/* of the free ones */

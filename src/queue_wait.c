@@ -134,7 +134,8 @@ queue_wait(struct queue *queue, uint32_t n, enum waiter_state state, bool one,
 	uint32_t ticket;
 	int r;
 
-	if (is_worth_looking(queue, state) && !look(queue, w, state))
+	if (is_worth_looking(queue, state) && clock_now() < deadline &&
+	    !look(queue, w, state))
 		return 0;
 	do {
 		r = announce(queue, w, state, deadline, &ticket);

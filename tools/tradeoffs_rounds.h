@@ -58,9 +58,8 @@ void
 party_unmake(struct party *party);
 
 /*
- * In both members, which meet after each transport. Pins them only then: who
- * opens a mailbox and may run on one processor alone never looks before it
- * sleeps. Fails the pair on an error.
+ * In both members, which meet after each transport, and are pinned from then on.
+ * Fails the pair on an error.
  */
 void
 party_join(struct pair *pair, const struct party *party, int member,
