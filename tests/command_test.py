@@ -983,6 +983,13 @@ class Orders(CommandTest):
             self.do("receive", "--all", "jobs").out, b"not this\nnor this\n"
         )
 
+    def test_more_than_there_are_addresses_for(self):
+        err = self.refuse(
+            ERROR, "create", "--order", "arrival", "-c", "100000000", "jobs"
+        )
+        self.assertIn("more addresses than a process has", err)
+        self.refuse(NO_MAILBOX, "info", "jobs")
+
     def test_sync_is_withdrawn(self):
         self.do("create", "--order", "priority", "jobs")
         err = self.refuse(LATE, "send", "--sync", "-t", "50ms", "jobs", "hi")

@@ -96,6 +96,14 @@ read_options(const struct arguments *arguments, struct cubby_options *options)
 	return code ? code : check_mode(arguments, options);
 }
 
+static bool
+is_name(const char *name)
+{
+	struct cubby_info info = CUBBY_INFO_INIT;
+
+	return cubby_inspect(name, &info) != -EINVAL;
+}
+
 static int
 complain_of_create(const struct arguments *arguments, int error)
 {
@@ -111,6 +119,11 @@ complain_of_create(const struct arguments *arguments, int error)
 			 cubby_strerror(error), cubby_version());
 	else if (error == -ENOENT)
 		return complain_of_root(name);
+	else if (error == -EINVAL && is_name(name))
+		complain("cannot make %s so: together, capacity and the largest "
+			 "message take more addresses than a process has; lower "
+			 "--capacity, --message-max or --memory-limit",
+			 name);
 	else
 		return complain_of(name, "create", error);
 	return EXIT_ERROR;
