@@ -273,7 +273,6 @@ accept(struct queue *queue, struct receive *receive)
 	if (!slot || get64(&slot->owner) != queue->owner)
 		return false;
 	word = get64(&slot->state);
-	set32(&w->slot, SLOT_NONE);
 	if (slot_state_of(word) != SLOT_GIVEN ||
 	    !queue_is_sound(&queue->map, slot))
 		return false;
@@ -282,6 +281,9 @@ accept(struct queue *queue, struct receive *receive)
 	if (!slots_change(slot, &word, slot_state_with(word, hold ? SLOT_HELD :
 								   SLOT_TAKEN)))
 		return false;
+	/* Not before: who makes all anew takes it for told as long as it is
+	   GIVEN. */
+	set32(&w->slot, SLOT_NONE);
 	receive->slot = n;
 	receive->word = word;
 	return true;
