@@ -123,32 +123,43 @@ cubby_mutex_consistent(cubby_region *region, cubby_mutex *mutex)
 	return mutex_consistent((struct sync_mutex *)mutex, &locker);
 }
 
+/* May both be used? Errors: as check(). */
+static int
+check_pair(cubby_region *region, const cubby_condition *condition,
+	   const cubby_mutex *mutex)
+{
+	int r = check(region, condition, true);
+
+	return r < 0 ? r : check(region, mutex, true);
+}
+
+/*
+ * What ends at the look, not at the deadline, ends for no reason: only the user
+ * can look at his condition. To wait on from here would be to wait for a signal
+ * after those that came while the mutex was locked again; it may have been the
+ * only one.
+ */
 int
 cubby_condition_wait(cubby_region *region, cubby_condition *condition,
 		     cubby_mutex *mutex, int64_t deadline)
 {
 	struct sync_mutex *own = (struct sync_mutex *)mutex;
 	struct robust_locker locker;
-	bool waited = false;
 	int64_t until;
-	int r;
+	int r = check_pair(region, condition, mutex);
 
-	for (;; waited = true) {
-		r = check(region, condition, true);
-		if (r == 0)
-			r = check(region, mutex, true);
-		if (r == 0)
-			locker = locker_of(region);
-		if (r < 0 && waited)
-			mutex_unlock(own, &locker);
-		if (r < 0)
-			return r;
-		until = look_at(deadline);
-		r = condition_wait((struct sync_condition *)condition, own,
-				   &locker, until);
-		if (is_over(r, until, deadline))
-			return r;
-	}
+	if (r < 0)
+		return r;
+	locker = locker_of(region);
+	until = look_at(deadline);
+	r = condition_wait((struct sync_condition *)condition, own, &locker,
+			   until);
+	if (is_over(r, until, deadline))
+		return r;
+	r = check_pair(region, condition, mutex);
+	if (r < 0)
+		mutex_unlock(own, &locker);
+	return r;
 }
 
 int

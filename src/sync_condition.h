@@ -23,6 +23,11 @@
  * so it is seen; and from there on it is the proof of sync_word.h. (It may be
  * signalled with the mutex locked as well.)
  *
+ * All this is about one wait, from a look at the condition to the next. Whoever
+ * is given the mutex back, after whatever result, looks before he waits again: the
+ * number that he would begin with may count the signal that he waits for. So no
+ * wait may be made of several.
+ *
  * A signal raises the number for all, and wakes one. Whoever looks, woken or at
  * the end of his slice, and finds another number than his own goes to look at
  * his condition. So a signal whose wake-up went to one who was killed or stopped
