@@ -86,16 +86,38 @@ remember_size(struct cubby_region *region, uint64_t size)
 	   is about was published by REGION-X1 */
 	uint64_t known = word64_load_relaxed(&region->size);
 
-	/* REGION-X3 acq_rel: never lower. Pairs with REGION-X3. */
+	/* REGION-X3 acq_rel: the look at the file, then what it found; never
+	   lower. Pairs with REGION-X3, REGION-A5. */
 	while (known < size && !word64_cas_acq_rel(&region->size, &known, size))
 		;
+}
+
+/* The file's size is not what was known: it has grown, or lies. That look may
+   have been older than what another thread found; this one is not. */
+static int
+judge_size(struct cubby_region *region, uint64_t *ret)
+{
+	/* REGION-A5 acquire: what was found, then a look that finds no less.
+	   Pairs with REGION-X3. */
+	uint64_t size, known = word64_load_acquire(&region->size);
+
+	/* REGION-A6 acquire: as REGION-A4. Pairs with REGION-X1. */
+	size = word64_load_acquire(&region->file->size);
+	if (shm_is_broken(&region->mapping))
+		return -EBADMSG;
+	if (size < known || size > region->size_max ||
+	    !is_long_enough(region, size))
+		return call_a_lie(region);
+	remember_size(region, size);
+	*ret = size;
+	return 0;
 }
 
 /* The size as the file has it, if that can be. Errors: -EBADMSG. */
 static int
 read_size(struct cubby_region *region, uint64_t *ret)
 {
-	/* relaxed: private; another thread may know more by now */
+	/* relaxed: private; nobody is convicted by it */
 	uint64_t size, known = word64_load_relaxed(&region->size);
 
 	/* REGION-A4 acquire: after it, what lies below it. Pairs with
@@ -103,12 +125,8 @@ read_size(struct cubby_region *region, uint64_t *ret)
 	size = word64_load_acquire(&region->file->size);
 	if (shm_is_broken(&region->mapping))
 		return -EBADMSG;
-	if (size != known) {
-		if (size < known || size > region->size_max ||
-		    !is_long_enough(region, size))
-			return call_a_lie(region);
-		remember_size(region, size);
-	}
+	if (size != known)
+		return judge_size(region, ret);
 	*ret = size;
 	return 0;
 }
@@ -188,7 +206,7 @@ publish_size(struct cubby_region *region, uint64_t size)
 	seen = last = word64_load_relaxed(&region->file->size);
 	while (seen < size) {
 		/* REGION-X1 acq_rel: the memory, then the size. Pairs with
-		   REGION-A4. */
+		   REGION-A4, REGION-A6. */
 		if (word64_cas_acq_rel(&region->file->size, &seen, size))
 			break;
 		if (seen <= last)
