@@ -125,10 +125,11 @@ queue_do_chores_soon(struct queue *queue)
 {
 	struct wakes wakes = { .count = 0 };
 
+	int64_t deadline = clock_now() + ROBUST_LOCK_GRACE;
 	int r = queue->chore_count ? -EINTR : -EAGAIN;
 
 	while (r == -EINTR)
-		r = queue_enter(queue, CUBBY_NOW);
+		r = queue_enter(queue, deadline);
 	if (r == 0)
 		queue_leave(queue, &wakes);
 }
@@ -268,13 +269,27 @@ take_back_chunk(struct queue *queue, uint32_t chunk, uint32_t n, uint64_t dead,
 		return r;
 	if (!queue_take_back_chunk(&queue->map, chunk, n, dead, &wakes,
 				   ret_returned))
-		queue_nonsense(queue);
+		r = queue_nonsense(queue);
 	queue_leave(queue, &wakes);
-	return 0;
+	return r;
 }
 
 static int
 take_back_waiters(struct queue *queue, uint32_t n, uint64_t dead)
+{
+	struct wakes wakes = { .count = 0 };
+	int r = queue_enter(queue, clock_now() + LOOK_PATIENCE);
+
+	if (r < 0)
+		return r;
+	if (!queue_take_back_waiters(&queue->map, n, dead))
+		r = queue_nonsense(queue);
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+static int
+say_clean(struct queue *queue, uint32_t n, uint64_t dead)
 {
 	struct queue_participant *p = queue_participant(&queue->map, n);
 	struct wakes wakes = { .count = 0 };
@@ -282,8 +297,6 @@ take_back_waiters(struct queue *queue, uint32_t n, uint64_t dead)
 
 	if (r < 0)
 		return r;
-	if (!queue_take_back_waiters(&queue->map, n, dead))
-		queue_nonsense(queue);
 	if (get64(&p->clean) < dead)
 		set64(&p->clean, dead);
 	queue_leave(queue, &wakes);
@@ -301,9 +314,11 @@ look_at(struct queue *queue, uint32_t n, uint64_t *ret_returned)
 
 	if (!p || get64(&p->clean) >= dead)
 		return 0;
+	/* The records first: one that is gone cannot be given a message to. */
+	r = take_back_waiters(queue, n, dead);
 	for (chunk = 0; r == 0 && chunk < chunks; chunk++)
 		r = take_back_chunk(queue, chunk, n, dead, ret_returned);
-	return r == 0 ? take_back_waiters(queue, n, dead) : r;
+	return r == 0 ? say_clean(queue, n, dead) : r;
 }
 
 uint64_t
@@ -443,7 +458,9 @@ cool_another(struct queue *queue, int64_t deadline)
 	if (r < 0)
 		return r;
 	n = get32(&queue->map.file->free_warm.head);
-	if (n == SLOT_NONE)
+	if (queue->cooling != SLOT_NONE)
+		n = queue->cooling;	/* that will do */
+	else if (n == SLOT_NONE)
 		r = -ENOSPC;
 	else if (!slots_take(&queue->map, queue->owner, true, &n))
 		r = queue_nonsense(queue);
@@ -463,7 +480,8 @@ trim_chunk(struct queue *queue, uint32_t chunk)
 
 	if (queue_enter(queue, CUBBY_NOW) < 0)
 		return;
-	if (!slots_begin_shrinking(&queue->map, queue->owner,
+	if (queue->shrinking == CHUNK_NONE &&
+	    !slots_begin_shrinking(&queue->map, queue->owner,
 				   chunk * CHUNK_SLOTS, &queue->shrinking))
 		queue_nonsense(queue);
 	queue_leave(queue, &wakes);

@@ -84,6 +84,19 @@ choose(struct queue *queue, struct receive *receive, struct wakes *wakes)
 	return queue_nonsense(queue);
 }
 
+/* The size as it was read: does it lie where the message does? Who writes in the
+   file may have changed it since it was found sound. */
+static bool
+fits_its_place(const struct queue *queue, const struct queue_slot *slot,
+	       const struct wish *wish)
+{
+	const struct queue_geometry *g = &queue->map.geometry;
+
+	if (get32(&slot->in_block))
+		return wish->taken.size <= g->block_stride;
+	return wish->taken.size <= g->inline_max;
+}
+
 /* Rendezvous: an offer counts while who makes it lives. */
 static bool
 must_ask(struct queue *queue, struct receive *receive)
@@ -100,6 +113,7 @@ must_ask(struct queue *queue, struct receive *receive)
 	return receive->asked != receive->living;
 }
 
+/* What it says is read once, here, and used from then on as it was read. */
 static void
 describe(const struct queue_slot *slot, uint64_t word, struct wish *wish)
 {
@@ -113,6 +127,19 @@ describe(const struct queue_slot *slot, uint64_t word, struct wish *wish)
 	wish->deliveries = slot_deliveries(word) + 1;
 }
 
+/* Is that record still of this message's sender? */
+static bool
+awaits(const struct queue *queue, uint32_t waiter,
+       const struct queue_slot *slot)
+{
+	const struct queue_waiter *w = queue_waiter(&queue->map, waiter);
+
+	return w && queue_slot(&queue->map, get32(&w->slot)) == slot &&
+	       get64(&w->use) == slot_use(get64(&slot->state)) &&
+	       (get32(&w->state) == WAITER_TAKEN ||
+		get32(&w->state) == WAITER_GONE);
+}
+
 /* Tells those who wait for what a taking brings about. */
 static bool
 tell(struct queue *queue, struct queue_slot *slot, struct wakes *wakes)
@@ -122,6 +149,7 @@ tell(struct queue *queue, struct queue_slot *slot, struct wakes *wakes)
 
 	set32(&slot->waiter, WAITER_NONE);
 	if (unlikely(waiter != WAITER_NONE) &&
+	    awaits(queue, waiter, slot) &&
 	    !waiters_dismiss(&queue->map, waiter, wakes))
 		return false;
 	if (unlikely(get32(&file->watching.head) != WAITER_NONE) &&
@@ -178,7 +206,7 @@ peek(struct queue *queue, struct receive *receive, struct wakes *wakes)
 	if (!get32(&slot->in_block))
 		/* relaxed: under the lock */
 		copy_out_relaxed(receive->wish->buffer, slot->bytes,
-				 get64(&slot->size));
+				 receive->wish->taken.size);
 	/* It stays, and others may have been told of it through us. */
 	if (!waiters_ring(&queue->map, &queue->map.file->receiving,
 			  receive->slot, wakes))
@@ -201,6 +229,8 @@ try_locked(struct queue *queue, struct receive *receive, struct wakes *wakes)
 			return NEED_ANSWER;
 		slot = queue_slot(&queue->map, receive->slot);
 		describe(slot, receive->word, wish);
+		if (unlikely(!fits_its_place(queue, slot, wish)))
+			return queue_nonsense(queue);
 		r = wish_suits(wish, wish->taken.type);
 		if (r == 0 && wish->kind == WISH_PEEK &&
 		    wish->taken.size <= wish->size)
@@ -278,6 +308,9 @@ accept(struct queue *queue, struct receive *receive)
 		return false;
 	describe(slot, word, receive->wish);
 	receive->wish->deliveries = slot_deliveries(word);
+	if (!fits_its_place(queue, slot, receive->wish) ||
+	    (!hold && receive->wish->taken.size > receive->wish->size))
+		return false;
 	if (!slots_change(slot, &word, slot_state_with(word, hold ? SLOT_HELD :
 								   SLOT_TAKEN)))
 		return false;

@@ -182,6 +182,7 @@ see_given(const struct queue_map *map, uint32_t n, struct sorter *sorter)
 		slots_count_held(map, n, true);
 		return;
 	}
+	set32(&slot->waiter, WAITER_NONE);
 	/* Should its owner be taking it now, it has been told. */
 	if (slots_change(slot, &word, slot_state_with(word, SLOT_QUEUED)))
 		see_queued(map, n, sorter);

@@ -367,6 +367,11 @@ post(struct queue *queue, struct send *send, int64_t deadline)
 				break;
 			continue;
 		}
+		if (r == -EAGAIN && clock_now() >= queue->next_look) {
+			/* The dead may keep the places. */
+			queue_look(queue);
+			continue;
+		}
 		if (r != -EAGAIN || deadline == CUBBY_NOW || waited < 0)
 			break;
 		if (enlists)
@@ -425,11 +430,12 @@ static int
 give_up(struct queue *queue, struct send *send, int error)
 {
 	struct wakes wakes = { .count = 0 };
+	int64_t until = clock_now() + ROBUST_LOCK_GRACE;
 	bool withdrawn;
 	int r;
 
 	do
-		r = queue_enter(queue, CUBBY_NOW);
+		r = queue_enter(queue, until);
 	while (r == -EINTR);
 	if (r < 0) {
 		withdrawn = withdraw_alone(queue, send);

@@ -140,7 +140,7 @@ slots_take(const struct queue_map *map, uint64_t owner, bool warm,
 
 	n = (warm && warm_head != SLOT_NONE) || bare_head == SLOT_NONE ?
 	    warm_head : bare_head;
-	*ret = n;
+	*ret = SLOT_NONE;
 	if (n == SLOT_NONE)
 		return true;
 	slot = queue_slot(map, n);
@@ -154,6 +154,7 @@ slots_take(const struct queue_map *map, uint64_t owner, bool warm,
 	set32(&slot->waiter, WAITER_NONE);
 	slots_set(slot, &word, slot_state_make(slot_use(word) + 1, 0,
 					       SLOT_RESERVED));
+	*ret = n;
 	/* The caller's next one, if it goes on. */
 	slots_fetch(map, get32(&file->free_bare.head));
 	return true;

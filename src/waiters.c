@@ -20,14 +20,43 @@ change(struct queue_waiter *w, uint32_t from, enum waiter_state to)
 	return word32_cas_acq_rel(&w->state, &from, to);
 }
 
+/* Frees those of the lists that have given up: nobody else may come by. */
+static bool
+purge(const struct queue_map *map)
+{
+	struct queue_list *lists[] = {
+		&map->file->receiving, &map->file->wanting_room,
+		&map->file->watching,
+	};
+	uint32_t n, i, k;
+
+	for (i = 0; i < ARRAY_SIZE(lists); i++) {
+		n = get32(&lists[i]->head);
+		for (k = 0; n != WAITER_NONE; k++) {
+			if (k > WAITERS_MAX ||
+			    !waiters_next(map, lists[i], n, &n))
+				return false;
+			if (n != WAITER_NONE)
+				n = get32(&queue_waiter(map, n)->next);
+		}
+	}
+	return true;
+}
+
 bool
 waiters_take(const struct queue_map *map, uint64_t owner, uint32_t *ret)
 {
 	struct queue_file *file = map->file;
 	uint32_t n = get32(&file->waiters_free);
-	struct queue_waiter *w = queue_waiter(map, n);
+	struct queue_waiter *w;
 
 	*ret = WAITER_NONE;
+	if (n == WAITER_NONE && !queue_waiter(map, get32(&file->waiters))) {
+		if (!purge(map))
+			return false;
+		n = get32(&file->waiters_free);
+	}
+	w = queue_waiter(map, n);
 	if (n != WAITER_NONE) {
 		if (!w)
 			return false;
@@ -101,23 +130,33 @@ list_of(struct queue_file *file, enum waiter_state state)
 	}
 }
 
+/* One that has been in the list before: by when it came. */
 static bool
-add_first(const struct queue_map *map, struct queue_list *list, uint32_t n)
+add_again(const struct queue_map *map, struct queue_list *list, uint32_t n)
 {
-	struct queue_waiter *w = queue_waiter(map, n), *head;
-	uint32_t first = get32(&list->head);
+	struct queue_waiter *w = queue_waiter(map, n), *other;
+	uint32_t next = get32(&list->head), prev = WAITER_NONE, i;
 
-	set32(&w->prev, WAITER_NONE);
-	set32(&w->next, first);
-	set32(&list->head, n);
-	if (first == WAITER_NONE) {
-		set32(&list->tail, n);
-		return true;
+	for (i = 0; next != WAITER_NONE; i++) {
+		other = queue_waiter(map, next);
+		if (!other || i > WAITERS_MAX)
+			return false;
+		if (get64(&other->order) > get64(&w->order))
+			break;
+		prev = next;
+		next = get32(&other->next);
 	}
-	head = queue_waiter(map, first);
-	if (head)
-		set32(&head->prev, n);
-	return head;
+	set32(&w->prev, prev);
+	set32(&w->next, next);
+	if (prev == WAITER_NONE)
+		set32(&list->head, n);
+	else
+		set32(&queue_waiter(map, prev)->next, n);
+	if (next == WAITER_NONE)
+		set32(&list->tail, n);
+	else
+		set32(&queue_waiter(map, next)->prev, n);
+	return true;
 }
 
 static bool
@@ -175,7 +214,7 @@ waiters_enlist(const struct queue_map *map, uint32_t n,
 	word32_store_release(&w->state, state);
 	if (!list)
 		return true;
-	return again ? add_first(map, list, n) : add_last(map, list, n);
+	return again ? add_again(map, list, n) : add_last(map, list, n);
 }
 
 /* state: what it was when it was looked at. By now it may be GONE, and is in its

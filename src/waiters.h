@@ -59,8 +59,8 @@ waiters_free(const struct queue_map *map, uint32_t waiter);
 int
 waiters_commit(const struct queue_map *map, int fd);
 
-/* Puts it at the end of the list (again: at its head) that goes with its state,
-   which it gets. */
+/* Puts it at the end of the list (again: at the place that it had by when it came)
+   that goes with its state, which it gets. */
 bool
 waiters_enlist(const struct queue_map *map, uint32_t waiter,
 	       enum waiter_state state, bool again);
