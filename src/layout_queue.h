@@ -388,12 +388,16 @@ set64(word64 *word, uint64_t value)
 	word64_store_relaxed(word, value);	/* relaxed: under the lock */
 }
 
-/* Each is NULL if there is no memory for that number (so for ..._NONE). */
+/*
+ * Each is NULL if there can be no such number (so for ..._NONE), and only then:
+ * what is one's own stays so, whatever others write into the counts. Numbers that
+ * others have written may lie where no memory has been committed: that reads as
+ * zeros.
+ */
 static inline struct queue_participant *
 queue_participant(const struct queue_map *map, uint32_t n)
 {
-	if (unlikely(n >= PARTICIPANTS_MAX) ||
-	    unlikely(n >= get32(&map->file->participants_committed)))
+	if (unlikely(n >= PARTICIPANTS_MAX))
 		return NULL;
 	return (struct queue_participant *)
 		((char *)map->file + map->geometry.participants) + n;
@@ -402,8 +406,7 @@ queue_participant(const struct queue_map *map, uint32_t n)
 static inline struct queue_waiter *
 queue_waiter(const struct queue_map *map, uint32_t n)
 {
-	if (unlikely(n >= WAITERS_MAX) ||
-	    unlikely(n >= get32(&map->file->waiters_committed)))
+	if (unlikely(n >= WAITERS_MAX))
 		return NULL;
 	return (struct queue_waiter *)
 		((char *)map->file + map->geometry.waiters) + n;
@@ -432,8 +435,7 @@ queue_node(const struct queue_map *map, uint32_t n)
 static inline struct queue_slot *
 queue_slot(const struct queue_map *map, uint32_t n)
 {
-	if (unlikely(n >= map->geometry.slots_max) ||
-	    unlikely(n / CHUNK_SLOTS >= get32(&map->file->chunks)))
+	if (unlikely(n >= map->geometry.slots_max))
 		return NULL;
 	return (struct queue_slot *)((char *)map->file + map->geometry.slots +
 				     map->geometry.slot_stride * n);

@@ -349,6 +349,39 @@ queue_look(struct queue *queue)
 
 /* Memory ---------------------------------------------------------------------------------- */
 
+/* A leaf for each sender and priority, at most; and there are not more of those
+   than messages, nor than senders times what there is now. */
+static uint64_t
+nodes_for_senders(const struct queue_file *file)
+{
+	uint64_t messages = (uint64_t)get32(&file->waiting) +
+			    get32(&file->held) + get32(&file->places);
+	uint64_t senders = get32(&file->participants_committed);
+
+	return 2 * min_u64(messages + 1,
+			   senders * ((uint64_t)get32(&file->nodes_used) + 1));
+}
+
+bool
+queue_keep_senders(struct queue *queue)
+{
+	struct queue_file *file = queue->map.file;
+	uint64_t needs = get32(&file->nodes_used) + nodes_for_senders(file) +
+			 NODES_PER_HELD *
+			 ((uint64_t)get32(&file->held) +
+			  get32(&file->places) + 2);
+
+	if (likely(get32(&file->catalogued[CATALOGUE_SENDER])))
+		return true;
+	if (needs > get32(&file->nodes_committed) &&
+	    get32(&file->nodes_committed) + NODES_PER_PAGE <=
+		    queue->map.geometry.nodes_max)
+		return false;
+	set32(&file->catalogued[CATALOGUE_SENDER], 1);
+	queue_make_anew(&queue->map);
+	return true;
+}
+
 bool
 queue_has_room(const struct queue *queue)
 {

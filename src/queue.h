@@ -199,6 +199,13 @@ queue_owner_is_alive(const struct queue *queue, uint64_t owner)
 			     owner_generation(owner)) != 0;
 }
 
+/*
+ * Has the catalogue by sender kept from here on. Under the lock. False: it needs
+ * nodes first: leave, queue_commit_nodes(), and ask again.
+ */
+bool
+queue_keep_senders(struct queue *queue);
+
 /* Room for one more message? Under the lock. */
 bool
 queue_has_room(const struct queue *queue);

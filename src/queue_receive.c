@@ -16,6 +16,7 @@
 
 #define TRUST	(1 * NSEC_PER_MSEC)	/* without asking the kernel */
 #define LOOKS_MAX	16	/* others were faster each time */
+#define ASKS_MAX	64	/* then an offer is taken as it is */
 #define LOOK_AFTER	16	/* messages, for the clock */
 
 /* A receive under way. */
@@ -26,23 +27,12 @@ struct receive {
 	uint32_t waiter;
 	uint64_t asked;		/* owner: does it live? */
 	uint64_t living;	/* an owner of whom that is known */
+	uint32_t asks;
 };
 
-enum { NEED_WAITERS = 1, NEED_ANSWER };
+enum { NEED_WAITERS = 1, NEED_ANSWER, NEED_NODES };
 
 /* Choosing: under the lock ------------------------------------------------------------ */
-
-/* The catalogue by sender is kept from when it is first asked for. */
-static void
-keep_senders(struct queue *queue)
-{
-	struct queue_file *file = queue->map.file;
-
-	if (get32(&file->catalogued[CATALOGUE_SENDER]))
-		return;
-	set32(&file->catalogued[CATALOGUE_SENDER], 1);
-	queue_make_anew(&queue->map);
-}
 
 static bool
 is_first_of(struct queue *queue, const struct wish *wish, uint32_t *ret)
@@ -53,8 +43,6 @@ is_first_of(struct queue *queue, const struct wish *wish, uint32_t *ret)
 		.sender = wish->sender,
 	};
 
-	if (wish->sender)
-		keep_senders(queue);
 	return catalogue_first(&queue->map, &query, ret);
 }
 
@@ -110,7 +98,7 @@ must_ask(struct queue *queue, struct receive *receive)
 	if (!w || clock_now() - (int64_t)get64(&w->since) < TRUST)
 		return false;
 	receive->asked = get64(&w->owner);
-	return receive->asked != receive->living;
+	return receive->asked != receive->living && receive->asks < ASKS_MAX;
 }
 
 /* What it says is read once, here, and used from then on as it was read. */
@@ -221,6 +209,8 @@ try_locked(struct queue *queue, struct receive *receive, struct wakes *wakes)
 	struct queue_slot *slot;
 	int r;
 
+	if (wish->sender && !queue_keep_senders(queue))
+		return NEED_NODES;
 	do {
 		r = choose(queue, receive, wakes);
 		if (r < 0)
@@ -282,10 +272,13 @@ help_out(struct queue *queue, struct receive *receive, int need)
 {
 	if (need == NEED_WAITERS)
 		return queue_commit_waiters(queue);
+	if (need == NEED_NODES)
+		return queue_commit_nodes(queue);
 	if (queue_owner_is_alive(queue, receive->asked))
 		receive->living = receive->asked;
 	else
 		queue_look_at(queue, owner_participant(receive->asked));
+	receive->asks++;
 	return 0;
 }
 

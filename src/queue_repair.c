@@ -28,7 +28,10 @@ queue_is_sound(const struct queue_map *map, const struct queue_slot *slot)
 static uint32_t
 after(const struct queue_map *map, uint32_t n)
 {
-	return get32(&queue_slot(map, n)->link[1].next);
+	uint32_t next = get32(&queue_slot(map, n)->link[1].next);
+
+	/* Who writes in the file meanwhile gets a shorter list. */
+	return next == SLOT_NONE || queue_slot(map, next) ? next : SLOT_NONE;
 }
 
 static void
@@ -47,9 +50,10 @@ is_earlier(const struct queue_map *map, uint32_t a, uint32_t b)
 static uint32_t
 merge(const struct queue_map *map, uint32_t a, uint32_t b)
 {
-	uint32_t head = SLOT_NONE, tail = SLOT_NONE, n;
+	uint32_t head = SLOT_NONE, tail = SLOT_NONE, n, i;
 
-	while (a != SLOT_NONE || b != SLOT_NONE) {
+	for (i = 0; (a != SLOT_NONE || b != SLOT_NONE) &&
+		    i < map->geometry.slots_max; i++) {
 		if (b == SLOT_NONE || (a != SLOT_NONE && is_earlier(map, a, b)))
 			n = a;
 		else
@@ -250,13 +254,14 @@ static void
 make_slots_anew(const struct queue_map *map)
 {
 	struct sorter sorter;
-	uint32_t n, next, chunks;
+	uint32_t n, next, chunks, i;
 
 	memset(&sorter, 255, sizeof(sorter));
 	chunks = get32(&map->file->chunks);
 	for (n = 0; n < chunks && queue_chunk(map, n); n++)
 		see_chunk(map, n, &sorter);
-	for (n = sort_out(map, &sorter); n != SLOT_NONE; n = next) {
+	for (n = sort_out(map, &sorter), i = 0;
+	     n != SLOT_NONE && i < map->geometry.slots_max; n = next, i++) {
 		next = after(map, n);
 		add_to(&map->file->waiting, 1);
 		if (slot_deliveries(get64(&queue_slot(map, n)->state)))

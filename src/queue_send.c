@@ -16,6 +16,7 @@
 #define NODES_EACH	(2 * CATALOGUES)
 #define NODES_SPARE	16
 #define LOOKS_MAX	16	/* others were faster each time */
+#define ASKS_MAX	64	/* then one who waits is passed over */
 #define TRUST		(1 * NSEC_PER_MSEC)	/* without asking the kernel */
 
 /* A send under way, or a reservation. */
@@ -30,6 +31,7 @@ struct send {
 	uint32_t room;		/* for room */
 	uint64_t asked;		/* owner: does it live? */
 	uint64_t living, dead;	/* owners of whom that is known */
+	uint32_t asks;
 };
 
 enum { NEED_NODES = 1, NEED_WAITERS, NEED_ANSWER };
@@ -223,6 +225,8 @@ may_give(struct send *send, const struct queue_waiter *w,
 		return 0;
 	if (is_trusted(w) || owner == send->living)
 		return 1;
+	if (send->asks == ASKS_MAX)
+		return 0;
 	send->asked = owner;
 	return NEED_ANSWER;
 }
@@ -317,6 +321,7 @@ help_out(struct queue *queue, struct send *send, int need)
 		return queue_commit_nodes(queue);
 	if (need == NEED_WAITERS)
 		return queue_commit_waiters(queue);
+	send->asks++;
 	if (queue_owner_is_alive(queue, send->asked)) {
 		send->living = send->asked;
 		return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics robust_lock layout_queue members waiters catalogue queue_repair queue. */
+/* Layer 8. May include: base atomics robust_lock layout_queue members waiters catalogue queue. */
 /*
  * Waiting until all that a handle has sent, up to some message, has been
  * received. The catalogue by sender tells the lowest sequence that has not; it is
@@ -8,9 +8,10 @@
 #include "base.h"
 #include "catalogue.h"
 #include "queue.h"
-#include "queue_repair.h"
 
 #include <cubby.h>
+
+#define NEED_NODES 1
 
 /* Under the lock. 0: they have been received; -EAGAIN: it is to wait by *waiter;
    -ENOSPC: for which there is no memory. */
@@ -21,10 +22,8 @@ look_watching(struct queue *queue, uint64_t sequence, bool waits,
 	uint64_t first;
 	int r;
 
-	if (!get32(&queue->map.file->catalogued[CATALOGUE_SENDER])) {
-		set32(&queue->map.file->catalogued[CATALOGUE_SENDER], 1);
-		queue_make_anew(&queue->map);
-	}
+	if (!queue_keep_senders(queue))
+		return NEED_NODES;
 	if (!catalogue_first_of_sender_sequence(&queue->map,
 						queue->member.slot + 1, &first))
 		return queue_nonsense(queue);
@@ -69,7 +68,9 @@ queue_wait_received(struct queue *queue, uint64_t sequence, int64_t deadline)
 	for (;;) {
 		r = watch_once(queue, sequence, deadline,
 			       deadline != CUBBY_NOW && !waited, &waiter);
-		if (r == -ENOSPC)
+		if (r == NEED_NODES)
+			r = queue_commit_nodes(queue);
+		else if (r == -ENOSPC)
 			r = queue_commit_waiters(queue);
 		else if (r != -EAGAIN || deadline == CUBBY_NOW || waited)
 			break;

@@ -43,6 +43,14 @@ purge(const struct queue_map *map)
 	return true;
 }
 
+/* Records that have memory, and have never been used? */
+static bool
+has_more(const struct queue_file *file)
+{
+	return get32(&file->waiters) <
+	       min_u64(get32(&file->waiters_committed), WAITERS_MAX);
+}
+
 bool
 waiters_take(const struct queue_map *map, uint64_t owner, uint32_t *ret)
 {
@@ -51,7 +59,7 @@ waiters_take(const struct queue_map *map, uint64_t owner, uint32_t *ret)
 	struct queue_waiter *w;
 
 	*ret = WAITER_NONE;
-	if (n == WAITER_NONE && !queue_waiter(map, get32(&file->waiters))) {
+	if (n == WAITER_NONE && !has_more(file)) {
 		if (!purge(map))
 			return false;
 		n = get32(&file->waiters_free);
@@ -62,10 +70,10 @@ waiters_take(const struct queue_map *map, uint64_t owner, uint32_t *ret)
 			return false;
 		set32(&file->waiters_free, get32(&w->next));
 	} else {
+		if (!has_more(file))
+			return true;
 		n = get32(&file->waiters);
 		w = queue_waiter(map, n);
-		if (!w)
-			return true;
 		set32(&file->waiters, n + 1);
 	}
 	set64(&w->owner, owner);

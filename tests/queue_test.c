@@ -435,6 +435,64 @@ waiting_for_receipt_ends_with_the_receive(void)
 	cubby_close(mailbox);
 }
 
+/* More of them than the index had room for before anybody asked for one. */
+static void
+many_senders_are_told_apart(void)
+{
+	cubby_mailbox *mailbox = open_queue(CUBBY_ORDER_ARRIVAL);
+	cubby_mailbox *senders[100];
+
+	for (uint64_t i = 0; i < 100; i++) {
+		senders[i] = open_mailbox("q", CUBBY_SEND, NULL);
+		send_number(senders[i], i);
+	}
+	for (size_t i = 0; i < 100; i++)
+		expect_result(cubby_wait_received(senders[i], 1, CUBBY_NOW),
+			      -EAGAIN);
+	for (uint64_t i = 100; i-- > 0;) {
+		expect_int(receive_both(mailbox, i + 2, CUBBY_MATCH_ANY, 0),
+			   (int)i);
+		expect_ok(cubby_wait_received(senders[i], 1, CUBBY_NOW));
+	}
+	for (size_t i = 0; i < 100; i++)
+		cubby_close(senders[i]);
+	expect_int(inspect("q").broken, 0);
+	cubby_close(mailbox);
+}
+
+/* Nobody receives, and nobody waits: who only tries finds it out by himself. */
+static void
+the_places_of_the_dead_are_found_by_trying(void)
+{
+	struct cubby_options options = of_order(CUBBY_ORDER_ARRIVAL);
+	struct gate reserved = gate_make();
+	cubby_mailbox *mailbox;
+	struct child child;
+	int64_t end = soon();
+	int result;
+
+	options.capacity = 2;
+	mailbox = open_mailbox("q", CUBBY_CREATE | CUBBY_SEND, &options);
+	in_child(&child) {
+		cubby_mailbox *own = open_mailbox("q", CUBBY_SEND, NULL);
+		cubby_draft *draft;
+
+		expect_ok(cubby_reserve(own, 1, CUBBY_NOW, &draft));
+		expect_ok(cubby_reserve(own, 1, CUBBY_NOW, &draft));
+		gate_open(&reserved);
+		pause();
+	}
+	gate_wait(&reserved);
+	expect_result(cubby_send_full(mailbox, "x", 1, NULL, 0, CUBBY_NOW),
+		      -EAGAIN);
+	child_kill(&child);
+	do
+		result = cubby_send_full(mailbox, "x", 1, NULL, 0, CUBBY_NOW);
+	while (result == -EAGAIN && cubby_deadline_after(0) < end);
+	expect_ok(result);
+	cubby_close(mailbox);
+}
+
 /* Stopped anywhere but under the lock, nobody holds anybody up; a sender that was
    killed has sent or has not. */
 static void
@@ -584,6 +642,8 @@ main(void)
 		TEST(a_synchronous_send_ends_when_it_is_held),
 		TEST(waiting_for_receipt_is_about_all_before_it),
 		TEST(waiting_for_receipt_ends_with_the_receive),
+		TEST(many_senders_are_told_apart),
+		TEST(the_places_of_the_dead_are_found_by_trying),
 		TEST(senders_killed_at_random_leave_whole_messages),
 		TEST(an_unlimited_backlog_gives_its_memory_back),
 		TEST(large_messages_give_their_memory_back),
