@@ -235,7 +235,10 @@ enum slot_state {
 	SLOT_TAKEN,		/* received: its owner copies it out */
 	SLOT_HELD,		/* goes back when its owner dies */
 	SLOT_GIVEN,		/* to its owner, who waits: it goes back as well */
-	SLOT_WITHDRAWN		/* by its sender; whoever meets it frees it */
+	/* Said by one who may not have the lock just then; anybody does the rest: */
+	SLOT_WITHDRAWN,		/* by its sender: to be freed */
+	SLOT_REJECTED,		/* by its holder: to be queued again */
+	SLOT_ABORTED		/* a draft: to be freed, and its place */
 };
 
 #define SLOT_DELIVERIES_MAX 65535
@@ -290,6 +293,8 @@ struct queue_list {
  *			that it is asked for. The truth
  * arrival, order	L: above all there are. The truth, but for that
  * broken, anew		L: counts, for good
+ * left			1: who could not have the lock; 0: L, who looks at all
+ *			slots then
  */
 struct queue_file {
 	struct identity identity;
@@ -323,7 +328,7 @@ struct queue_file {
 	word32 broken;		/* slots that made no sense */
 	word32 anew;		/* how often all that is derived was made */
 	word32 returned;	/* queued again */
-	uint32_t unused4;
+	word32 left;		/* 1: slots that anybody may see to */
 	uint8_t unused3[PAGE - 384 - 80];
 };
 

@@ -61,29 +61,14 @@ free_slot(struct queue *queue, uint32_t slot)
 				     &queue->shrinking);
 }
 
-/* Its place is free for one who waits. */
-static bool
-abort_slot(struct queue *queue, uint32_t slot, struct wakes *wakes)
-{
-	struct queue_file *file = queue->map.file;
-
-	set32(&queue_slot(&queue->map, slot)->place, 0);
-	set32(&file->places, get32(&file->places) - 1);
-	return free_slot(queue, slot) &&
-	       waiters_ring(&queue->map, &file->wanting_room, SLOT_NONE,
-			    wakes);
-}
-
 /* Unless somebody has met it and done so. */
 static bool
-free_withdrawn(struct queue *queue, const struct chore *chore,
-	       struct wakes *wakes)
+see_to(struct queue *queue, const struct chore *chore, struct wakes *wakes)
 {
-	uint64_t word = word_of(queue, chore->number);
+	uint64_t returned = 0;
 
-	return slot_state_of(word) != SLOT_WITHDRAWN ||
-	       slot_use(word) != chore->use ||
-	       queue_free_withdrawn(&queue->map, chore->number, wakes);
+	return slot_use(word_of(queue, chore->number)) != chore->use ||
+	       queue_see_to(&queue->map, chore->number, wakes, &returned);
 }
 
 static bool
@@ -92,15 +77,10 @@ do_chore(struct queue *queue, const struct chore *chore, struct wakes *wakes)
 	switch (chore->kind) {
 	case CHORE_FREE:
 		return free_slot(queue, chore->number);
-	case CHORE_ABORT:
-		return abort_slot(queue, chore->number, wakes);
-	case CHORE_PUT_BACK:
-		return queue_put_back(&queue->map, chore->number,
-				      word_of(queue, chore->number), wakes);
+	case CHORE_SEE_TO:
+		return see_to(queue, chore, wakes);
 	case CHORE_FREE_WAITER:
 		return waiters_free(&queue->map, chore->number);
-	case CHORE_WITHDRAWN:
-		return free_withdrawn(queue, chore, wakes);
 	case CHORE_CHUNK_READY:
 		return slots_end_growth(&queue->map, chore->number, true);
 	default:
@@ -132,6 +112,9 @@ queue_do_chores_soon(struct queue *queue)
 		r = queue_enter(queue, deadline);
 	if (r == 0)
 		queue_leave(queue, &wakes);
+	else if (queue->chore_count)
+		/* relaxed: it tells whoever looks round, sooner or later */
+		word32_store_relaxed(&queue->map.file->left, 1);
 }
 
 /* Room for one more. Should there be no memory for that, the lock has to be
@@ -330,6 +313,23 @@ queue_look_at(struct queue *queue, uint32_t n)
 	return returned;
 }
 
+/* What those who could not have the lock have left to anybody. */
+static int
+see_to_all(struct queue *queue, uint64_t *ret_returned)
+{
+	uint32_t chunk, chunks = get32(&queue->map.file->chunks);
+	int r = 0;
+
+	/* Before: what is left meanwhile is told again. */
+	set32(&queue->map.file->left, 0);
+	for (chunk = 0; r == 0 && chunk < chunks; chunk++)
+		r = take_back_chunk(queue, chunk, PARTICIPANTS_MAX, 0,
+				    ret_returned);
+	if (r < 0)
+		set32(&queue->map.file->left, 1);
+	return r;
+}
+
 uint64_t
 queue_look(struct queue *queue)
 {
@@ -339,6 +339,8 @@ queue_look(struct queue *queue)
 	int r = 0;
 
 	queue->next_look = clock_now() + LOOK_EVERY;
+	if (unlikely(get32(&queue->map.file->left)))
+		r = see_to_all(queue, &returned);
 	for (n = 0; r == 0 && n < count; n++) {
 		p = queue_participant(&queue->map, n);
 		if (p && get64(&p->clean) < get64(&p->generation))

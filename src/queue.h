@@ -28,9 +28,10 @@
  *	a synchronous send that gives up withdraws its message by a CAS of the
  *	slot, QUEUED -> WITHDRAWN, and if that is TAKEN by then, it has been
  *	received;
- *	release makes HELD to TAKEN, which is enough should it die; the rest of
- *	it, and of reject and abort, are *chores* for the next time that this
- *	handle has the lock.
+ *	release makes HELD to TAKEN, which is enough should it die; its slot is
+ *	freed by a *chore*, the next time that this handle has the lock;
+ *	reject and abort make HELD to REJECTED, and RESERVED to ABORTED, by a
+ *	CAS: anybody may do the rest, and `left` says that there is some.
  *
  * Rendezvous is a queue without room. A send gives its slot (GIVEN) to a
  * receiver that waits, the first that came; if there is none it offers it:
@@ -55,10 +56,8 @@
 /* What is left to do under the lock. */
 enum chore_kind {
 	CHORE_FREE,		/* a slot: received, or given up */
-	CHORE_ABORT,		/* a slot, and its place */
-	CHORE_PUT_BACK,		/* a slot that we held */
+	CHORE_SEE_TO,		/* a slot that is left to anybody */
 	CHORE_FREE_WAITER,
-	CHORE_WITHDRAWN,	/* a slot that nobody has met so far */
 	CHORE_CHUNK_READY,	/* it has its memory */
 	CHORE_CHUNK_BARE	/* it has none any more */
 };
@@ -176,6 +175,14 @@ static inline void
 queue_add_chore(struct queue *queue, enum chore_kind kind, uint32_t number)
 {
 	queue_add_chore_of(queue, kind, number, 0);
+}
+
+/* A slot that is WITHDRAWN, REJECTED or ABORTED: we see to it with the next lock,
+   unless others do before. */
+static inline void
+queue_leave_to_anybody(struct queue *queue, uint32_t slot, uint64_t use)
+{
+	queue_add_chore_of(queue, CHORE_SEE_TO, slot, use);
 }
 
 /* Does the chores now, if the lock is to be had. */
@@ -301,6 +308,9 @@ queue_commit(struct queue *queue, struct cubby_draft *draft,
 	     const struct parcel *parcel, uint64_t *ret_sequence);
 void
 queue_abort(struct queue *queue, struct cubby_draft *draft);
+/* The same, but for what takes the lock: queue_do_chores_soon() does that. */
+void
+queue_abort_later(struct queue *queue, struct cubby_draft *draft);
 int
 queue_wait_received(struct queue *queue, uint64_t sequence, int64_t deadline);
 void
@@ -314,5 +324,8 @@ int
 queue_release(struct queue *queue, struct cubby_message *message);
 void
 queue_reject(struct queue *queue, struct cubby_message *message);
+/* The same, but for what takes the lock: queue_do_chores_soon() does that. */
+void
+queue_reject_later(struct queue *queue, struct cubby_message *message);
 
 #endif

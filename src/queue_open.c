@@ -148,9 +148,9 @@ static bool
 tidy_up(struct queue *queue)
 {
 	while (queue->held)
-		queue_reject(queue, queue->held);
+		queue_reject_later(queue, queue->held);
 	while (queue->drafts)
-		queue_abort(queue, queue->drafts);
+		queue_abort_later(queue, queue->drafts);
 	if (queue->spare != SLOT_NONE)
 		queue_add_chore(queue, CHORE_FREE, queue->spare);
 	queue->spare = SLOT_NONE;

@@ -617,11 +617,21 @@ queue_release(struct queue *queue, struct cubby_message *message)
 }
 
 void
+queue_reject_later(struct queue *queue, struct cubby_message *message)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, message->claim);
+	uint64_t word = message->word;
+
+	if (slots_change(slot, &word, slot_state_with(word, SLOT_REJECTED)))
+		queue_leave_to_anybody(queue, message->claim, slot_use(word));
+	unlink_held(queue, message);
+}
+
+void
 queue_reject(struct queue *queue, struct cubby_message *message)
 {
 	exclusion_enter(&queue->exclusion);
-	queue_add_chore(queue, CHORE_PUT_BACK, message->claim);
-	unlink_held(queue, message);
+	queue_reject_later(queue, message);
 	queue_do_chores_soon(queue);
 	exclusion_leave(&queue->exclusion);
 }

@@ -193,6 +193,16 @@ see_given(const struct queue_map *map, uint32_t n, struct sorter *sorter)
 }
 
 static void
+see_rejected(const struct queue_map *map, uint32_t n, struct sorter *sorter)
+{
+	struct queue_slot *slot = queue_slot(map, n);
+	uint64_t word = get64(&slot->state);
+
+	if (slots_change(slot, &word, slot_state_with(word, SLOT_QUEUED)))
+		see_queued(map, n, sorter);
+}
+
+static void
 see_slot(const struct queue_map *map, uint32_t n, struct sorter *sorter)
 {
 	struct queue_slot *slot = queue_slot(map, n);
@@ -202,7 +212,7 @@ see_slot(const struct queue_map *map, uint32_t n, struct sorter *sorter)
 	set64(&slot->accounted, 0);
 	slots_account(map, n, get64(&slot->block));
 	if (state == SLOT_QUEUED || state == SLOT_TAKEN || state == SLOT_HELD ||
-	    state == SLOT_GIVEN)
+	    state == SLOT_GIVEN || state == SLOT_REJECTED)
 		count_sequence(map, slot);
 	switch (state) {
 	case SLOT_FREE:
@@ -224,6 +234,12 @@ see_slot(const struct queue_map *map, uint32_t n, struct sorter *sorter)
 		break;
 	case SLOT_WITHDRAWN:
 		queue_unsend(map, slot);
+		slots_free(map, n);
+		break;
+	case SLOT_REJECTED:
+		see_rejected(map, n, sorter);
+		break;
+	case SLOT_ABORTED:
 		slots_free(map, n);
 		break;
 	default:
@@ -407,6 +423,36 @@ queue_free_withdrawn(const struct queue_map *map, uint32_t n,
 }
 
 static bool
+free_aborted(const struct queue_map *map, uint32_t n, struct wakes *wakes)
+{
+	struct queue_file *file = map->file;
+
+	set32(&queue_slot(map, n)->place, 0);
+	set32(&file->places, get32(&file->places) - 1);
+	return slots_free(map, n) &&
+	       waiters_ring(map, &file->wanting_room, SLOT_NONE, wakes);
+}
+
+bool
+queue_see_to(const struct queue_map *map, uint32_t n, struct wakes *wakes,
+	     uint64_t *ret_returned)
+{
+	uint64_t word = get64(&queue_slot(map, n)->state);
+
+	switch (slot_state_of(word)) {
+	case SLOT_WITHDRAWN:
+		return queue_free_withdrawn(map, n, wakes);
+	case SLOT_REJECTED:
+		++*ret_returned;
+		return queue_put_back(map, n, word, wakes);
+	case SLOT_ABORTED:
+		return free_aborted(map, n, wakes);
+	default:
+		return true;
+	}
+}
+
+static bool
 is_left(uint64_t owner, uint32_t participant, uint64_t dead)
 {
 	return owner_participant(owner) == participant &&
@@ -459,6 +505,9 @@ queue_take_back_chunk(const struct queue_map *map, uint32_t n,
 		return true;
 	for (i = 0; i < CHUNK_SLOTS; i++) {
 		slot = queue_slot(map, n * CHUNK_SLOTS + i);
+		if (slot && !queue_see_to(map, n * CHUNK_SLOTS + i, wakes,
+					  ret_returned))
+			return false;
 		if (slot && is_left(get64(&slot->owner), participant, dead) &&
 		    !take_back_slot(map, n * CHUNK_SLOTS + i, wakes,
 				    ret_returned))

@@ -51,6 +51,12 @@ queue_unlist(const struct queue_map *map, uint32_t slot);
 void
 queue_unsend(const struct queue_map *map, const struct queue_slot *slot);
 
+/* Sees to a slot that its owner has left to anybody: WITHDRAWN, REJECTED or
+   ABORTED; any other is left alone. */
+bool
+queue_see_to(const struct queue_map *map, uint32_t slot, struct wakes *wakes,
+	     uint64_t *ret_returned);
+
 /* A message that its sender has withdrawn without the lock. */
 bool
 queue_free_withdrawn(const struct queue_map *map, uint32_t slot,

@@ -444,9 +444,10 @@ give_up(struct queue *queue, struct send *send, int error)
 	while (r == -EINTR);
 	if (r < 0) {
 		withdrawn = withdraw_alone(queue, send);
+		/* relaxed: it tells whoever looks round, sooner or later */
+		word32_store_relaxed(&queue->map.file->left, 1);
 		if (withdrawn)
-			queue_add_chore_of(queue, CHORE_WITHDRAWN, send->slot,
-					   send->use);
+			queue_leave_to_anybody(queue, send->slot, send->use);
 	} else {
 		withdrawn = withdraw(queue, send, &wakes);
 		queue_leave(queue, &wakes);
@@ -643,11 +644,23 @@ queue_commit(struct queue *queue, struct cubby_draft *draft,
 }
 
 void
+queue_abort_later(struct queue *queue, struct cubby_draft *draft)
+{
+	struct queue_slot *slot = queue_slot(&queue->map,
+					     (uint32_t)draft->block);
+	uint64_t word = get64(&slot->state);
+
+	if (slots_change(slot, &word, slot_state_with(word, SLOT_ABORTED)))
+		queue_leave_to_anybody(queue, (uint32_t)draft->block,
+				       slot_use(word));
+	unlink_draft(queue, draft);
+}
+
+void
 queue_abort(struct queue *queue, struct cubby_draft *draft)
 {
 	exclusion_enter(&queue->exclusion);
-	queue_add_chore(queue, CHORE_ABORT, (uint32_t)draft->block);
-	unlink_draft(queue, draft);
+	queue_abort_later(queue, draft);
 	queue_do_chores_soon(queue);
 	exclusion_leave(&queue->exclusion);
 }
