@@ -18,7 +18,7 @@
 static int
 open_map(const struct view *view, struct queue_map *ret)
 {
-	struct queue_map map = { .file = NULL };
+	struct queue_map map = { .attendance = -1 };
 	struct stat st;
 	int fd, r;
 

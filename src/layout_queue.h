@@ -362,6 +362,8 @@ struct queue_map {
 	struct queue_file *file;
 	struct queue_geometry geometry;
 	struct mapping mapping;
+	int attendance;		/* to ask who lives, kept open so that it can
+				   be asked when descriptors have run out; -1 */
 	bool rendezvous;
 };
 

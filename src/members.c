@@ -15,10 +15,12 @@
 #define PER_PAGE (PAGE / sizeof(struct queue_participant))
 
 static int
-is_locked(const struct view *view, uint64_t byte)
+is_locked(const struct view *view, const struct queue_map *map, uint64_t byte)
 {
 	int fd, r;
 
+	if (likely(map->attendance >= 0))
+		return liveness_ask(map->attendance, byte);
 	fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
 	if (fd < 0)
 		return fd;
@@ -45,7 +47,7 @@ members_alive(const struct view *view, const struct queue_map *map,
 
 	if (!has_generation(map, slot, generation))
 		return 0;
-	r = is_locked(view, MEMBERS + slot);
+	r = is_locked(view, map, MEMBERS + slot);
 	return r == 1 ? has_generation(map, slot, generation) : r;
 }
 
@@ -64,8 +66,8 @@ members_have_gone(const struct view *view, const struct queue_map *map,
 	   MEMBER-R2. */
 	generation = word64_load_acquire(&p->generation);
 	return generation &&
-	       is_locked(view, MEMBERS_JOINING + slot) == 0 &&
-	       is_locked(view, MEMBERS + slot) == 0 &&
+	       is_locked(view, map, MEMBERS_JOINING + slot) == 0 &&
+	       is_locked(view, map, MEMBERS + slot) == 0 &&
 	       has_generation(map, slot, generation);
 }
 
@@ -84,7 +86,7 @@ members_dead_up_to(const struct view *view, const struct queue_map *map,
 	if (generation & 1)
 		return generation - 1;
 	/* Not locked: whoever had it is dead, and another has another one. */
-	if (generation && is_locked(view, MEMBERS + slot) != 0)
+	if (generation && is_locked(view, map, MEMBERS + slot) != 0)
 		return generation - 2;
 	return generation;
 }
@@ -156,7 +158,8 @@ commit(const struct queue_map *map, int fd, uint32_t slot)
 
 /* Nobody else gets the slot until *ret is dropped. -EAGAIN: somebody has it. */
 static int
-reserve(const struct view *view, uint32_t slot, struct liveness *ret)
+reserve(const struct view *view, const struct queue_map *map, uint32_t slot,
+	struct liveness *ret)
 {
 	int r;
 
@@ -164,7 +167,7 @@ reserve(const struct view *view, uint32_t slot, struct liveness *ret)
 			     MEMBERS_JOINING + slot, ret);
 	if (r < 0)
 		return r;
-	r = is_locked(view, MEMBERS + slot);
+	r = is_locked(view, map, MEMBERS + slot);
 	if (r == 0)
 		return 0;
 	liveness_drop(ret);
@@ -226,7 +229,7 @@ try_slot(const struct view *view, const struct queue_map *map, int fd,
 	struct liveness joining;
 	int r;
 
-	r = reserve(view, slot, &joining);
+	r = reserve(view, map, slot, &joining);
 	if (r < 0)
 		return r;
 	r = commit(map, fd, slot);
@@ -245,7 +248,7 @@ try_name(const struct view *view, const struct queue_map *map, int fd,
 	struct liveness joining;
 	int r;
 
-	r = reserve(view, slot, &joining);
+	r = reserve(view, map, slot, &joining);
 	if (r < 0)
 		return r;
 	r = commit(map, fd, slot);

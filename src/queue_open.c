@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics clock shm exclusion spin robust_lock layout layout_queue parcel members slots waiters queue. */
+/* Layer 8. May include: base atomics clock shm exclusion spin robust_lock layout layout_queue parcel participants members slots waiters queue. */
 /*
  * Opening and closing a queue: its files, and a place among its participants.
  */
 #include "base.h"
 #include "clock.h"
+#include "participants.h"
 #include "queue.h"
 #include "slots.h"
 
@@ -44,6 +45,10 @@ open_files(struct queue *queue)
 	queue->blocks_fd = shm_open_at(view->directory, BLOCKS, O_RDWR, NULL);
 	if (queue->blocks_fd < 0)
 		return queue->blocks_fd;
+	queue->map.attendance = shm_open_at(view->directory, ATTENDANCE,
+					    O_RDONLY, NULL);
+	if (queue->map.attendance < 0)
+		return queue->map.attendance;
 	if ((uint64_t)st.st_size < sizeof(struct queue_file))
 		return -EBADMSG;
 	r = shm_map(queue->fd, queue->map.geometry.length,
@@ -63,6 +68,8 @@ close_files(struct queue *queue)
 		close(queue->fd);
 	if (queue->blocks_fd >= 0)
 		close(queue->blocks_fd);
+	if (queue->map.attendance >= 0)
+		close(queue->map.attendance);
 }
 
 int
@@ -103,6 +110,7 @@ queue_open(struct view *view, const char *name, uint32_t roles,
 	ret->view = view;
 	ret->fd = -1;
 	ret->blocks_fd = -1;
+	ret->map.attendance = -1;
 	ret->uid = geteuid();
 	ret->slice = QUEUE_SLICE_FIRST;
 	ret->spare = SLOT_NONE;
@@ -186,4 +194,5 @@ queue_forget(struct queue *queue)
 	shm_forget(&queue->map.mapping);
 	close(queue->fd);
 	close(queue->blocks_fd);
+	close(queue->map.attendance);
 }
