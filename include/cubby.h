@@ -656,8 +656,12 @@ cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,
  * leave a message that carries a region: -EOPNOTSUPP. A region of another user
  * may be written by that user even now: copy what you check.
  *
- * Errors: those of cubby_hold(), -ENOMSG, and the kernel's for what the process
- * has run out of; then the message goes back.
+ * A message whose region cannot be opened, and never will, is passed over and
+ * gone; so is one of another user who lets it grow to more than this process
+ * can map.
+ *
+ * Errors: those of cubby_hold(), -ENOMSG, and -EMFILE -ENFILE -ENOLCK -ENOMEM
+ * -ENOSPC for what has run out; then the message goes back.
  */
 CUBBY_PUBLIC int
 cubby_receive_region(cubby_mailbox *mailbox, const struct cubby_filter *filter,

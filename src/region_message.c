@@ -266,12 +266,14 @@ describe(const struct wish *wish, const struct cubby_region *region,
 	envelope_write(ret, &full);
 }
 
-/* What the message is to blame for; with anything else it goes back. */
+/* What the receiver has run out of, and may have again. Anything else the
+   message is to blame for: one that went back would be the next one for ever,
+   and it is its sender who decides what its file is. */
 static bool
-makes_no_sense(int r)
+passes(int r)
 {
-	return r == -ENOENT || r == -EACCES || r == -EBADMSG || r == -EPROTO ||
-	       r == -EUSERS;
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOSPC ||
+	       r == -ENOLCK || r == -EINTR;
 }
 
 /* From a message in hand to the region; 0: the message does not count. */
@@ -286,7 +288,7 @@ open_region(struct cubby_mailbox *mailbox, const struct wish *wish,
 		return 0;
 	memcpy(&ticket, wish->held->data, sizeof(ticket));
 	r = region_open_ticket(lanes, &ticket, wish->uid, ret);
-	if (r < 0 && !makes_no_sense(r))
+	if (r < 0 && passes(r))
 		return r;
 	if (r == 0 && region_settle(*ret))
 		return 1;

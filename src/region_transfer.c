@@ -186,6 +186,42 @@ open_link(int lanes, const char *name, struct stat *ret_stat)
 	return fd;
 }
 
+static bool
+has_addresses(uint64_t size)
+{
+	void *at;
+
+	if (size > SIZE_MAX / 2)
+		return false;
+	at = mmap(NULL, (size_t)size, PROT_NONE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (at == MAP_FAILED)
+		return false;
+	munmap(at, (size_t)size);
+	return true;
+}
+
+/* Attaches it. Whether what it may grow to can be mapped, its maker decides: if
+   that alone is in the way, and he is another user, it does not pass. */
+static int
+attach(const struct region_attendance *join, uid_t maker,
+       struct cubby_region **ret)
+{
+	struct region_head head;
+	int r = region_read_head(join->fd, &head);
+
+	if (r < 0) {
+		close(join->fd);
+		return r;
+	}
+	r = region_attach(join->fd, join->fd, join, ret);
+	if (r != -ENOMEM && r != -EAGAIN)	/* locked memory: -EAGAIN */
+		return r;
+	if (has_addresses(REGION_DATA + head.size_max) || !has_addresses(PAGE))
+		return -ENOMEM;
+	return maker == geteuid() ? -ENOMEM : -EFBIG;
+}
+
 int
 region_open_ticket(int lanes, const struct region_ticket *ticket, uid_t uid,
 		   struct cubby_region **ret)
@@ -204,7 +240,7 @@ region_open_ticket(int lanes, const struct region_ticket *ticket, uid_t uid,
 		close(join.fd);
 		return -EBADMSG;
 	}
-	r = region_attach(join.fd, join.fd, &join, &region);
+	r = attach(&join, st.st_uid, &region);
 	if (r < 0)
 		return r;
 	r = memcmp(region->uuid, ticket->uuid, sizeof(region->uuid)) ?

@@ -88,7 +88,8 @@ region_cancel_transfer(struct cubby_region *region, int lanes, uint32_t number);
 
 /* Opens what a message carries, from the mailbox that it lay in: step a. The
    file must be the user uid's, or root's. Errors: -ENOENT -EACCES -EBADMSG
-   -EPROTO (it makes no sense), those of region_attach(), and the kernel's. */
+   -EPROTO (it makes no sense), -EFBIG (another user's, and more than this
+   process has addresses for), those of region_attach(), and the kernel's. */
 int
 region_open_ticket(int lanes, const struct region_ticket *ticket, uid_t uid,
 		   struct cubby_region **ret);

@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -102,6 +103,26 @@ forbid(uint32_t call, uint32_t error)
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 			 offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { COUNT_OF(filter), filter };
+
+	expect_system(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	expect_system(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+}
+
+/* No file can be mapped any more. */
+static void
+forbid_maps(uint32_t error)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[3])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MAP_SHARED, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -857,6 +878,95 @@ what_cannot_be_opened_now_goes_back(void)
 	cubby_close(mailbox);
 }
 
+/* What a file may say for good. */
+static void
+what_can_never_be_opened_is_passed_over(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	uint32_t errors[] = { ETXTBSY, EPERM, EIO };
+	struct child child;
+
+	for (size_t i = 0; i < COUNT_OF(errors); i++) {
+		send_region(mailbox, 1);
+		send_region(mailbox, 2);
+		in_child(&child) {
+			cubby_mailbox *mine = open_mailbox("m", CUBBY_RECEIVE,
+							   NULL);
+			cubby_region *region = receive_region(mine, 1, 1);
+
+			forbid_maps(errors[i]);
+			expect_no_region(mine);
+			cubby_region_close(region);
+			cubby_close(mine);
+		}
+		child_finish(&child);
+		expect_no_region(mailbox);
+		expect_int(inspect("m").held, 0);
+		expect_int(count_links(), 0);
+	}
+	cubby_close(mailbox);
+}
+
+/* From here on this process has addresses, but not for the largest region. */
+static void
+use_up_addresses(void)
+{
+	while (mmap(NULL, REGION_SIZE_LIMIT, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		    0) != MAP_FAILED)
+		;
+}
+
+/* Says that it may grow as large as any. */
+static void
+enlarge(void)
+{
+	uint64_t size_max = REGION_SIZE_LIMIT;
+	char path[PATH_MAX];
+	int fd;
+
+	find_link(path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	expect_system(fd);
+	expect_int(pwrite(fd, &size_max, 8, offsetof(struct region_file,
+						     head.size_max)), 8);
+	close(fd);
+}
+
+static void
+what_is_too_large_to_map_holds_up_no_others(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_region *region = NULL;
+	cubby_mailbox *mailbox;
+	struct child child;
+
+	need_root();
+	share_root();
+	options.mode = 0622;
+	mailbox = open_mailbox("/m", CUBBY_CREATE | BOTH, &options);
+	as_user(&child, STRANGER) {
+		cubby_mailbox *mine = open_mailbox("/m", CUBBY_SEND, NULL);
+
+		send_region(mine, 1);
+		cubby_close(mine);
+	}
+	child_finish(&child);
+	enlarge();
+	send_region(mailbox, 2);
+	use_up_addresses();
+	cubby_region_close(receive_region(mailbox, 2, 1));
+	expect_no_region(mailbox);
+	expect_int(count_links(), 0);
+	/* One's own is told of, and stays. */
+	send_region(mailbox, 3);
+	enlarge();
+	for (int i = 0; i < 3; i++)
+		expect_result(cubby_receive_region(mailbox, NULL, CUBBY_NOW,
+						   &region, NULL), -ENOMEM);
+	cubby_close(mailbox);
+}
+
 static void
 a_mailbox_of_another_file_system_takes_none(void)
 {
@@ -1247,6 +1357,8 @@ static const struct test tests[] = {
 	TEST(a_handle_inherited_by_a_child_harms_nobody),
 	TEST(a_message_that_lies_is_passed_over),
 	TEST(what_cannot_be_opened_now_goes_back),
+	TEST(what_can_never_be_opened_is_passed_over),
+	TEST(what_is_too_large_to_map_holds_up_no_others),
 	TEST(a_mailbox_of_another_file_system_takes_none),
 	TEST(what_cannot_be_shared_is_not_sent),
 	TEST(threads_share_a_mailbox),
