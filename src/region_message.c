@@ -159,7 +159,10 @@ fill_ticket(struct cubby_region *region, uint32_t number,
 	ret->size = cubby_region_size(region);
 }
 
-/* Steps 1 to 4. */
+/* Whose mailbox nobody receives from. */
+static const struct attributes nobody;
+
+/* Steps 1 to 4. What was not sent has the rights again that it had. */
 static int
 transfer(struct cubby_region *region, struct shipment *shipment,
 	 struct sent *ret)
@@ -182,8 +185,10 @@ transfer(struct cubby_region *region, struct shipment *shipment,
 	if (r < 0) {
 		region->end = end;
 		if (region_cancel_transfer(region, view->lanes_directory,
-					   number))
+					   number)) {
+			access_share(region->memory, &nobody, from);
 			return r;
+		}
 	}
 	region_complete_transfer(region, number);
 	return 0;

@@ -459,6 +459,32 @@ a_region_is_handed_over_when_both_meet(void)
 	cubby_close(mailbox);
 }
 
+/* Whom the mailbox would have let in has no right to what it did not get. */
+static void
+what_was_not_sent_is_private_again(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_region *region = make_region(1);
+	cubby_mailbox *mailbox;
+	struct stat st;
+
+	options.order = CUBBY_ORDER_ARRIVAL;
+	options.buffering = CUBBY_RENDEZVOUS;
+	options.mode = 0666;
+	mailbox = open_mailbox("/m", CUBBY_CREATE | BOTH, &options);
+	expect_result(cubby_send_region(mailbox, region, NULL, CUBBY_NOW),
+		      -EAGAIN);
+	expect_system(fstat(region->memory, &st));
+	expect_int(st.st_mode & 07777, 0600);
+	expect_result(cubby_send_region(mailbox, region, NULL,
+					cubby_deadline_after(1000000)),
+		      -ETIMEDOUT);
+	expect_system(fstat(region->memory, &st));
+	expect_int(st.st_mode & 07777, 0600);
+	cubby_region_close(region);
+	cubby_close(mailbox);
+}
+
 /* One that could not be sent is killed: nothing is left that a sweep leaves. */
 static void
 what_was_not_sent_goes_with_its_owner(void)
@@ -1344,6 +1370,7 @@ static const struct test tests[] = {
 	TEST(other_orders_carry_regions_too),
 	TEST(without_a_limit_and_to_an_inbox),
 	TEST(a_region_is_handed_over_when_both_meet),
+	TEST(what_was_not_sent_is_private_again),
 	TEST(what_was_not_sent_goes_with_its_owner),
 	TEST(the_sender_may_die_when_it_has_sent),
 	TEST(a_killed_receivers_region_goes_back),
