@@ -47,14 +47,29 @@ open_error(int error)
 	}
 }
 
+/* May others than its owner put names into it? */
+static bool
+is_open_to_others(int dir)
+{
+	struct stat st;
+
+	return fstat(dir, &st) || (st.st_mode & 022);
+}
+
+/*
+ * A second name is suspicious where others may have put this one: it may be that
+ * of somebody's file. Where only the directory's owner can, the other name is
+ * elsewhere, and no matter: anyone who may read and write a file may give it one,
+ * and is not to close it to the rest by that.
+ */
 static int
-check_file(const struct stat *st)
+check_file(int dir, const struct stat *st)
 {
 	if (!S_ISREG(st->st_mode))
 		return -EBADMSG;
 	if (st->st_nlink == 0)
 		return -ENOENT;
-	return st->st_nlink == 1 ? 0 : -EBADMSG;
+	return st->st_nlink == 1 || !is_open_to_others(dir) ? 0 : -EBADMSG;
 }
 
 int
@@ -68,7 +83,7 @@ shm_open_at(int dir, const char *name, int flags, struct stat *ret_stat)
 		    0600);
 	if (fd < 0)
 		return open_error(errno);
-	error = fstat(fd, &st) ? -errno : check_file(&st);
+	error = fstat(fd, &st) ? -errno : check_file(dir, &st);
 	if (error) {
 		close(fd);
 		return error;

@@ -160,16 +160,31 @@ a_device_is_refused(void)
 }
 
 static void
-a_file_with_a_second_name_is_refused(void)
+a_file_with_a_second_name_is_refused_where_others_write(void)
 {
 	int dir = open_directory();
 
 	make_file(dir, "file");
+	need(!fchmod(dir, 01777));
 	need(!linkat(dir, "file", dir, "other", 0));
 	need_refused(dir, "file", -EBADMSG);
 	need_refused(dir, "other", -EBADMSG);
 	need(!unlinkat(dir, "other", 0));
 	need(shm_open_at(dir, "file", O_RDONLY, NULL) >= 0);
+}
+
+/* Who may read and write it can give it another name elsewhere. */
+static void
+a_second_name_closes_nothing_where_only_its_owner_writes(void)
+{
+	int dir = open_directory();
+
+	make_file(dir, "file");
+	need(!linkat(dir, "file", dir, "other", 0));
+	need(!fchmod(dir, 0755));
+	need(shm_open_at(dir, "file", O_RDWR, NULL) >= 0);
+	need(!fchmod(dir, 0775));
+	need_refused(dir, "file", -EBADMSG);
 }
 
 static void
@@ -602,7 +617,8 @@ static const struct forked_test tests[] = {
 	FORKED_TEST(a_socket_is_refused),
 	FORKED_TEST(a_directory_is_refused),
 	FORKED_TEST(a_device_is_refused),
-	FORKED_TEST(a_file_with_a_second_name_is_refused),
+	FORKED_TEST(a_file_with_a_second_name_is_refused_where_others_write),
+	FORKED_TEST(a_second_name_closes_nothing_where_only_its_owner_writes),
 	FORKED_TEST(a_file_under_a_lease_is_refused_at_once),
 	FORKED_TEST(committing_grows_the_file_and_takes_the_memory),
 	FORKED_TEST(committing_inside_leaves_size_and_contents),
