@@ -421,8 +421,9 @@ cubby_draft_size(const cubby_draft *draft);
 
 /*
  * Sends the first size bytes of the draft (at most what was reserved), with an
- * envelope or NULL as in cubby_send_full(). Never blocks and never fails for
- * want of room. On success the draft is gone; on failure it is as it was.
+ * envelope or NULL as in cubby_send_full(). Never waits for room and never fails
+ * for want of it. (ORDER_ARRIVAL and _PRIORITY: while another stands still under
+ * the mailbox's lock, it waits for that one.) On success the draft is gone; on failure it is as it was.
  *
  * Errors: -EBADMSG -ECHILD -EINVAL -EMSGSIZE -EOPNOTSUPP -EPIPE.
  */
