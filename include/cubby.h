@@ -225,8 +225,8 @@ cubby_open(const char *name, int flags, const struct cubby_options *options,
 /*
  * Opens the inbox of a process for sending. pid: as getpid() tells it to the
  * process itself, if it is in the caller's PID namespace. It is looked up once,
- * in the user's own inboxes, then in machine-wide ones; of several the first by
- * name. The handle is bound to what was found: when that process has gone, or
+ * in the user's own inboxes, then in machine-wide ones that belong to the user
+ * whose process it is; of several the first by name. The handle is bound to what was found: when that process has gone, or
  * has closed its inbox, this is what sends are told, though another may have
  * taken the name or the pid. flags: CUBBY_SEND or 0; options as for cubby_open().
  *

@@ -8,6 +8,9 @@
  * before and after both were found out. The handle is bound to that owner's
  * generation, so from then on the pid is of no use: reused, or another's in
  * another namespace, it leads nowhere.
+ *
+ * The pid that an owner tells is his own word. So the inbox has to belong to the
+ * user whom the kernel says the process is of: nobody poses as another's.
  */
 #include "base.h"
 #include "directory.h"
@@ -16,6 +19,8 @@
 #include "mailbox.h"
 #include "names.h"
 
+#include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct search {
@@ -27,6 +32,17 @@ struct search {
 	uint64_t generation;
 };
 
+/* Is it the process of that user, by what the kernel says? */
+static bool
+is_of_user(pid_t pid, uid_t uid)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	return stat(path, &st) == 0 && st.st_uid == uid;
+}
+
 static void
 look_into(const struct place *place, struct search *search)
 {
@@ -35,6 +51,10 @@ look_into(const struct place *place, struct search *search)
 
 	if (directory_open(place, DIRECTORY_LOOK, &view) < 0)
 		return;
+	if (!is_of_user(search->pid, view.attributes.uid)) {
+		directory_close(&view);
+		return;
+	}
 	at = mailbox_inbox(&view);
 	search->generation = inbox_find(&at, search->pid, &search->namespace);
 	memcpy(search->uuid, view.uuid, sizeof(search->uuid));

@@ -43,6 +43,31 @@ owner_fork(struct child *ret, const char *name)
 	gate_wait(&opened);
 }
 
+/* A pid is the owner's own word: an inbox of another user's than the process's
+   does not count. */
+static void
+an_inbox_of_another_user_is_not_the_processes(void)
+{
+	struct gate opened = gate_make();
+	struct cubby_options options = made;
+	struct child child;
+
+	need_root();
+	share_root();
+	options.mode = 0666;
+	cubby_close(open_mailbox("/@shared", CUBBY_CREATE, &options));
+	in_child(&child) {
+		become(1000, 1000, 0);
+		open_mailbox("/@shared", CUBBY_RECEIVE, NULL);
+		gate_open(&opened);
+		pause();
+	}
+	gate_wait(&opened);
+	expect_result(find(child.pid), -ESRCH);
+	child_kill(&child);
+	expect_ok(cubby_unlink("/@shared"));
+}
+
 static void
 a_process_is_found_by_its_pid(void)
 {
@@ -275,6 +300,7 @@ static const struct test tests[] = {
 	TEST(a_successor_is_not_meant_of_a_queue),
 	TEST(who_waits_is_not_kept_by_a_successor_of_a_queue),
 	TEST(an_unlinked_inbox_is_not_found_of_a_queue),
+	TEST(an_inbox_of_another_user_is_not_the_processes),
 	TEST(a_process_is_found_by_its_pid),
 	TEST(a_handle_may_have_no_role),
 	TEST(who_has_no_inbox_is_not_found),
