@@ -20,9 +20,10 @@
  *	memory		r--		rw-		---
  *	attendance	---		rw-		---
  *
- * The owner keeps rwx on the directory and r on `receivers` in any case (and rw on `attendance` of a region): to look
- * at the mailbox and to remove it. lanes/ is sticky and setgid: a lane belongs to the sender that made it and to
- * the mailbox's group. The owner of the mailbox, if it may receive, reads every
+ * The owner keeps rwx on the directory and r on `receivers` in any case (and rw
+ * on `attendance` of a region): to look at the mailbox and to remove it. lanes/
+ * is sticky and setgid: a lane belongs to the sender that made it and to the
+ * mailbox's group. The owner of the mailbox, if it may receive, reads every
  * lane by an ACL entry of its own, since it is neither the lane's owner nor, it
  * may be, of a class that may receive. Others whom a region is granted to have
  * such entries on its directory and files.
