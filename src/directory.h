@@ -7,8 +7,8 @@
  * It is made under a temporary name, under an flock(2) that tells a sweeper that
  * its maker lives, and renamed into place, replacing nothing; so nobody sees
  * half of a mailbox. Unlinking renames it away; those who are in go on, and
- * whoever finds it unused later removes it. directory.c says how a mailbox ends
- * while others may come.
+ * whoever finds it unused later removes it. directory_end.c says how a mailbox
+ * ends while others may come.
  */
 #ifndef CUBBY_DIRECTORY_H
 #define CUBBY_DIRECTORY_H
@@ -20,6 +20,7 @@
 
 #define DOORBELL "doorbell"
 #define LANES "lanes"
+#define READ_DIRECTORY (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
 
 /*
  * Makes a mailbox of these attributes (uid and gid are filled in) at place.
@@ -106,5 +107,22 @@ directory_sweep(int parent, const char *entry);
 /* The last user of a mailbox that has been renamed away removes it. */
 void
 directory_sweep_gone(int directory, const uint8_t uuid[16]);
+
+/* Between directory.c and directory_end.c ------------------------------------- */
+
+/* Is entry still what fd is open on? */
+bool
+directory_is_still(int parent, const char *entry, int fd);
+
+/* Opens, checks and maps view->receivers. Errors: as directory_open(). */
+int
+directory_map_receivers(struct view *view, enum directory_access access);
+
+/* What a state word of the receivers' file says. */
+static inline enum mailbox_state
+directory_state(uint32_t word)
+{
+	return word & 3;
+}
 
 #endif

@@ -302,7 +302,7 @@ inbox_generation(uint64_t owner)
  *			CAS, after the commit	committed memory
  * returned		receivers, an event	receivers: another value than
  *			count			last time: look for returned ones
- * state		receivers, by CAS	all: see directory.c
+ * state		receivers, by CAS	all: see directory_end.c
  * chunk_owner		receivers, by CAS from	receivers: slot + 1, for good:
  *			0, once			a chunk goes with its slot
  * attention		receivers, each its own	senders: see doorbell.h

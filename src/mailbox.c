@@ -3,10 +3,10 @@
 /*
  * Opening, closing and unlinking.
  *
- * Who opens takes his locks and then asks whether he is in (directory.c says
- * how); if not, he leaves, clears the place and begins again by its name. Each
- * time, somebody has come or gone, so there is an end to it, and what is still
- * in the way then is told.
+ * Who opens takes his locks and then asks whether he is in (directory_end.c
+ * says how); if not, he leaves, clears the place and begins again by its name.
+ * Each time, somebody has come or gone, so there is an end to it, and what is
+ * still in the way then is told.
  */
 #include "base.h"
 #include "directory.h"

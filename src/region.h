@@ -29,8 +29,8 @@
 #include <cubby.h>
 
 #define REGION_MEMORY	"memory"
-#define REGION_ATTENDANCE "attendance"	/* as a mailbox's: directory.c asks
-					   it whether somebody is there */
+#define REGION_ATTENDANCE "attendance"	/* as a mailbox's: directory_end.c
+					   asks whether somebody is there */
 
 /*
  * Private. What others may write is not looked at again for what is copied
