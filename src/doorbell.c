@@ -19,15 +19,26 @@ slot_bit(uint32_t slot)
 }
 
 /* Every participant's stores before this are visible after it; ours too. */
-static void
-barrier(struct sleeper *sleeper)
+bool
+doorbell_barrier(void)
 {
 	/* BELL-M1 membarrier: asleep, before the last look. Pairs with BELL-O1,
 	   BELL-O2. */
-	sleeper->unfenced = !barrier_all();
+	bool fenced = barrier_all();
+
 	/* BELL-F1 seq_cst: where there is no membarrier the runners fence, and
 	   so must we. Pairs with BELL-F3, BELL-F4. */
 	atomics_fence_seq_cst();
+	return fenced;
+}
+
+/* Not before the barrier: a fellow thread that finds it attentive needs none of
+   its own. */
+void
+doorbell_announced(struct sleeper *sleeper, bool fenced)
+{
+	sleeper->unfenced = !fenced;
+	sleeper->attentive = sleeper->often == SLEEPER_OFTEN;
 }
 
 static void
@@ -40,7 +51,8 @@ sleeps_again(struct sleeper *sleeper)
 }
 
 uint32_t
-doorbell_announce(struct view *view, uint32_t slot, struct sleeper *sleeper)
+doorbell_begin(struct view *view, uint32_t slot, struct sleeper *sleeper,
+	       bool *ret_barrier)
 {
 	struct receivers_file *file = view->receivers;
 	uint32_t ticket;
@@ -54,6 +66,7 @@ doorbell_announce(struct view *view, uint32_t slot, struct sleeper *sleeper)
 	   BELL-A2. */
 	word64_store_release(&file->slots[slot].sleep,
 			     sleep_make(ticket, SLEEP_ASLEEP));
+	*ret_barrier = !sleeper->attentive;
 	if (sleeper->attentive) {
 		/* BELL-F2 seq_cst: asleep before the last look; senders fence
 		   as well. Pairs with BELL-F3. */
@@ -63,8 +76,17 @@ doorbell_announce(struct view *view, uint32_t slot, struct sleeper *sleeper)
 	/* BELL-R2 acq_rel: sleep before the bit that says "look at it". Pairs
 	   with BELL-A1. */
 	word64_or_acq_rel(&file->attention[slot / 64], slot_bit(slot));
-	barrier(sleeper);
-	sleeper->attentive = sleeper->often == SLEEPER_OFTEN;
+	return ticket;
+}
+
+uint32_t
+doorbell_announce(struct view *view, uint32_t slot, struct sleeper *sleeper)
+{
+	bool barrier;
+	uint32_t ticket = doorbell_begin(view, slot, sleeper, &barrier);
+
+	if (barrier)
+		doorbell_announced(sleeper, doorbell_barrier());
 	return ticket;
 }
 
@@ -185,9 +207,9 @@ doorbell_ring_after(struct view *view, uint32_t slot)
 }
 
 uint32_t
-doorbell_announce_sender(struct lane_file *lane,
-			 const struct lane_entry *entry, uint64_t wanted,
-			 struct sleeper *sleeper)
+doorbell_begin_sender(struct lane_file *lane, const struct lane_entry *entry,
+		      uint64_t wanted, struct sleeper *sleeper,
+		      bool *ret_barrier)
 {
 	uint64_t already;
 	uint32_t ticket;
@@ -207,12 +229,24 @@ doorbell_announce_sender(struct lane_file *lane,
 	   BELL-A6. */
 	word64_store_release(&lane->sleep,
 			     sleep_make(ticket, SLEEP_ASLEEP));
+	*ret_barrier = !sleeper->attentive;
 	if (sleeper->attentive)
 		/* BELL-F6 seq_cst: as BELL-F2. Pairs with BELL-F4. */
 		atomics_fence_seq_cst();
-	else
-		barrier(sleeper);
-	sleeper->attentive = sleeper->often == SLEEPER_OFTEN;
+	return ticket;
+}
+
+uint32_t
+doorbell_announce_sender(struct lane_file *lane,
+			 const struct lane_entry *entry, uint64_t wanted,
+			 struct sleeper *sleeper)
+{
+	bool barrier;
+	uint32_t ticket = doorbell_begin_sender(lane, entry, wanted, sleeper,
+						&barrier);
+
+	if (barrier)
+		doorbell_announced(sleeper, doorbell_barrier());
 	return ticket;
 }
 

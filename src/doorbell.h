@@ -68,6 +68,19 @@ struct sleeper {
 uint32_t
 doorbell_announce(struct view *view, uint32_t slot, struct sleeper *sleeper);
 
+/*
+ * The same in two halves, for one who announces several sleeps and needs one
+ * barrier for all of them: begin; if *ret_barrier, doorbell_barrier() and
+ * doorbell_announced() with what it returned.
+ */
+uint32_t
+doorbell_begin(struct view *view, uint32_t slot, struct sleeper *sleeper,
+	       bool *ret_barrier);
+bool
+doorbell_barrier(void);
+void
+doorbell_announced(struct sleeper *sleeper, bool fenced);
+
 /* How long the next sleep may last before a look of one's own. Under the lock
    of the handle's end, as all but doorbell_sleep(). */
 static inline int64_t
@@ -138,6 +151,10 @@ uint32_t
 doorbell_announce_sender(struct lane_file *lane,
 			 const struct lane_entry *entry, uint64_t wanted,
 			 struct sleeper *sleeper);
+uint32_t
+doorbell_begin_sender(struct lane_file *lane, const struct lane_entry *entry,
+		      uint64_t wanted, struct sleeper *sleeper,
+		      bool *ret_barrier);
 void
 doorbell_retract_sender(struct lane_file *lane, struct sleeper *sleeper);
 void

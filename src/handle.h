@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 11. May include: base exclusion liveness layout parcel inbox queue sender receiver. */
+/* Layer 11. May include: base exclusion liveness layout parcel rest inbox queue sender receiver. */
 /*
  * A handle: a mailbox that is open, and the table of what carries its messages.
  *
@@ -18,6 +18,7 @@
 #include "parcel.h"
 #include "queue.h"
 #include "receiver.h"
+#include "rest.h"
 #include "sender.h"
 
 #include <cubby.h>
@@ -34,6 +35,22 @@ struct cubby_mailbox;
  * commit	size fits the draft
  * receive	grants the wish
  * sender_name	sender is not 0. Errors: -EINVAL (there is no such)
+ *
+ * The end of a handle as one of several, see rest.h; role: CUBBY_RECEIVE or
+ * CUBBY_SEND. None waits, but for LOOK_PATIENTLY.
+ *
+ * look		1: it is ready: a call with CUBBY_NOW would have something to do;
+ *		0: not; -ETIMEDOUT: a queue's lock was not to be had, so it is not
+ *		known (not with LOOK_QUICKLY); other -errno: what the next call
+ *		tells
+ * announce	0: *ret has been announced, and is to be retracted; 1: it is
+ *		ready, or has something to tell; -errno: it cannot wait (-ENOSPC
+ *		-EUSERS, and the kernel's)
+ * settle	after a barrier for those that want one: fenced: what
+ *		doorbell_barrier() returned
+ * retract	slept: REST_SLICE_OVER if the end has slept for its slice, else 0
+ *		or the error that ended the sleep. Looks thoroughly, and returns
+ *		as look does, but for -ETIMEDOUT; rings on, if it is ready
  */
 struct sent {
 	uint64_t sender;
@@ -69,6 +86,15 @@ struct operations {
 		       struct cubby_message *message);
 	void (*reject)(struct cubby_mailbox *mailbox,
 		       struct cubby_message *message);
+
+	int (*look)(struct cubby_mailbox *mailbox, uint32_t role,
+		    enum look how);
+	int (*announce)(struct cubby_mailbox *mailbox, uint32_t role,
+			struct rest *ret);
+	void (*settle)(struct cubby_mailbox *mailbox, uint32_t role,
+		       struct rest *rest, bool fenced);
+	int (*retract)(struct cubby_mailbox *mailbox, uint32_t role,
+		       struct rest *rest, int slept);
 };
 
 struct cubby_mailbox {

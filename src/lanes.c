@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 11. May include: base parcel sender taking receiver handle lanes. */
+/* Layer 11. May include: base parcel rest sender taking receiver handle lanes. */
 /*
  * From a handle to its two ends: a sender, which has a lane, and a receiver,
  * which looks at all of them. Each end is entered and left here.
@@ -216,6 +216,42 @@ lanes_reject(struct cubby_mailbox *mailbox, struct cubby_message *message)
 	receiver_leave(&mailbox->receiver);
 }
 
+/* As one of several --------------------------------------------------------------- */
+
+static int
+lanes_look(struct cubby_mailbox *mailbox, uint32_t role, enum look how)
+{
+	return role == CUBBY_RECEIVE ? receiver_look(&mailbox->receiver, how) :
+				       sender_look(&mailbox->sender);
+}
+
+static int
+lanes_announce(struct cubby_mailbox *mailbox, uint32_t role, struct rest *ret)
+{
+	return role == CUBBY_RECEIVE ?
+	       receiver_announce(&mailbox->receiver, ret) :
+	       sender_announce(&mailbox->sender, ret);
+}
+
+static void
+lanes_settle(struct cubby_mailbox *mailbox, uint32_t role, struct rest *rest,
+	     bool fenced)
+{
+	if (role == CUBBY_RECEIVE)
+		receiver_settle(&mailbox->receiver, rest, fenced);
+	else
+		sender_settle(&mailbox->sender, rest, fenced);
+}
+
+static int
+lanes_retract(struct cubby_mailbox *mailbox, uint32_t role, struct rest *rest,
+	      int slept)
+{
+	return role == CUBBY_RECEIVE ?
+	       receiver_retract(&mailbox->receiver, rest, slept) :
+	       sender_retract(&mailbox->sender, rest, slept);
+}
+
 const struct operations lanes_operations = {
 	.open = lanes_open,
 	.close = lanes_close,
@@ -230,4 +266,8 @@ const struct operations lanes_operations = {
 	.sender_name = lanes_sender_name,
 	.release = lanes_release,
 	.reject = lanes_reject,
+	.look = lanes_look,
+	.announce = lanes_announce,
+	.settle = lanes_settle,
+	.retract = lanes_retract,
 };

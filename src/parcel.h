@@ -35,7 +35,12 @@ struct taken {
    region (region_transfer.h). No envelope shows it. */
 #define PARCEL_REGION	(UINT64_C(1) << 63)
 
-enum wish_kind { WISH_COPY, WISH_PEEK, WISH_HOLD };
+enum wish_kind {
+	WISH_COPY,
+	WISH_PEEK,
+	WISH_HOLD,
+	WISH_LOOK		/* is there one at all? Nothing is taken or told */
+};
 
 /* What a call asks for, and what it gets. */
 struct wish {

@@ -155,12 +155,10 @@ queue_add_chore_of(struct queue *queue, enum chore_kind kind, uint32_t number,
 
 /* The lock --------------------------------------------------------------------------- */
 
-static int
-enter(struct queue *queue, int64_t deadline)
+/* r: what came of taking it. */
+static FAST int
+check_taken(struct queue *queue, int r)
 {
-	int r = robust_lock_take(&queue->map.file->lock, &queue->locker,
-				 deadline);
-
 	if (unlikely(r < 0))
 		return r;
 	if (unlikely(r == ROBUST_LOCK_DEAD))
@@ -172,12 +170,12 @@ enter(struct queue *queue, int64_t deadline)
 	return 0;
 }
 
-int
-queue_enter(struct queue *queue, int64_t deadline)
+static FAST int
+enter(struct queue *queue, int r)
 {
-	int r = enter(queue, deadline);
 	struct wakes wakes;
 
+	r = check_taken(queue, r);
 	if (unlikely(r < 0))
 		return r;
 	wakes_begin(&wakes);
@@ -187,6 +185,26 @@ queue_enter(struct queue *queue, int64_t deadline)
 	if (unlikely(wakes.count))
 		wakes_give(&wakes);
 	return 0;
+}
+
+int
+queue_enter(struct queue *queue, int64_t deadline)
+{
+	return enter(queue, robust_lock_take(&queue->map.file->lock,
+					     &queue->locker, deadline));
+}
+
+COLD int
+queue_enter_or_rest(struct queue *queue, int64_t deadline,
+		    uint32_t *ret_ticket)
+{
+	int r = queue_enter(queue, deadline);
+
+	if (r != -ETIMEDOUT || !ret_ticket)
+		return r;
+	r = robust_lock_take_or_rest(&queue->map.file->lock, &queue->locker,
+				     ret_ticket);
+	return r == -EAGAIN ? -EBUSY : enter(queue, r);
 }
 
 /* The memory of a block of ours. Should we die here, it may have holes, and the next

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics shm exclusion spin robust_lock layout inbox layout_queue parcel members slots waiters. */
+/* Layer 8. May include: base atomics shm exclusion spin robust_lock layout inbox layout_queue parcel rest members slots waiters. */
 /*
  * A queue: all messages of a mailbox in one total order, under one robust lock.
  *
@@ -49,6 +49,7 @@
 #include "layout_queue.h"
 #include "members.h"
 #include "parcel.h"
+#include "rest.h"
 #include "robust_lock.h"
 #include "spin.h"
 #include "waiters.h"
@@ -157,6 +158,16 @@ queue_named_sender(struct queue *queue, const char *name, uint64_t *ret);
  */
 int
 queue_enter(struct queue *queue, int64_t deadline);
+
+/* The deadline of one who does not wait for the lock, but for a moment. Not
+   CUBBY_NOW, which waits for an owner that has lost its processor. */
+#define QUEUE_AT_ONCE 1
+
+/* As queue_enter(). ret_ticket, if not NULL: -EBUSY: the lock was not to be had
+   until the deadline, see robust_lock_take_or_rest(). */
+int
+queue_enter_or_rest(struct queue *queue, int64_t deadline,
+		    uint32_t *ret_ticket);
 
 /* Gives it, wakes, and gives back what memory is not needed. */
 void
@@ -294,6 +305,33 @@ queue_off_list(struct queue *queue, uint32_t waiter);
    WAITER_NONE, which it becomes. False: it had been served. */
 bool
 queue_end_wait(struct queue *queue, uint32_t *waiter, enum waiter_state state);
+
+/* As one of several (queue_rest.c) ------------------------------------------------------ */
+
+/*
+ * An end of a handle, that of `role`: as receiver_look() and the others. A record
+ * is enlisted with the look under one lock, so that none is needed after it.
+ * Where nothing is buffered, there is a message while a sender offers one, and
+ * room while a receiver waits that takes any message; not one who himself only
+ * waits until there is one.
+ */
+int
+queue_look_role(struct queue *queue, uint32_t role, enum look how);
+int
+queue_announce(struct queue *queue, uint32_t role, struct rest *ret);
+int
+queue_retract(struct queue *queue, uint32_t role, struct rest *rest,
+	      int slept);
+
+/*
+ * 0: there is a message, which stays; -EAGAIN: none. ret_waiter, if not NULL: then
+ * a record has been enlisted, asleep, and *ret_ticket is its ticket; -EBUSY: as
+ * queue_enter_or_rest(). Other errors: those of queue_enter(), and (of a record)
+ * of queue_commit_waiters(). *ret_waiter is the caller's to queue_end_wait().
+ */
+int
+queue_look_for_one(struct queue *queue, int64_t deadline, uint32_t *ret_waiter,
+		   uint32_t *ret_ticket);
 
 /* Sending (queue_send.c) ---------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 11. May include: base parcel queue handle queue_calls. */
+/* Layer 11. May include: base parcel rest queue handle queue_calls. */
 /*
  * From a handle to its queue.
  */
@@ -131,6 +131,33 @@ calls_reject(struct cubby_mailbox *mailbox, struct cubby_message *message)
 	queue_reject(&mailbox->queue, message);
 }
 
+static int
+calls_look(struct cubby_mailbox *mailbox, uint32_t role, enum look how)
+{
+	return queue_look_role(&mailbox->queue, role, how);
+}
+
+static int
+calls_announce(struct cubby_mailbox *mailbox, uint32_t role, struct rest *ret)
+{
+	return queue_announce(&mailbox->queue, role, ret);
+}
+
+/* What is announced under a lock needs no barrier. */
+static void
+calls_settle(struct cubby_mailbox *mailbox, uint32_t role, struct rest *rest,
+	     bool fenced)
+{
+	(void)mailbox, (void)role, (void)rest, (void)fenced;
+}
+
+static int
+calls_retract(struct cubby_mailbox *mailbox, uint32_t role, struct rest *rest,
+	      int slept)
+{
+	return queue_retract(&mailbox->queue, role, rest, slept);
+}
+
 const struct operations queue_operations = {
 	.open = calls_open,
 	.close = calls_close,
@@ -145,4 +172,8 @@ const struct operations queue_operations = {
 	.sender_name = calls_sender_name,
 	.release = calls_release,
 	.reject = calls_reject,
+	.look = calls_look,
+	.announce = calls_announce,
+	.settle = calls_settle,
+	.retract = calls_retract,
 };

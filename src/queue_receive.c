@@ -25,6 +25,7 @@ struct receive {
 	uint32_t slot;		/* what has been taken, or peeked at */
 	uint64_t word;		/* its state */
 	uint32_t waiter;
+	uint32_t ticket;	/* of the record, if it only looks */
 	uint64_t asked;		/* owner: does it live? */
 	uint64_t living;	/* an owner of whom that is known */
 	uint32_t asks;
@@ -217,6 +218,8 @@ try_locked(struct queue *queue, struct receive *receive, struct wakes *wakes)
 			return r;
 		if (unlikely(must_ask(queue, receive)))
 			return NEED_ANSWER;
+		if (unlikely(wish->kind == WISH_LOOK))
+			return 0;
 		slot = queue_slot(&queue->map, receive->slot);
 		describe(slot, receive->word, wish);
 		if (unlikely(!fits_its_place(queue, slot, wish)))
@@ -249,13 +252,25 @@ say_wish(struct queue_waiter *w, const struct wish *wish)
 	set64(&w->type, wish->type);
 	set64(&w->sender, wish->sender);
 	set32(&w->matching, wish->matching);
-	set32(&w->peeks, wish->kind == WISH_PEEK);
+	set32(&w->peeks, wish->kind == WISH_PEEK || wish->kind == WISH_LOOK);
 	set64(&w->size, wish->kind == WISH_HOLD ? WAITER_ANY_SIZE : wish->size);
+}
+
+/* Rendezvous: those who wait until they may send to one who waits. */
+static bool
+tell_senders(struct queue *queue, const struct wish *wish, struct wakes *wakes)
+{
+	struct queue_list *list = &queue->map.file->wanting_room;
+
+	return likely(get32(&list->head) == WAITER_NONE) ||
+	       !queue->map.rendezvous || wish->kind == WISH_PEEK ||
+	       wish->kind == WISH_LOOK ||
+	       waiters_ring(&queue->map, list, SLOT_NONE, wakes);
 }
 
 /* Under the lock. -EAGAIN: it is to wait by its record. */
 static int
-want_message(struct queue *queue, struct receive *receive)
+want_message(struct queue *queue, struct receive *receive, struct wakes *wakes)
 {
 	bool again = receive->waiter != WAITER_NONE;
 	int r = queue_take_waiter(queue, &receive->waiter);
@@ -264,7 +279,9 @@ want_message(struct queue *queue, struct receive *receive)
 		return r == -ENOSPC ? NEED_WAITERS : r;
 	say_wish(queue_waiter(&queue->map, receive->waiter), receive->wish);
 	return waiters_enlist(&queue->map, receive->waiter, WAITER_RECEIVES,
-			      again) ? -EAGAIN : queue_nonsense(queue);
+			      again) &&
+	       (again || tell_senders(queue, receive->wish, wakes)) ?
+	       -EAGAIN : queue_nonsense(queue);
 }
 
 static int
@@ -342,7 +359,7 @@ try_once(struct queue *queue, struct receive *receive, int64_t deadline,
 	else
 		r = try_locked(queue, receive, &wakes);
 	if (r == -EAGAIN && waits)
-		r = want_message(queue, receive);
+		r = want_message(queue, receive, &wakes);
 	queue_leave(queue, &wakes);
 	return r;
 }
@@ -579,6 +596,51 @@ queue_receive(struct queue *queue, struct wish *wish, int64_t deadline)
 	while (r == -EAGAIN && receive.slot != SLOT_NONE &&
 	       wish->kind == WISH_PEEK);
 	exclusion_leave(&queue->exclusion);
+	return r;
+}
+
+/* Looking -------------------------------------------------------------------------------------- */
+
+/* The same without taking one. Enlists, if it is to, asleep. */
+static int
+look_once(struct queue *queue, struct receive *receive, bool enlists)
+{
+	struct wakes wakes = { .count = 0 };
+	struct queue_waiter *w;
+	int r = try_locked(queue, receive, &wakes);
+
+	if (r == -EAGAIN && enlists) {
+		r = want_message(queue, receive, &wakes);
+		w = queue_waiter(&queue->map, receive->waiter);
+		if (r == -EAGAIN) {
+			set32(&w->asleep, 1);
+			receive->ticket = get32(&w->events);
+		}
+	}
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+int
+queue_look_for_one(struct queue *queue, int64_t deadline, uint32_t *ret_waiter,
+		   uint32_t *ret_ticket)
+{
+	struct wish wish = { .kind = WISH_LOOK };
+	struct receive receive = {
+		.wish = &wish, .waiter = WAITER_NONE, .living = OWNER_NONE,
+	};
+	int r;
+
+	do {
+		r = queue_enter_or_rest(queue, deadline, ret_ticket);
+		if (r < 0)
+			return r;
+		r = look_once(queue, &receive, ret_waiter);
+	} while (r > 0 && (r = help_out(queue, &receive, r)) == 0);
+	if (ret_waiter) {
+		*ret_waiter = receive.waiter;
+		*ret_ticket = receive.ticket;
+	}
 	return r;
 }
 

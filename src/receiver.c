@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 10. May include: base atomics clock spin exclusion layout participants inbox claims doorbell lane taking receiver. */
+/* Layer 10. May include: base atomics clock spin exclusion layout participants inbox claims doorbell lane rest taking receiver. */
 /*
  * Receiving. One look at everything (try_once) is:
  *
@@ -227,7 +227,8 @@ try_once(struct receiver *receiver, struct wish *wish, bool thorough)
 	if (likely(r != -EAGAIN || !receiver->trouble))
 		return r;
 	r = receiver->trouble;
-	receiver->trouble = 0;
+	if (wish->kind != WISH_LOOK)
+		receiver->trouble = 0;
 	return r;
 }
 
@@ -487,6 +488,84 @@ receiver_grant(struct receiver *receiver, struct wish *wish, int64_t deadline)
 		r = wait_for(receiver, wish, deadline);
 	if (unlikely(leaves_it(wish, r)))
 		doorbell_published(receiver->view);
+	return r;
+}
+
+/* As one of several -------------------------------------------------------------- */
+
+/* The result of a wish to look: a message that only other calls receive is one
+   too. */
+static int
+seen(int r)
+{
+	return r == -EAGAIN ? 0 : r == -EOPNOTSUPP ? TAKING_SEEN : r;
+}
+
+static int
+look(struct receiver *receiver, enum look how)
+{
+	struct wish wish = { .kind = WISH_LOOK };
+
+	if (unlikely(shm_is_broken(&receiver->view->receivers_mapping)))
+		return -EBADMSG;
+	if (how == LOOK_QUICKLY)
+		return seen(try_once(receiver, &wish, false));
+	return seen(poll_once(receiver, &wish));
+}
+
+int
+receiver_look(struct receiver *receiver, enum look how)
+{
+	int r;
+
+	receiver_enter(receiver);
+	r = look(receiver, how);
+	receiver_leave(receiver);
+	return r;
+}
+
+int
+receiver_announce(struct receiver *receiver, struct rest *ret)
+{
+	receiver_enter(receiver);
+	receiver->calm = 0;
+	ret->kind = REST_ASLEEP;
+	ret->ticket = doorbell_begin(receiver->view, receiver->slot,
+				     &receiver->sleeper, &ret->barrier);
+	ret->look = true;
+	ret->events = &receiver->view->doorbell->events[receiver->slot];
+	ret->slice = doorbell_slice(&receiver->sleeper);
+	receiver_leave(receiver);
+	return 0;
+}
+
+void
+receiver_settle(struct receiver *receiver, struct rest *rest, bool fenced)
+{
+	receiver_enter(receiver);
+	if (rest->barrier)
+		doorbell_announced(&receiver->sleeper, fenced);
+	rest->slice = doorbell_slice(&receiver->sleeper);
+	receiver_leave(receiver);
+}
+
+int
+receiver_retract(struct receiver *receiver, struct rest *rest, int slept)
+{
+	struct view *view = receiver->view;
+	int r;
+
+	receiver_enter(receiver);
+	rest->kind = REST_NONE;
+	doorbell_slept(&receiver->sleeper, slept);
+	doorbell_retract(view, receiver->slot, &receiver->sleeper);
+	if (slept == DOORBELL_LOOK || clock_now() >= receiver->next_sweep)
+		receiver_sweep(receiver);
+	r = look(receiver, LOOK_THOROUGHLY);
+	if (r)
+		/* We may have been rung for it, and leave it. */
+		doorbell_published(view);
+	receiver_leave(receiver);
 	return r;
 }
 

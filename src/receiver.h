@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 10. May include: base claims lane taking. */
+/* Layer 10. May include: base claims lane rest taking. */
 /*
  * The receiving end of a handle: choosing a lane, and waiting for a message.
  */
@@ -9,6 +9,7 @@
 #include "base.h"
 #include "claims.h"
 #include "lane.h"
+#include "rest.h"
 #include "taking.h"
 
 /* Joins the receivers, repairs what the slot's last owner left. Errors: -EUSERS
@@ -41,6 +42,21 @@ receiver_leave(struct receiver *receiver)
  */
 int
 receiver_grant(struct receiver *receiver, struct wish *wish, int64_t deadline);
+
+/*
+ * The end of a handle as one of several: see rest.h. Each enters and leaves by
+ * itself. look, announce, retract: 1: a message, 0: none, or what the next
+ * receive is to tell. announce: only 0 announces; retract takes back what did,
+ * `slept` as doorbell_sleep() says it of this end alone.
+ */
+int
+receiver_look(struct receiver *receiver, enum look how);
+int
+receiver_announce(struct receiver *receiver, struct rest *ret);
+void
+receiver_settle(struct receiver *receiver, struct rest *rest, bool fenced);
+int
+receiver_retract(struct receiver *receiver, struct rest *rest, int slept);
 
 /* The lane whose turn it is, if nothing comes before it; or NULL. */
 static FAST struct lane_reader *

@@ -23,6 +23,7 @@
 #define SPIN_TIME	(20 * NSEC_PER_USEC)
 #define PAUSES_FIRST	64U
 #define PAUSES_LAST	128U
+#define TRIES_MAX	64	/* it was another's each time */
 
 /* Looking first -------------------------------------------------------------- */
 
@@ -157,6 +158,35 @@ robust_lock_try(struct robust_lock *lock, const struct robust_locker *locker)
 	if (!found || owner_lives(locker, found) != 0)
 		return -EAGAIN;
 	return take_from(lock, locker, found) ? ROBUST_LOCK_DEAD : -EAGAIN;
+}
+
+int
+robust_lock_take_or_rest(struct robust_lock *lock,
+			 const struct robust_locker *locker,
+			 uint32_t *ret_ticket)
+{
+	int look, i;
+
+	for (i = 0; i < TRIES_MAX; i++) {
+		/* ROBUST-A2 acquire: as ROBUST-A1. Pairs with ROBUST-X7. */
+		*ret_ticket = word32_load_acquire(&lock->unlocks);
+		look = take_or_announce(lock, locker);
+		if (look <= ROBUST_LOCK_DEAD)
+			return look;
+		if (look == OWNED)
+			return -EAGAIN;
+	}
+	--*ret_ticket;	/* it changes hands all the time: no sleep */
+	return -EAGAIN;
+}
+
+void
+robust_lock_end_rest(struct robust_lock *lock, uint32_t ticket)
+{
+	/* relaxed: a wake too many harms nobody; of one too few there is none,
+	   for who was woken sees why */
+	if (word32_load_relaxed(&lock->unlocks) != ticket)
+		futex_wake(&lock->unlocks, 1);
 }
 
 bool

@@ -38,6 +38,11 @@
  * reached and who finds the lock taken again makes it contended before it
  * sleeps or gives up, so the wake is handed on.
  *
+ * One who sleeps on other things besides (robust_lock_take_or_rest()) may leave
+ * for another reason when the wake has reached it. So it wakes one more if
+ * `unlocks` has moved, whoever was meant. One that is woken for nothing finds
+ * the lock taken, makes it contended, and sleeps again.
+ *
  * What happens when one dies, or stops, right after:
  *
  *	the owner
@@ -125,6 +130,22 @@ robust_lock_give_slowly(struct robust_lock *lock,
  */
 int
 robust_lock_try(struct robust_lock *lock, const struct robust_locker *locker);
+
+/*
+ * Takes the lock, or has oneself told when it is given, among others: 0,
+ * ROBUST_LOCK_DEAD, or -EAGAIN: sleep while lock->unlocks == *ret_ticket, for
+ * ROBUST_LOCK_SLICE at the most, and then robust_lock_end_rest(), whatever came
+ * of it. Does not wait.
+ */
+int
+robust_lock_take_or_rest(struct robust_lock *lock,
+			 const struct robust_locker *locker,
+			 uint32_t *ret_ticket);
+
+/* The wake-up of a lock that was given since may have been ours, and we may not
+   want the lock any more: it is handed on. */
+void
+robust_lock_end_rest(struct robust_lock *lock, uint32_t ticket);
 
 /* Is it a dead owner's just now? */
 bool

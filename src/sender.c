@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics clock spin exclusion futex layout inbox doorbell lane sender. */
+/* Layer 9. May include: base atomics clock spin exclusion futex layout inbox doorbell lane rest sender. */
 /*
  * Sending: fill the next cell of one's lane; if there is no room, look for a
  * moment, then sleep until a receiver moves the head.
@@ -251,6 +251,107 @@ sender_wait_passed(struct sender *sender, uint64_t position, int64_t deadline)
 	const struct awaited passed = { .position = position };
 
 	return wait_for(sender, &passed, deadline);
+}
+
+/* As one of several ------------------------------------------------------------ */
+
+static const struct awaited ROOM = { .room = true };
+
+/* 1: a send would not wait; 0; -errno: what it would tell. */
+static int
+look_for_room(struct sender *sender)
+{
+	int r = sender_check(sender);
+
+	if (r < 0)
+		return r;
+	if (lane_has_room(&sender->writer) && !lane_is_broken(&sender->writer))
+		return 1;
+	r = look(sender, &ROOM);
+	return r == 0 ? 1 : r == -EAGAIN ? 0 : r;
+}
+
+int
+sender_look(struct sender *sender)
+{
+	int r;
+
+	sender_enter(sender);
+	r = look_for_room(sender);
+	sender_leave(sender);
+	return r;
+}
+
+/* As sleep_for_entry(). */
+static void
+announce_without_entry(struct sender *sender, struct rest *ret, uint32_t seen)
+{
+	ret->kind = REST_ENTRY;
+	ret->events = &sender->view->receivers->lanes_committed;
+	ret->ticket = seen;
+	ret->barrier = ret->look = false;
+	ret->slice = sender->addressee ? INBOX_SLICE : SLEEP_SLICE_FIRST;
+}
+
+static void
+announce(struct sender *sender, struct rest *ret)
+{
+	struct lane_writer *w = &sender->writer;
+
+	sender->calm = 0;
+	ret->kind = REST_ASLEEP;
+	ret->look = true;
+	ret->events = &w->entry->room;
+	ret->ticket = doorbell_begin_sender(w->file, w->entry,
+					    wanted(sender, &ROOM),
+					    &sender->sleeper, &ret->barrier);
+	ret->slice = slice_of(sender);
+}
+
+int
+sender_announce(struct sender *sender, struct rest *ret)
+{
+	uint32_t seen;
+	int r;
+
+	sender_enter(sender);
+	/* LANE-A11 acquire: before the look, as LANE-A7. Pairs with LANE-C3. */
+	seen = word32_load_acquire(&sender->view->receivers->lanes_committed);
+	r = look_for_room(sender);
+	if (r == 0 && sender->writer.entry_known)
+		announce(sender, ret);
+	else if (r == 0)
+		announce_without_entry(sender, ret, seen);
+	sender_leave(sender);
+	return r < 0 ? 1 : r;
+}
+
+void
+sender_settle(struct sender *sender, struct rest *rest, bool fenced)
+{
+	if (rest->kind != REST_ASLEEP)
+		return;
+	sender_enter(sender);
+	if (rest->barrier)
+		doorbell_announced(&sender->sleeper, fenced);
+	rest->slice = slice_of(sender);
+	sender_leave(sender);
+}
+
+int
+sender_retract(struct sender *sender, struct rest *rest, int slept)
+{
+	int r;
+
+	sender_enter(sender);
+	if (rest->kind == REST_ASLEEP) {
+		doorbell_slept(&sender->sleeper, slept);
+		doorbell_retract_sender(sender->writer.file, &sender->sleeper);
+	}
+	rest->kind = REST_NONE;
+	r = look_for_room(sender);
+	sender_leave(sender);
+	return r;
 }
 
 /* Sending --------------------------------------------------------------------- */

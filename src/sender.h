@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics clock spin exclusion futex layout inbox doorbell lane. */
+/* Layer 9. May include: base atomics clock spin exclusion futex layout inbox doorbell lane rest. */
 /*
  * The sending end of a handle: a lane, and waiting for room in it.
  */
@@ -10,6 +10,7 @@
 #include "exclusion.h"
 #include "inbox.h"
 #include "lane.h"
+#include "rest.h"
 #include "spin.h"
 
 struct sender {
@@ -66,6 +67,17 @@ sender_wait_room(struct sender *sender, int64_t deadline);
 /* Waits until receivers have passed position. The same errors. */
 int
 sender_wait_passed(struct sender *sender, uint64_t position, int64_t deadline);
+
+/* The end of a handle as one of several: as receiver_look() and the others, of
+   room. */
+int
+sender_look(struct sender *sender);
+int
+sender_announce(struct sender *sender, struct rest *ret);
+void
+sender_settle(struct sender *sender, struct rest *rest, bool fenced);
+int
+sender_retract(struct sender *sender, struct rest *rest, int slept);
 
 /* Is there room, and nothing else to see to? */
 static FAST bool

@@ -390,6 +390,7 @@ take_hold(struct receiver *receiver, struct lane_reader *reader,
 	return 0;
 }
 
+/* TAKING_SEEN: it is there, and stays. */
 static int
 take(struct receiver *receiver, struct lane_reader *reader,
      const struct sight *sight, struct wish *wish)
@@ -398,8 +399,9 @@ take(struct receiver *receiver, struct lane_reader *reader,
 
 	if (unlikely(r < 0))
 		return lane_is_next(reader, sight) ? r : -EAGAIN;
-	if (unlikely(wish->kind == WISH_HOLD))
-		return take_hold(receiver, reader, sight, wish);
+	if (unlikely(wish->kind >= WISH_HOLD))
+		return wish->kind == WISH_LOOK ? TAKING_SEEN :
+		       take_hold(receiver, reader, sight, wish);
 	if (unlikely(sight->taken.size > wish->size)) {
 		if (!lane_is_next(reader, sight))
 			return -EAGAIN;
@@ -438,7 +440,7 @@ taking_try(struct receiver *receiver, struct lane_reader *reader,
 		r = -EAGAIN;
 	}
 	if (unlikely(reader->broken && !reader->told)) {
-		reader->told = true;
+		reader->told = wish->kind != WISH_LOOK;
 		return -EBADMSG;
 	}
 	return r == -EBADMSG ? -EAGAIN : r;
@@ -535,6 +537,8 @@ take_returned(struct receiver *receiver, const struct lane_reader *reader,
 		return claims_unchanged(receiver->view, number, word) ?
 		       r : -EAGAIN;
 	fill_in(wish, reader, taken, claim_deliveries(word) + 1);
+	if (wish->kind == WISH_LOOK)
+		return TAKING_SEEN;
 	if (wish->kind == WISH_HOLD)
 		return hold_returned(receiver, reader, number, word, wish);
 	if (taken->size > wish->size)

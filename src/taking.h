@@ -80,6 +80,9 @@ taking_is_wanted(const struct wish *wish, const struct lane_reader *reader)
 bool
 taking_have_gone(struct receiver *receiver, const char *name);
 
+/* There is one, for WISH_LOOK. */
+#define TAKING_SEEN 1
+
 /* The lane's next message. -EAGAIN: there is none. Other errors as for
    receiver_grant(). */
 int
