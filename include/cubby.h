@@ -699,10 +699,11 @@ struct cubby_info {
 	uint64_t memory;	/* bytes of memory in use by the mailbox, and by
 				   regions that lie in it */
 	uint64_t broken;	/* lanes cut off */
+	unsigned char uuid[16];	/* another one: another mailbox of that name */
 };
 #define CUBBY_INFO_INIT { sizeof(struct cubby_info), \
 	CUBBY_ORDER_SENDER, CUBBY_LIMITED, CUBBY_VARIABLE, CUBBY_PERSISTENT, \
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
 
 /*
  * Looks at a mailbox without opening it: nothing is written, nobody notices.
@@ -729,6 +730,12 @@ struct cubby_sender_info {
 	uint64_t waiting;	/* messages sent and not handed out */
 	uint64_t sequence;	/* of the last message published */
 	uint64_t memory;	/* bytes */
+	uint64_t pid_namespace;	/* in which that is its pid: the inode of
+				   /proc/PID/ns/pid; 0: not known */
+	int sleeping;		/* it is asleep until there is room, or its
+				   message is taken */
+	int died;		/* the last one went without closing */
+	uint64_t ticket;	/* another one: it has been woken since */
 };
 
 /*
@@ -742,6 +749,36 @@ cubby_inspect_senders(const char *name,
 		      int (*visit)(const struct cubby_sender_info *sender,
 				   void *context),
 		      void *context);
+
+/* One receiver of a mailbox. Set struct_size. */
+struct cubby_receiver_info {
+	size_t struct_size;
+	uint64_t receiver;	/* its number; a later one may have it again */
+	uint64_t generation;	/* another one: a later one */
+	uid_t uid;		/* as it says of itself */
+	pid_t pid;		/* as seen in its own PID namespace, as it says;
+				   0: nobody is attached. For people */
+	uint64_t pid_namespace;	/* the inode of /proc/PID/ns/pid; 0: not known */
+	int attached;		/* 1: alive; 0: has died */
+	int died;		/* it went without closing, and what it left has
+				   not been put in order yet */
+	int sleeping;		/* it is asleep until there is a message */
+	uint64_t ticket;	/* another one: it has been woken since */
+	uint64_t held;		/* messages that it holds */
+};
+
+/*
+ * Calls visit once for each receiver that is attached, or has died and left
+ * something to put in order, until it returns other than 0. As cubby_inspect():
+ * nothing is written, and nobody notices. Needs the right to receive.
+ *
+ * Returns what visit last returned. Errors: those of cubby_inspect().
+ */
+CUBBY_PUBLIC int
+cubby_inspect_receivers(const char *name,
+			int (*visit)(const struct cubby_receiver_info *receiver,
+				     void *context),
+			void *context);
 
 /*
  * Calls visit with the name of each mailbox that the user can see (the user's

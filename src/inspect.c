@@ -26,9 +26,13 @@
 struct glimpse {
 	struct stat st;
 	bool attached;
+	bool died;
 	uint64_t waiting;
 	uint64_t sequence;	/* of the last message published; 0: none */
 	uint32_t pid;
+	uint32_t pid_namespace;
+	bool sleeping;
+	uint64_t ticket;
 	char name[SENDER_NAME_MAX + 1];
 };
 
@@ -119,6 +123,22 @@ most_waiting(const struct view *view)
 	       layout_ring_cells(g, g->rings) - g->ring_cells;
 }
 
+/* Its sender has announced a sleep, and nobody has rung for it since. */
+static void
+read_sleep(const struct view *view, uint32_t lane, const struct lane_file *file,
+	   struct glimpse *ret)
+{
+	/* relaxed: for people */
+	uint64_t sleep = word64_load_relaxed(&file->sleep);
+
+	ret->ticket = sleep_ticket(sleep);
+	/* relaxed: as above */
+	ret->sleeping = (uint32_t)sleep & SLEEP_ASLEEP &&
+			lane < lane_entries(view) &&
+			word32_load_relaxed(&view->receivers->lanes[lane].room)
+				== sleep_ticket(sleep);
+}
+
 static void
 read_lane(const struct view *view, uint32_t lane, const struct lane_file *file,
 	  struct glimpse *ret)
@@ -135,9 +155,41 @@ read_lane(const struct view *view, uint32_t lane, const struct lane_file *file,
 	ret->waiting = min_u64(tail - head, most_waiting(view));
 	ret->sequence = tail;
 	/* relaxed: for people */
-	ret->pid = word32_load_relaxed(&file->pid);
+	ret->pid_namespace = word32_load_relaxed(&file->pid_namespace);
+	read_sleep(view, lane, file, ret);
 	memcpy(ret->name, file->name, sizeof(ret->name));
 	ret->name[SENDER_NAME_MAX] = 0;
+}
+
+/*
+ * Who has it. One that leaves in order takes his pid away before his lock goes,
+ * so a pid that stays without a lock is a dead one's; the second question is for
+ * another one who comes between the two.
+ */
+static void
+read_owner(int fd, const struct lane_file *file, struct glimpse *ret)
+{
+	/* relaxed: for people; a system call lies between any two */
+	uint32_t pid = word32_load_relaxed(&file->pid);
+
+	ret->attached = liveness_ask(fd, 0) == 1;
+	/* relaxed: as above */
+	ret->pid = word32_load_relaxed(&file->pid);
+	ret->died = !ret->attached && pid && pid == ret->pid &&
+		    liveness_ask(fd, 0) == 0;
+}
+
+static int
+read_file(const struct view *view, uint32_t lane, int fd,
+	  const struct lane_file *file, struct glimpse *ret)
+{
+	int r = layout_check_identity(&file->identity, view->uuid);
+
+	if (r < 0)
+		return r;
+	read_owner(fd, file, ret);
+	read_lane(view, lane, file, ret);
+	return 0;
 }
 
 /* Errors: -ENOENT (no such lane), -EBADMSG (not a lane), -EACCES. */
@@ -152,17 +204,14 @@ glimpse(const struct view *view, uint32_t lane, struct glimpse *ret)
 	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, &ret->st);
 	if (fd < 0)
 		return fd;
-	ret->attached = liveness_ask(fd, 0) == 1;
 	r = shm_map(fd, view->geometry.blocks_offset, PROT_READ, &mapping);
+	if (r == 0) {
+		r = read_file(view, lane, fd, mapping.address, ret);
+		if (shm_is_broken(&mapping))
+			r = -EBADMSG;
+		shm_unmap(&mapping);
+	}
 	close(fd);
-	if (r < 0)
-		return r;
-	r = layout_check_identity(mapping.address, view->uuid);
-	if (r == 0)
-		read_lane(view, lane, mapping.address, ret);
-	if (shm_is_broken(&mapping))
-		r = -EBADMSG;
-	shm_unmap(&mapping);
 	return r;
 }
 
@@ -299,6 +348,8 @@ describe(const struct view *view, struct cubby_info *info)
 	info->mode = a->mode;
 	info->uid = a->uid;
 	info->gid = a->gid;
+	_Static_assert(sizeof(info->uuid) == sizeof(view->uuid), "");
+	memcpy(info->uuid, view->uuid, sizeof(info->uuid));
 }
 
 static int
@@ -384,6 +435,10 @@ tell_sender(const struct view *view, uint32_t lane,
 	ret->waiting = glimpse->waiting;
 	ret->sequence = glimpse->sequence;
 	ret->memory = memory_of(&glimpse->st);
+	ret->pid_namespace = glimpse->attached ? glimpse->pid_namespace : 0;
+	ret->sleeping = glimpse->attached && glimpse->sleeping;
+	ret->died = glimpse->died;
+	ret->ticket = glimpse->ticket;
 }
 
 static int
@@ -430,6 +485,150 @@ cubby_inspect_senders(const char *name,
 	r = view.attributes.order == CUBBY_ORDER_SENDER ?
 	    visit_senders(&view, visit, context) :
 	    inspect_queue_senders(&view, visit, context);
+	directory_close(&view);
+	return r;
+}
+
+/* Receivers ------------------------------------------------------------------------- */
+
+/* How many messages each slot's owner holds. */
+static void
+count_held(const struct view *view, uint64_t held[RECEIVERS_MAX])
+{
+	uint32_t i, count = claims_count(view);
+	struct taken taken;
+	uint64_t word;
+
+	for (i = 0; i < count; i++)
+		if (claims_read(view, i, &word, &taken) &&
+		    claim_state(word) == CLAIM_HELD &&
+		    claim_slot(word) < RECEIVERS_MAX)
+			held[claim_slot(word)]++;
+}
+
+/* It has announced a sleep, and nobody has rung for it since. */
+static bool
+is_asleep(const struct doorbell_file *doorbell, uint32_t slot, uint64_t sleep)
+{
+	/* relaxed: for people */
+	return (uint32_t)sleep & SLEEP_ASLEEP &&
+	       word32_load_relaxed(&doorbell->events[slot]) ==
+		       sleep_ticket(sleep);
+}
+
+/*
+ * A slot's owner has gone without leaving: {generation, pid} stood there before
+ * it was found dead, and do so after it. Who leaves in order takes his pid away
+ * before his lock goes, and who joins is of another generation.
+ */
+static bool
+has_died(const struct receiver_slot *s, uint64_t generation, uint32_t pid)
+{
+	/* PART-A4 acquire: the pid, before whose it is. Pairs with PART-R4. */
+	return pid && word32_load_acquire(&s->pid) == pid &&
+	       /* relaxed: after that */
+	       word64_load_relaxed(&s->generation) == generation;
+}
+
+static void
+read_receiver(const struct view *view, const struct doorbell_file *doorbell,
+	      int attendance, uint32_t slot, struct cubby_receiver_info *ret)
+{
+	const struct receiver_slot *s = &view->receivers->slots[slot];
+	/* relaxed: for people; of one who joins just now it may be a part */
+	uint64_t generation = word64_load_relaxed(&s->generation);
+	uint32_t pid = word32_load_relaxed(&s->pid);
+	uint32_t uid = word32_load_relaxed(&s->uid);
+	uint32_t pid_namespace = word32_load_relaxed(&s->pid_namespace);
+	uint64_t sleep = word64_load_relaxed(&s->sleep);
+	int alive = liveness_ask(attendance, slot);
+
+	*ret = (struct cubby_receiver_info){
+		.struct_size = sizeof(*ret),
+		.receiver = slot + 1,
+		.generation = generation,
+		.uid = uid,
+		.pid = alive == 1 ? (pid_t)pid : 0,
+		.pid_namespace = alive == 1 ? pid_namespace : 0,
+		.attached = alive == 1,
+		.died = alive == 0 && has_died(s, generation, pid),
+		.sleeping = alive == 1 && is_asleep(doorbell, slot, sleep),
+		.ticket = sleep_ticket(sleep),
+	};
+}
+
+static int
+visit_slots(const struct view *view, const struct doorbell_file *doorbell,
+	    int attendance,
+	    int (*visit)(const struct cubby_receiver_info *, void *),
+	    void *context)
+{
+	uint32_t slot, count = participants_slots(view);
+	uint64_t held[RECEIVERS_MAX] = { 0 };
+	struct cubby_receiver_info receiver;
+	int r = 0;
+
+	count_held(view, held);
+	for (slot = 0; r == 0 && slot < count; slot++) {
+		read_receiver(view, doorbell, attendance, slot, &receiver);
+		receiver.held = held[slot];
+		if (receiver.attached || receiver.died)
+			r = visit(&receiver, context);
+	}
+	return shm_is_broken(&view->receivers_mapping) ? -EBADMSG : r;
+}
+
+/* The event counts on which they sleep, for reading. */
+static int
+map_doorbell(const struct view *view, struct mapping *ret)
+{
+	int fd, r;
+
+	fd = shm_open_at(view->directory, DOORBELL, O_RDONLY, NULL);
+	if (fd < 0)
+		return fd;
+	r = shm_map(fd, sizeof(struct doorbell_file), PROT_READ, ret);
+	close(fd);
+	return r;
+}
+
+static int
+visit_receivers(const struct view *view,
+		int (*visit)(const struct cubby_receiver_info *, void *),
+		void *context)
+{
+	struct mapping doorbell;
+	int fd, r;
+
+	fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+	if (fd < 0)
+		return fd;
+	r = map_doorbell(view, &doorbell);
+	if (r == 0) {
+		r = visit_slots(view, doorbell.address, fd, visit, context);
+		shm_unmap(&doorbell);
+	}
+	close(fd);
+	return r;
+}
+
+int
+cubby_inspect_receivers(const char *name,
+			int (*visit)(const struct cubby_receiver_info *receiver,
+				     void *context),
+			void *context)
+{
+	struct view view;
+	int r;
+
+	if (!visit)
+		return -EINVAL;
+	r = open_view(name, &view);
+	if (r < 0)
+		return r;
+	r = view.attributes.order == CUBBY_ORDER_SENDER ?
+	    visit_receivers(&view, visit, context) :
+	    inspect_queue_receivers(&view, visit, context);
 	directory_close(&view);
 	return r;
 }

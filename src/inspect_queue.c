@@ -54,6 +54,22 @@ is_attached(int attendance, const struct queue_participant *p, uint32_t n)
 	return get32(&p->pid) && liveness_ask(attendance, MEMBERS + n) == 1;
 }
 
+/*
+ * Has its owner gone without leaving? He takes his pid away before his lock
+ * goes, and who joins makes the generation odd first.
+ */
+static bool
+has_died(int attendance, const struct queue_participant *p, uint32_t n)
+{
+	/* MEMBER-A4 acquire: whose it is, before the pid. Pairs with
+	   MEMBER-R2. */
+	uint64_t generation = word64_load_acquire(&p->generation);
+
+	return get32(&p->pid) && liveness_ask(attendance, MEMBERS + n) == 0 &&
+	       get32(&p->pid) && !(generation & 1) &&
+	       get64(&p->generation) == generation;
+}
+
 static void
 count_participants(const struct view *view, const struct queue_map *map,
 		   struct cubby_info *info)
@@ -123,11 +139,13 @@ inspect_queue(const struct view *view, struct cubby_info *info)
 	return r;
 }
 
-/* How many of each sender's wait: a look at every slot. */
+/* How many messages of that state each participant has, as their sender or (HELD)
+   their holder: a look at every slot. */
 static void
-count_waiting(const struct queue_map *map, uint64_t waiting[PARTICIPANTS_MAX])
+count_messages(const struct queue_map *map, enum slot_state state,
+	       uint64_t counts[PARTICIPANTS_MAX])
 {
-	uint32_t n, i, sender, chunks = get32(&map->file->chunks);
+	uint32_t n, i, whose, chunks = get32(&map->file->chunks);
 	const struct queue_chunk *chunk;
 	const struct queue_slot *slot;
 
@@ -139,56 +157,140 @@ count_waiting(const struct queue_map *map, uint64_t waiting[PARTICIPANTS_MAX])
 			continue;
 		for (i = 0; i < CHUNK_SLOTS; i++) {
 			slot = queue_slot(map, n * CHUNK_SLOTS + i);
-			if (!slot || slot_state_of(get64(&slot->state)) !=
-				     SLOT_QUEUED)
+			if (!slot || slot_state_of(get64(&slot->state)) != state)
 				continue;
-			sender = get32(&slot->sender);
-			if (sender < PARTICIPANTS_MAX)
-				waiting[sender]++;
+			whose = state == SLOT_HELD ?
+				owner_participant(get64(&slot->owner)) :
+				get32(&slot->sender);
+			if (whose < PARTICIPANTS_MAX)
+				counts[whose]++;
 		}
 	}
 }
 
+/* Who waits --------------------------------------------------------------------------- */
+
+/* How each participant waits as a receiver, or as a sender. */
+struct wait {
+	bool asleep;
+	uint64_t ticket;
+};
+
+static bool
+is_of(enum waiter_state state, int role)
+{
+	return role == CUBBY_RECEIVE ? state == WAITER_RECEIVES :
+	       state == WAITER_ROOM || state == WAITER_TAKEN ||
+	       state == WAITER_WATCHES;
+}
+
+static void
+find_waits(const struct queue_map *map, int role,
+	   struct wait waits[PARTICIPANTS_MAX])
+{
+	uint32_t n, owner, count = get32(&map->file->waiters);
+	const struct queue_waiter *w;
+
+	for (n = 0; n < count; n++) {
+		w = queue_waiter(map, n);
+		if (!w || n >= get32(&map->file->waiters_committed))
+			return;
+		owner = owner_participant(get64(&w->owner));
+		if (!is_of(get32(&w->state), role) || !get32(&w->asleep) ||
+		    owner >= PARTICIPANTS_MAX)
+			continue;
+		waits[owner].asleep = true;
+		/* Each wait has an order of its own. */
+		waits[owner].ticket = 31 * waits[owner].ticket +
+				      get64(&w->order) + get32(&w->events);
+	}
+}
+
+/* Senders ------------------------------------------------------------------------------ */
+
+struct looked {
+	const struct queue_map *map;
+	int attendance;
+	uint64_t counts[PARTICIPANTS_MAX];	/* waiting, or held */
+	struct wait waits[PARTICIPANTS_MAX];
+};
+
 static int
-tell_sender(const struct queue_map *map, int attendance, uint32_t n,
-	    uint64_t waiting,
+tell_sender(const struct looked *looked, uint32_t n,
 	    int (*visit)(const struct cubby_sender_info *, void *),
 	    void *context)
 {
-	const struct queue_participant *p = queue_participant(map, n);
+	const struct queue_participant *p = queue_participant(looked->map, n);
 	struct cubby_sender_info info;
 
 	memset(&info, 0, sizeof(info));
 	info.struct_size = sizeof(info);
 	info.sender = n + 1;
-	members_name(map, n, info.name);
+	members_name(looked->map, n, info.name);
 	info.uid = get32(&p->uid);
-	info.attached = is_attached(attendance, p, n);
+	info.attached = is_attached(looked->attendance, p, n);
 	if (!(get32(&p->roles) & CUBBY_SEND) && !get64(&p->sequence))
 		return 0;
-	if (info.attached)
+	if (info.attached) {
 		info.pid = (pid_t)get32(&p->pid);
-	info.waiting = waiting;
+		info.pid_namespace = get32(&p->pid_namespace);
+		info.sleeping = looked->waits[n].asleep;
+	}
+	info.died = !info.attached && has_died(looked->attendance, p, n);
+	info.ticket = looked->waits[n].ticket;
+	info.waiting = looked->counts[n];
 	info.sequence = get64(&p->sequence);
 	return visit(&info, context);
 }
 
 static int
-visit_senders(const struct view *view, const struct queue_map *map,
-	      uint64_t *waiting,
+visit_senders(struct looked *looked,
 	      int (*visit)(const struct cubby_sender_info *, void *),
 	      void *context)
 {
+	const struct queue_map *map = looked->map;
 	uint32_t n, count = get32(&map->file->participants_committed);
-	int fd, r = 0;
+	int r = 0;
 
-	fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
-	if (fd < 0)
-		return fd;
-	count_waiting(map, waiting);
+	count_messages(map, SLOT_QUEUED, looked->counts);
+	find_waits(map, CUBBY_SEND, looked->waits);
 	for (n = 0; r == 0 && n < count && queue_participant(map, n); n++)
-		r = tell_sender(map, fd, n, waiting[n], visit, context);
-	close(fd);
+		r = tell_sender(looked, n, visit, context);
+	return r;
+}
+
+/* Opens what is looked at; *ret is the caller's to end_look(). */
+static int
+begin_look(const struct view *view, struct queue_map *map, struct looked **ret)
+{
+	struct looked *looked = calloc(1, sizeof(*looked));
+	int r;
+
+	if (!looked)
+		return -ENOMEM;
+	looked->map = map;
+	looked->attendance = shm_open_at(view->directory, ATTENDANCE, O_RDONLY,
+					 NULL);
+	r = looked->attendance < 0 ? looked->attendance : open_map(view, map);
+	if (r == 0) {
+		*ret = looked;
+		return 0;
+	}
+	if (looked->attendance >= 0)
+		close(looked->attendance);
+	free(looked);
+	return r;
+}
+
+/* r: what came of it. */
+static int
+end_look(struct queue_map *map, struct looked *looked, int r)
+{
+	if (shm_is_broken(&map->mapping))
+		r = -EBADMSG;
+	shm_unmap(&map->mapping);
+	close(looked->attendance);
+	free(looked);
 	return r;
 }
 
@@ -197,16 +299,69 @@ inspect_queue_senders(const struct view *view,
 		      int (*visit)(const struct cubby_sender_info *, void *),
 		      void *context)
 {
-	uint64_t *waiting;
+	struct looked *looked;
 	struct queue_map map;
-	int r = open_map(view, &map);
+	int r = begin_look(view, &map, &looked);
 
-	if (r < 0)
-		return r;
-	waiting = calloc(PARTICIPANTS_MAX, sizeof(*waiting));
-	r = waiting ? visit_senders(view, &map, waiting, visit, context) :
-		      -ENOMEM;
-	free(waiting);
-	shm_unmap(&map.mapping);
+	return r < 0 ? r : end_look(&map, looked,
+				    visit_senders(looked, visit, context));
+}
+
+/* Receivers ---------------------------------------------------------------------------- */
+
+static int
+tell_receiver(const struct looked *looked, uint32_t n,
+	      int (*visit)(const struct cubby_receiver_info *, void *),
+	      void *context)
+{
+	const struct queue_participant *p = queue_participant(looked->map, n);
+	struct cubby_receiver_info info;
+
+	memset(&info, 0, sizeof(info));
+	info.struct_size = sizeof(info);
+	info.receiver = n + 1;
+	info.generation = get64(&p->generation);
+	info.uid = get32(&p->uid);
+	info.attached = is_attached(looked->attendance, p, n);
+	info.died = !info.attached && has_died(looked->attendance, p, n);
+	if (!(get32(&p->roles) & CUBBY_RECEIVE) ||
+	    (!info.attached && !info.died))
+		return 0;
+	if (info.attached) {
+		info.pid = (pid_t)get32(&p->pid);
+		info.pid_namespace = get32(&p->pid_namespace);
+		info.sleeping = looked->waits[n].asleep;
+	}
+	info.ticket = looked->waits[n].ticket;
+	info.held = looked->counts[n];
+	return visit(&info, context);
+}
+
+static int
+visit_receivers(struct looked *looked,
+		int (*visit)(const struct cubby_receiver_info *, void *),
+		void *context)
+{
+	const struct queue_map *map = looked->map;
+	uint32_t n, count = get32(&map->file->participants_committed);
+	int r = 0;
+
+	count_messages(map, SLOT_HELD, looked->counts);
+	find_waits(map, CUBBY_RECEIVE, looked->waits);
+	for (n = 0; r == 0 && n < count && queue_participant(map, n); n++)
+		r = tell_receiver(looked, n, visit, context);
 	return r;
+}
+
+int
+inspect_queue_receivers(const struct view *view,
+			int (*visit)(const struct cubby_receiver_info *, void *),
+			void *context)
+{
+	struct looked *looked;
+	struct queue_map map;
+	int r = begin_look(view, &map, &looked);
+
+	return r < 0 ? r : end_look(&map, looked,
+				    visit_receivers(looked, visit, context));
 }

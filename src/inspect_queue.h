@@ -22,5 +22,9 @@ int
 inspect_queue_senders(const struct view *view,
 		      int (*visit)(const struct cubby_sender_info *, void *),
 		      void *context);
+int
+inspect_queue_receivers(const struct view *view,
+			int (*visit)(const struct cubby_receiver_info *, void *),
+			void *context);
 
 #endif

@@ -111,6 +111,8 @@ layout_fingerprint(void)
 		offsetof(struct lane_entry, bias),
 		offsetof(struct lane_entry, room),
 		offsetof(struct lane_entry, hot),
+		offsetof(struct receiver_slot, pid_namespace),
+		offsetof(struct lane_file, pid_namespace),
 		sizeof(struct claim), sizeof(struct cell),
 		offsetof(struct receivers_file, attributes),
 		offsetof(struct receivers_file, state),

@@ -100,13 +100,16 @@ struct identity {
  *							one word; a sender that
  *							reads an old one rings
  *							for nothing
- * pid		the slot's owner	people		not used by programs
+ * pid, uid,	the slot's owner	people		what it says of itself;
+ * pid_namespace					not used by programs
  */
 struct receiver_slot {
 	word64 generation;
 	word64 sleep;
 	word32 pid;
-	uint8_t unused[44];
+	word32 uid;
+	word32 pid_namespace;	/* its inode; 0: not known */
+	uint8_t unused[36];
 };
 
 /*
@@ -400,7 +403,8 @@ struct ring_place {
  * turn		the owner		receivers,	release, after the place
  *					later owners	of the ring that it names
  * places	see struct ring_place
- * pid		the owner		people		not used by programs
+ * pid,		the owner		people		not used by programs
+ * pid_namespace
  */
 struct lane_file {
 	struct identity identity;
@@ -408,8 +412,9 @@ struct lane_file {
 	word64 ring_committed;
 	word32 pid;
 	word32 ring_hollow;
+	word32 pid_namespace;	/* its inode; 0: not known */
 	uint8_t unused0[256 - sizeof(struct identity) - SENDER_NAME_MAX - 1
-			- 16];
+			- 20];
 	word64 sleep;
 	word64 wanted;
 	word64 turn;		/* {count:56, ring:8}: where the sender sends */

@@ -83,7 +83,8 @@ owner_generation(uint64_t owner)
  * clean	L: nothing is left of	L: who looks round for the dead
  *		generations up to it
  * uid, pid,	who joins; pid: L	all: what it says of itself
- * roles
+ * roles,
+ * pid_namespace
  * name		who joins; for good	who joins, receivers
  * sequence,	L, by its owner, after	the owner, later ones
  * tag		the slot's state
@@ -96,7 +97,7 @@ struct queue_participant {
 	word32 uid;
 	word32 pid;		/* 0: nobody is in it */
 	word32 roles;		/* CUBBY_SEND, CUBBY_RECEIVE */
-	word32 unused0;
+	word32 pid_namespace;	/* its inode; 0: not known */
 	word64 name[(SENDER_NAME_MAX + 1) / 8];
 	uint8_t unused[256 - 48 - SENDER_NAME_MAX - 1];
 };

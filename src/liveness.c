@@ -31,6 +31,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -94,6 +95,14 @@ next_process(void)
 	while (!word64_cas_acq_rel(&last_process, &last, last + 1))
 		;
 	return last + 1;
+}
+
+uint32_t
+liveness_pid_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) == 0 ? (uint32_t)st.st_ino : 0;
 }
 
 /* Keeping fork() out ----------------------------------------------------- */

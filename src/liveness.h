@@ -101,6 +101,12 @@ liveness_process(void)
 	return word64_load_relaxed((const word64 *)(uintptr_t)address);
 }
 
+/* The inode of this process's PID namespace, as stat(2) tells of
+   /proc/PID/ns/pid: with the pid it says who one is, machine-wide. 0: there is
+   no /proc. */
+uint32_t
+liveness_pid_namespace(void);
+
 /*
  * Makes the number: never one that this process or a forefather had. Idempotent,
  * thread-safe. Errors: -ENOMEM, and those of madvise.

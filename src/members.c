@@ -215,6 +215,7 @@ enter(const struct view *view, const struct queue_map *map, uint32_t slot,
 		return r;
 	set32(&p->uid, geteuid());
 	set32(&p->roles, roles);
+	set32(&p->pid_namespace, liveness_pid_namespace());
 	set32(&p->pid, (uint32_t)getpid());
 	/* MEMBER-R2 release: ours, who live and are described. Pairs with
 	   MEMBER-A1, MEMBER-A2. */

@@ -126,7 +126,12 @@ participants_enter(struct view *view, uint32_t slot, struct liveness *joining,
 		/* relaxed: only the slot's owner writes these */
 		word64_store_relaxed(&s->generation,
 				     word64_load_relaxed(&s->generation) + 1);
-		word32_store_relaxed(&s->pid, (uint32_t)getpid());
+		word32_store_relaxed(&s->uid, geteuid());
+		word32_store_relaxed(&s->pid_namespace,
+				     liveness_pid_namespace());
+		/* PART-R4 release: who it is, before that somebody is. Pairs
+		   with PART-A4. */
+		word32_store_release(&s->pid, (uint32_t)getpid());
 	}
 	liveness_drop(joining);
 	return r;

@@ -19,6 +19,7 @@ struct cubby_options options = CUBBY_OPTIONS_INIT;
 struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
 struct cubby_filter filter = CUBBY_FILTER_INIT;
 struct cubby_info info = CUBBY_INFO_INIT;
+struct cubby_receiver_info receiver_info;
 struct cubby_swept swept = CUBBY_SWEPT_INIT;
 
 int
