@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "complete.h"
 #include "output.h"
 #include "watch.h"
 
@@ -201,6 +202,8 @@ run_word(int count, char **words)
 		help_all();
 		return EXIT_DONE;
 	}
+	if (strcmp(word, "--complete") == 0)
+		return complete(count - 1, words + 1);
 	verb = find_verb(word);
 	if (verb)
 		return run(verb, count, words);

@@ -21,38 +21,24 @@
 #define EVERY_VERB (~0u)
 #define GIB (UINT64_C(1) << 30)
 
-/* How a value is read, and how its help and its errors describe it. */
-struct kind {
-	const char *what;
-	int (*parse)(const char *text, uint64_t *ret);
+static const struct option_kind number = { "a whole number", parse_number,
+					   NULL };
+static const struct option_kind size = {
+	"a size: bytes, or a number with K, M or G", parse_size, NULL
 };
-
-static const struct kind number = { "a whole number", parse_number };
-static const struct kind size = { "a size: bytes, or a number with K, M or G",
-				  parse_size };
-static const struct kind duration = {
+static const struct option_kind duration = {
 	"a time: a number with ns, us, ms, s, m or h, in seconds if bare",
-	parse_duration
+	parse_duration, NULL
 };
-static const struct kind mode = { "a mode in octal, such as 0620",
-				  parse_octal };
-static const struct kind order = { "an order: sender, arrival or priority",
-				   parse_order };
-
-struct row {
-	enum option_id id;
-	unsigned int verbs;
-	const char *name;
-	char letter;		 /* 0: none */
-	const char *argument;	 /* NULL: takes none */
-	const struct kind *kind; /* NULL: any text */
-	uint64_t least;
-	uint64_t most;
-	const char *help;
+static const struct option_kind mode = { "a mode in octal, such as 0620",
+					 parse_octal, NULL };
+static const struct option_kind order = {
+	"an order: sender, arrival or priority", parse_order,
+	"sender arrival priority"
 };
 
 /* In the order of the help. */
-static const struct row rows[] = {
+static const struct option_row rows[] = {
 	{ OPTION_ORDER, IN(CREATE), "order", 'o', "ORDER", &order, 0,
 	  UINT64_MAX,
 	  "sender (the default): each sender's messages in the order sent, and "
@@ -186,13 +172,22 @@ bit_of(const struct verb *verb)
 	return 1u << (verb - verbs);
 }
 
+const struct option_row *
+options_next(const struct verb *verb, const struct option_row *row)
+{
+	for (row = row ? row + 1 : rows; row < rows + ROWS; row++)
+		if (row->verbs & bit_of(verb))
+			return row;
+	return NULL;
+}
+
 /* Fills in getopt_long's two tables with the rows that the verb has. */
 static void
 make_tables(const struct verb *verb, char *letters, struct option *options)
 {
 	*letters++ = ':'; /* tell a missing value from a wrong option */
 	for (size_t i = 0; i < ROWS; i++) {
-		const struct row *row = &rows[i];
+		const struct option_row *row = &rows[i];
 
 		if (!(row->verbs & bit_of(verb)))
 			continue;
@@ -213,7 +208,7 @@ make_tables(const struct verb *verb, char *letters, struct option *options)
 }
 
 /* value: as getopt_long returned it; it is the row's letter, or its place. */
-static const struct row *
+static const struct option_row *
 row_of(const struct verb *verb, int value)
 {
 	if (value >= LONG_ONLY)
@@ -225,7 +220,8 @@ row_of(const struct verb *verb, int value)
 }
 
 static int
-store(const struct row *row, const char *text, struct arguments *arguments)
+store(const struct option_row *row, const char *text,
+      struct arguments *arguments)
 {
 	uint64_t value = 0;
 
@@ -247,7 +243,7 @@ store(const struct row *row, const char *text, struct arguments *arguments)
 static int
 refuse(const struct verb *verb, int what, char **words)
 {
-	const struct row *row = optopt ? row_of(verb, optopt) : NULL;
+	const struct option_row *row = optopt ? row_of(verb, optopt) : NULL;
 
 	if (row && what == ':')
 		complain("--%s needs a value: %s", row->name,
@@ -326,7 +322,7 @@ options_help(const struct verb *verb)
 	char left[40];
 
 	for (size_t i = 0; i < ROWS; i++) {
-		const struct row *row = &rows[i];
+		const struct option_row *row = &rows[i];
 		char letter[] = { '-', row->letter, ',', '\0' };
 
 		if (!(row->verbs & bit_of(verb)))

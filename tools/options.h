@@ -101,6 +101,30 @@ int
 options_parse(const struct verb *verb, int count, char **words,
 	      struct arguments *ret);
 
+/* How a value is read, and how its help and its errors describe it. */
+struct option_kind {
+	const char *what;
+	int (*parse)(const char *text, uint64_t *ret);
+	const char *choices; /* NULL: too many to tell; else parted by spaces */
+};
+
+/* A row of the table. */
+struct option_row {
+	enum option_id id;
+	unsigned int verbs; /* a bit for each that has it */
+	const char *name;
+	char letter;			/* 0: none */
+	const char *argument;		/* NULL: takes none */
+	const struct option_kind *kind; /* NULL: any text */
+	uint64_t least;
+	uint64_t most;
+	const char *help;
+};
+
+/* The verb's row after that one (NULL: its first), or NULL. */
+const struct option_row *
+options_next(const struct verb *verb, const struct option_row *row);
+
 /* What an option of this verb is called, with its dashes. */
 const char *
 option_name(const struct arguments *arguments, enum option_id option);

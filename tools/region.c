@@ -12,15 +12,6 @@
 
 #include "command.h"
 
-struct action {
-	const char *name;
-	const char *words; /* that follow */
-	int least_words;
-	int most_words;
-	uint64_t options; /* a bit for each that it takes */
-	int (*run)(const struct arguments *arguments);
-};
-
 int
 region_complain(const char *name, const char *deed, int error)
 {
@@ -195,7 +186,7 @@ region_grant(const struct arguments *arguments)
 
 #define TAKES(option) (UINT64_C(1) << OPTION_##option)
 
-static const struct action actions[] = {
+static const struct region_action actions[] = {
 	{ "create", "NAME", 1, 1,
 	  TAKES(SIZE) | TAKES(MAX) | TAKES(MODE) | TAKES(GROUP) |
 		  TAKES(EXCLUSIVE),
@@ -212,7 +203,13 @@ static const struct action actions[] = {
 
 #define ACTIONS (sizeof(actions) / sizeof(actions[0]))
 
-static const struct action *
+const struct region_action *
+region_action(size_t n)
+{
+	return n < ACTIONS ? &actions[n] : NULL;
+}
+
+static const struct region_action *
 find_action(const char *name)
 {
 	for (size_t i = 0; i < ACTIONS; i++)
@@ -223,7 +220,7 @@ find_action(const char *name)
 }
 
 static int
-check_words(const struct action *action, const struct arguments *arguments)
+check_words(const struct region_action *action, const struct arguments *arguments)
 {
 	if (arguments->count >= action->least_words &&
 	    arguments->count <= action->most_words)
@@ -235,7 +232,7 @@ check_words(const struct action *action, const struct arguments *arguments)
 
 /* An option of the verb that this action has no use for is a mistake. */
 static int
-check_options(const struct action *action, const struct arguments *arguments)
+check_options(const struct region_action *action, const struct arguments *arguments)
 {
 	for (int i = 0; i < OPTIONS_ALL; i++) {
 		if (!given(arguments, i) || action->options & UINT64_C(1) << i)
@@ -250,7 +247,7 @@ check_options(const struct action *action, const struct arguments *arguments)
 int
 run_region(const struct arguments *arguments)
 {
-	const struct action *action = find_action(arguments->words[0]);
+	const struct region_action *action = find_action(arguments->words[0]);
 	struct arguments its = *arguments;
 	int code;
 

@@ -3,9 +3,24 @@
 #ifndef CUBBY_TOOLS_REGION_H
 #define CUBBY_TOOLS_REGION_H
 
+#include <stddef.h>
+
 #include <cubby.h>
 
 #include "options.h"
+
+struct region_action {
+	const char *name;
+	const char *words; /* that follow */
+	int least_words;
+	int most_words;
+	uint64_t options; /* a bit for each that it takes */
+	int (*run)(const struct arguments *arguments);
+};
+
+/* The n-th action, from 0, or NULL. */
+const struct region_action *
+region_action(size_t n);
 
 /*
  * The actions, each with the words that follow its own. Each returns an exit
