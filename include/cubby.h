@@ -480,6 +480,35 @@ cubby_release(cubby_message *message);
 CUBBY_PUBLIC int
 cubby_reject(cubby_message *message);
 
+/* Several mailboxes ------------------------------------------------------ */
+
+struct cubby_wait_entry {
+	cubby_mailbox *mailbox;	/* NULL: passed over */
+	int events;		/* what to wait for: CUBBY_RECEIVE, a message;
+				   CUBBY_SEND, room for one; or both */
+	int ready;		/* out: which of them; 0: none */
+};
+
+/*
+ * Blocks until one of the mailboxes is ready, or the deadline. Ready means that
+ * a receive, or a send, with CUBBY_NOW would not return -EAGAIN, if nobody else
+ * is quicker: there is a message, or room, or an error to be told. Nothing is
+ * received or sent. Any number of mailboxes of any orders; the same one may
+ * occur several times. Without any, it waits for the deadline.
+ *
+ * Where nothing is buffered, CUBBY_RECEIVE is ready while a sender offers a
+ * message, and CUBBY_SEND while a receiver waits that takes any. Two who both
+ * wait here do not meet.
+ *
+ * Returns how many entries are ready, and tells of each of them. On failure
+ * they are untouched. Errors: -EAGAIN (deadline CUBBY_NOW: none is ready) -EBADF
+ * -ECHILD -EINTR (by a handler without SA_RESTART, where it waits for several)
+ * -EINVAL (events; or nothing to wait for, CUBBY_FOREVER) -ENOMEM -ENOSPC
+ * -ETIMEDOUT -EUSERS (too many wait at one mailbox).
+ */
+CUBBY_PUBLIC int
+cubby_wait(struct cubby_wait_entry *entries, size_t count, int64_t deadline);
+
 /* Shared memory --------------------------------------------------------- */
 
 /*

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Layer 1. May include: base atomics futex. */
 /*
- * Three system calls, each told what it must not assume: the word lies in a
+ * A few system calls, each told what it must not assume: the word lies in a
  * file that other processes map (so never FUTEX_PRIVATE), perhaps read-only;
- * a sleep always has an end, be it far away; membarrier may be missing.
+ * a sleep always has an end, be it far away; membarrier and futex_waitv may be
+ * missing.
  *
  * FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC, so a wait that
  * is interrupted and begun again does not get longer. It is given an end even
@@ -16,6 +17,7 @@
 #include <linux/membarrier.h>
 #include <linux/time_types.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* 64-bit time on every ABI: those that began with 32 bits have a second call
@@ -26,8 +28,22 @@
 #define FUTEX_CALL SYS_futex
 #endif
 
-int
-futex_wait(const word32 *word, uint32_t expected, int64_t deadline)
+/* Its struct and its number are the same on every ABI, and older headers have
+   neither. */
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+#define SIZE_32 2	/* FUTEX_32; and not FUTEX_PRIVATE_FLAG */
+
+struct waitv {
+	uint64_t value;
+	uint64_t address;
+	uint32_t flags;
+	uint32_t reserved;	/* 0 */
+};
+
+static struct __kernel_timespec
+timespec_of(int64_t deadline)
 {
 	struct __kernel_timespec until;
 
@@ -35,10 +51,40 @@ futex_wait(const word32 *word, uint32_t expected, int64_t deadline)
 		deadline = 0;
 	until.tv_sec = deadline / NSEC_PER_SEC;
 	until.tv_nsec = deadline % NSEC_PER_SEC;
+	return until;
+}
+
+int
+futex_wait(const word32 *word, uint32_t expected, int64_t deadline)
+{
+	struct __kernel_timespec until = timespec_of(deadline);
+
 	if (!syscall(FUTEX_CALL, &word->word, FUTEX_WAIT_BITSET, expected,
 		     &until, NULL, FUTEX_BITSET_MATCH_ANY))
 		return 0;
 	return errno == EAGAIN ? 0 : -errno;
+}
+
+int
+futex_wait_many(const struct futex_ticket *tickets, uint32_t count,
+		int64_t deadline)
+{
+	struct __kernel_timespec until = timespec_of(deadline);
+	struct waitv waitv[FUTEX_MANY_MAX];
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		waitv[i].value = tickets[i].expected;
+		waitv[i].address = (uintptr_t)&tickets[i].word->word;
+		waitv[i].flags = SIZE_32;
+		waitv[i].reserved = 0;
+	}
+	if (syscall(SYS_futex_waitv, waitv, count, 0, &until,
+		    CLOCK_MONOTONIC) >= 0 || errno == EAGAIN)
+		return 0;
+	if (errno == ETIMEDOUT || errno == EINTR || errno == EFAULT)
+		return -errno;
+	return -ENOSYS;
 }
 
 int

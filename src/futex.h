@@ -19,6 +19,23 @@
 int
 futex_wait(const word32 *word, uint32_t expected, int64_t deadline);
 
+/* A word, and what it has to say for the sleep to last. */
+struct futex_ticket {
+	const word32 *word;
+	uint32_t expected;
+};
+#define FUTEX_MANY_MAX 128
+
+/*
+ * Sleeps while each of the count words (1 to FUTEX_MANY_MAX) says what is
+ * expected of it. As futex_wait(); a handler with SA_RESTART does not end it.
+ * Errors: also -ENOSYS: the kernel cannot (before Linux 5.16), or may not
+ * (seccomp), or had no memory for it.
+ */
+int
+futex_wait_many(const struct futex_ticket *tickets, uint32_t count,
+		int64_t deadline);
+
 /* Wakes up to count sleepers. Through any mapping. Returns how many. */
 int
 futex_wake(const word32 *word, int count);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 11. May include: base exclusion liveness layout parcel rest inbox queue sender receiver. */
+/* Layer 11. May include: base exclusion liveness layout parcel rest inbox queue spin sender receiver. */
 /*
  * A handle: a mailbox that is open, and the table of what carries its messages.
  *
@@ -20,6 +20,7 @@
 #include "receiver.h"
 #include "rest.h"
 #include "sender.h"
+#include "spin.h"
 
 #include <cubby.h>
 #include <limits.h>
@@ -118,6 +119,8 @@ struct cubby_mailbox {
 	struct cubby_region *regions;	/* received here, and open */
 	struct region_sent *regions_sent;
 	struct exclusion regions_exclusion;	/* of these two */
+	struct spin spin;		/* of waits that it is the first of */
+	struct exclusion spin_exclusion;
 };
 
 /* -ECHILD: inherited through fork(); -EBADF: not opened for that role. */

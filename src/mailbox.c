@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base atomics futex shm liveness layout options names participants inbox directory handle lanes queue_calls mailbox region region_transfer. */
+/* Layer 12. May include: base atomics futex spin shm liveness layout options names participants inbox directory handle lanes queue_calls mailbox region region_transfer. */
 /*
  * Opening, closing and unlinking.
  *
@@ -229,6 +229,8 @@ prepare(const struct request *request, const struct place *place,
 {
 	mailbox->process = liveness_process();
 	exclusion_init(&mailbox->regions_exclusion);
+	exclusion_init(&mailbox->spin_exclusion);
+	spin_init(&mailbox->spin);
 	strcpy(mailbox->entry, place->entry);
 	mailbox->view.fences = !barrier_register();
 	mailbox->fixed = mailbox->view.attributes.sizing == CUBBY_FIXED;
