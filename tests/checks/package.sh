@@ -43,6 +43,14 @@ cmake -S . -B build -DCMAKE_C_COMPILER="$compiler" \
 	cmake --build build >>log 2>&1 || { cat log; exit 1; }
 version=$(build/with_shared)
 test "$version" = "$(build/with_static)"
+# Until 1.0 another minor version is another library.
+sed 's/cubby 0\.1/cubby 0.2/' CMakeLists.txt >other.txt
+mkdir other && mv other.txt other/CMakeLists.txt && cp main.c other
+if cmake -S other -B other/build -DCMAKE_C_COMPILER="$compiler" \
+	-DCMAKE_PREFIX_PATH="$prefix/usr" >log 2>&1; then
+	echo "0.1 was taken for 0.2"
+	exit 1
+fi
 
 # What a package manager installs into / is found by its .pc file; this one
 # has been moved, and pkg-config is told so.
@@ -56,3 +64,7 @@ test "$(pkg-config --modversion cubby)" = "$version"
 	--define-variable=libdir="$libdir" \
 	--define-variable=includedir="$prefix/usr/include" cubby)
 test "$version" = "$(LD_LIBRARY_PATH=$libdir ./with_pc)"
+
+for file in bash-completion/completions/cubby zsh/site-functions/_cubby; do
+	test -s "$prefix/usr/share/$file" || { echo "no $file"; exit 1; }
+done
