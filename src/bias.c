@@ -98,7 +98,7 @@ finish(struct lane_entry *entry, uint64_t head, uint32_t final)
  * false if the owner of that epoch is dead, so that its stores are all visible.
  */
 static bool
-revoke(struct lane_entry *entry, uint64_t head, bool barrier)
+revoke_bias(struct lane_entry *entry, uint64_t head, bool barrier)
 {
 	uint64_t revoking = head | HEAD_REVOKING, bias;
 
@@ -126,13 +126,13 @@ bias_revoke(struct lane_entry *entry)
 	/* BIAS-A5 acquire: the epoch and its bias. Pairs with BIAS-C4. */
 	uint64_t head = word64_load_acquire(&entry->head);
 
-	return !bias_is_set(head) || revoke(entry, head, true);
+	return !bias_is_set(head) || revoke_bias(entry, head, true);
 }
 
 void
 bias_revoke_dead(struct lane_entry *entry, uint64_t head)
 {
-	revoke(entry, head, false);
+	revoke_bias(entry, head, false);
 }
 
 uint64_t
@@ -215,7 +215,7 @@ bias_bury(struct lane_entry *entry, uint32_t slot)
 		return;
 	head = bias_towards(entry, slot);
 	if (head)
-		revoke(entry, head, false);
+		revoke_bias(entry, head, false);
 	/* BIAS-C6 acq_rel: by any of those who repair. Pairs with BIAS-C5. */
 	word32_cas_acq_rel(&entry->bias_owner, &owner, 0);
 }

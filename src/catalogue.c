@@ -21,12 +21,12 @@ struct path {
 	word32 *link[PLACE_BITS];
 };
 
-static FAST struct place
+static FAST struct spot
 place_of_message(const struct queue_slot *slot, enum catalogue which)
 {
 	uint32_t priority = get32(&slot->priority) % PRIORITIES;
 
-	return (struct place){
+	return (struct spot){
 		.key = which == CATALOGUE_TYPE ?
 			       get64(&slot->type) & CATALOGUE_TYPE_MASK :
 			       (uint64_t)get32(&slot->sender) + 1,
@@ -37,7 +37,7 @@ place_of_message(const struct queue_slot *slot, enum catalogue which)
 /* From the root as far as what is below agrees with place. */
 static FAST bool
 find_place(struct cursor *at, const struct queue_map *map, enum catalogue which,
-	   struct place place, struct path *ret_path)
+	   struct spot place, struct path *ret_path)
 {
 	unsigned n = 0;
 
@@ -285,7 +285,7 @@ struct newcomer {
 	enum catalogue which;
 	struct queue_slot *slot;
 	uint32_t n;
-	struct place place;
+	struct spot place;
 };
 
 /* Makes the leaf of one that is the first of its place. */

@@ -14,7 +14,7 @@ static FAST bool
 find_key(struct cursor *at, const struct queue_map *map, enum catalogue which,
 	 uint64_t key, bool *ret_found)
 {
-	struct place place = { .key = key };
+	struct spot place = { .key = key };
 
 	*ret_found = false;
 	if (is_empty(map, which))
@@ -70,7 +70,7 @@ first_of_key(const struct queue_map *map, enum catalogue which, uint64_t key,
 static bool
 first_of_others(const struct queue_map *map, uint64_t type, uint32_t *ret)
 {
-	struct place place = { .key = type };
+	struct spot place = { .key = type };
 	struct cursor at, beside;
 	bool right;
 

@@ -21,7 +21,7 @@
 #define RANK_MASK ((1u << RANK_BITS) - 1)
 
 /* What a tree is sorted by. */
-struct place {
+struct spot {
 	uint64_t key;
 	uint32_t rank;
 };
@@ -34,10 +34,10 @@ struct cursor {
 	int bit; /* of the node; a leaf's: PLACE_BITS; -1: none yet */
 };
 
-static FAST struct place
+static FAST struct spot
 place_of_node(const struct queue_node *node)
 {
-	return (struct place){
+	return (struct spot){
 		.key = get64(&node->key),
 		.rank = get32(&node->rank) & RANK_MASK,
 	};
@@ -45,7 +45,7 @@ place_of_node(const struct queue_node *node)
 
 /* The first bit in which they differ; PLACE_BITS: none. */
 static FAST int
-first_difference(struct place a, struct place b)
+first_difference(struct spot a, struct spot b)
 {
 	if (a.key != b.key)
 		return __builtin_clzll(a.key ^ b.key);
@@ -56,7 +56,7 @@ first_difference(struct place a, struct place b)
 }
 
 static FAST bool
-bit_of(struct place place, int bit)
+bit_of(struct spot place, int bit)
 {
 	if (bit < KEY_BITS)
 		return place.key >> (KEY_BITS - 1 - bit) & 1;
@@ -126,7 +126,7 @@ is_empty(const struct queue_map *map, unsigned which)
 
 /* Is this a branch that parts what agrees with place? */
 static FAST bool
-leads_on(const struct cursor *at, struct place place, int limit)
+leads_on(const struct cursor *at, struct spot place, int limit)
 {
 	return at->bit < limit &&
 	       first_difference(place_of_node(at->node), place) >= at->bit;

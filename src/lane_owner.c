@@ -268,7 +268,7 @@ static int
 settle_in(struct lane_writer *w)
 {
 	bool hollow, several = w->view->geometry.rings > 1;
-	uint64_t size;
+	uint64_t size = 0;
 	int r;
 
 	/* relaxed: our predecessor is dead */

@@ -335,7 +335,7 @@ cubby_receive_region(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 		     struct cubby_envelope *ret_envelope)
 {
 	struct wish wish = { .kind = WISH_HOLD, .region = true };
-	struct cubby_region *region;
+	struct cubby_region *region = NULL;
 	int i, r;
 
 	r = handle_check(mailbox, CUBBY_RECEIVE);
