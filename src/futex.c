@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 1. May include: base atomics futex. */
+/* Layer 1. May include: base atomics probe futex. */
 /*
  * A few system calls, each told what it must not assume: the word lies in a
  * file that other processes map (so never FUTEX_PRIVATE), perhaps read-only;
@@ -13,6 +13,8 @@
  */
 #include "base.h"
 #include "futex.h"
+#include "probe.h"
+
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <linux/time_types.h>
@@ -58,11 +60,14 @@ int
 futex_wait(const word32 *word, uint32_t expected, int64_t deadline)
 {
 	struct __kernel_timespec until = timespec_of(deadline);
+	int r = 0;
 
-	if (!syscall(FUTEX_CALL, &word->word, FUTEX_WAIT_BITSET, expected,
-		     &until, NULL, FUTEX_BITSET_MATCH_ANY))
-		return 0;
-	return errno == EAGAIN ? 0 : -errno;
+	PROBE2(sleep, word, 1);
+	if (syscall(FUTEX_CALL, &word->word, FUTEX_WAIT_BITSET, expected,
+		    &until, NULL, FUTEX_BITSET_MATCH_ANY) && errno != EAGAIN)
+		r = -errno;
+	PROBE2(awake, word, r);
+	return r;
 }
 
 int
@@ -72,6 +77,7 @@ futex_wait_many(const struct futex_ticket *tickets, uint32_t count,
 	struct __kernel_timespec until = timespec_of(deadline);
 	struct waitv waitv[FUTEX_MANY_MAX];
 	uint32_t i;
+	int r = 0;
 
 	for (i = 0; i < count; i++) {
 		waitv[i].value = tickets[i].expected;
@@ -79,12 +85,13 @@ futex_wait_many(const struct futex_ticket *tickets, uint32_t count,
 		waitv[i].flags = SIZE_32;
 		waitv[i].reserved = 0;
 	}
+	PROBE2(sleep, tickets->word, count);
 	if (syscall(SYS_futex_waitv, waitv, count, 0, &until,
-		    CLOCK_MONOTONIC) >= 0 || errno == EAGAIN)
-		return 0;
-	if (errno == ETIMEDOUT || errno == EINTR || errno == EFAULT)
-		return -errno;
-	return -ENOSYS;
+		    CLOCK_MONOTONIC) < 0 && errno != EAGAIN)
+		r = errno == ETIMEDOUT || errno == EINTR || errno == EFAULT ?
+		    -errno : -ENOSYS;
+	PROBE2(awake, tickets->word, r);
+	return r;
 }
 
 int
@@ -94,6 +101,7 @@ futex_wake(const word32 *word, int count)
 
 	woken = syscall(FUTEX_CALL, &word->word, FUTEX_WAKE, count, NULL, NULL,
 			0);
+	PROBE2(wake, word, woken);
 	/* It fails only where there is no page, on which nobody sleeps. */
 	return woken < 0 ? 0 : (int)woken;
 }

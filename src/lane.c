@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics layout participants claims doorbell bias lane. */
+/* Layer 8. May include: base probe atomics layout participants claims doorbell bias lane. */
 /*
  * What both ends of a lane know: its name, the memory of its entry, and how to
  * put in order what a dead receiver has left on it.
@@ -7,6 +7,7 @@
 #include "base.h"
 #include "lane.h"
 #include "participants.h"
+#include "probe.h"
 
 #include <stdio.h>
 
@@ -130,5 +131,6 @@ lane_repair_slot(struct view *view, uint32_t slot, bool ours)
 		repair_bias(view, &view->receivers->lanes[lane], slot, ours);
 	for (claim = 0; claim < claims_count(view); claim++)
 		returned += repair_claim(view, claim, slot, ours);
+	PROBE2(repair, slot, returned);
 	return returned;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base atomics futex spin shm liveness layout options names participants inbox directory handle lanes queue_calls mailbox region region_transfer. */
+/* Layer 12. May include: base probe atomics futex spin shm liveness layout options names participants inbox directory handle lanes queue_calls mailbox region region_transfer. */
 /*
  * Opening, closing and unlinking.
  *
@@ -15,6 +15,7 @@
 #include "mailbox.h"
 #include "options.h"
 #include "participants.h"
+#include "probe.h"
 #include "queue_calls.h"
 #include "region.h"
 #include "region_transfer.h"
@@ -389,6 +390,8 @@ cubby_open(const char *name, int flags, const struct cubby_options *options,
 			free(mailbox);
 		else
 			*ret = mailbox;
+		if (r == 0)
+			PROBE3(open, mailbox, name, flags);
 	}
 	close(place.parent);
 	return r;
@@ -425,6 +428,7 @@ cubby_close(cubby_mailbox *mailbox)
 {
 	if (!mailbox)
 		return;
+	PROBE1(close, mailbox);
 	leave_regions(mailbox);
 	if (mailbox->process == liveness_process())
 		leave_and_sweep(mailbox);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base clock envelope parcel sender receiver handle message. */
+/* Layer 13. May include: base probe clock envelope parcel sender receiver handle message. */
 /*
  * The public calls that move messages: they check what they are given, and go
  * through the handle's table of operations.
@@ -9,6 +9,7 @@
 #include "envelope.h"
 #include "handle.h"
 #include "message.h"
+#include "probe.h"
 
 #define SEND_FLAGS CUBBY_SYNCHRONOUS
 #define RECEIVE_FLAGS CUBBY_PEEK
@@ -48,8 +49,11 @@ send_general(struct cubby_mailbox *mailbox, const void *data, size_t size)
 		r = check_size(mailbox, size);
 	if (r < 0)
 		return r;
-	return mailbox->operations->send(mailbox, data, &parcel, false,
-					 CUBBY_FOREVER, &sent);
+	r = mailbox->operations->send(mailbox, data, &parcel, false,
+				      CUBBY_FOREVER, &sent);
+	if (r == 0)
+		PROBE2(send, mailbox, size);
+	return r;
 }
 
 /*
@@ -67,6 +71,8 @@ cubby_send(cubby_mailbox *mailbox, const void *data, size_t size)
 	    unlikely(exclusion_is_needed()) ||
 	    unlikely(!sender_is_plain(&mailbox->sender)))
 		return send_general(mailbox, data, size);
+	/* Before, while its arguments are at hand. */
+	PROBE2(send, mailbox, size);
 	lane_send(&mailbox->sender.writer, &parcel, data);
 	return 0;
 }
@@ -114,8 +120,10 @@ cubby_send_full(cubby_mailbox *mailbox, const void *data, size_t size,
 	r = mailbox->operations->send(mailbox, data, &parcel,
 				      flags & CUBBY_SYNCHRONOUS, deadline,
 				      &sent);
-	if (r == 0 || r == -EINPROGRESS)
+	if (r == 0 || r == -EINPROGRESS) {
+		PROBE2(send, mailbox, size);
 		envelope_sent(envelope, sent.sender, sent.sequence);
+	}
 	return r;
 }
 
@@ -214,6 +222,8 @@ receive_general(struct cubby_mailbox *mailbox, void *buffer, size_t size,
 	if (r < 0)
 		return r;
 	r = mailbox->operations->receive(mailbox, &wish, CUBBY_FOREVER);
+	if (r == 0)
+		PROBE2(receive, mailbox, wish.taken.size);
 	if (ret_size && (r == 0 || r == -EMSGSIZE))
 		*ret_size = wish.taken.size;
 	return r;
@@ -228,6 +238,7 @@ receive_contested(struct cubby_mailbox *mailbox, void *buffer, size_t size,
 
 	if (!lane_keep_plain(reader))
 		return receive_general(mailbox, buffer, size, ret_size);
+	PROBE2(receive, mailbox, taken);
 	if (lane_taken_plain(reader))
 		lane_tell_sender(reader);
 	if (ret_size)
@@ -250,6 +261,7 @@ take_plain(struct cubby_mailbox *mailbox, struct lane_reader *reader,
 	if (unlikely(!lane_pass_plain(reader)))
 		return receive_contested(mailbox, buffer, size, ret_size,
 					 taken);
+	PROBE2(receive, mailbox, taken);
 	if (ret_size)
 		*ret_size = taken;
 	if (unlikely(lane_taken_plain(reader)))
@@ -311,6 +323,8 @@ cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 	if (flags & CUBBY_PEEK)
 		wish.kind = WISH_PEEK;
 	r = mailbox->operations->receive(mailbox, &wish, deadline);
+	if (r == 0 && wish.kind == WISH_COPY)
+		PROBE2(receive, mailbox, wish.taken.size);
 	if (ret_size && (r == 0 || r == -EMSGSIZE))
 		*ret_size = wish.taken.size;
 	if (r == 0 && ret_envelope)
@@ -394,8 +408,10 @@ cubby_commit(cubby_draft *draft, size_t size, struct cubby_envelope *envelope)
 		return -EMSGSIZE;
 	parcel = make_parcel(size, envelope);
 	r = mailbox->operations->commit(mailbox, draft, &parcel, &sent);
-	if (r == 0)
+	if (r == 0) {
+		PROBE2(send, mailbox, size);
 		envelope_sent(envelope, sent.sender, sent.sequence);
+	}
 	return r;
 }
 
@@ -433,6 +449,7 @@ cubby_hold(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 	if (r < 0)
 		return r;
 	wish.held->owner = mailbox;
+	PROBE3(hold, mailbox, wish.held->taken.size, wish.held->deliveries);
 	*ret = wish.held;
 	return 0;
 }
@@ -468,6 +485,7 @@ cubby_release(cubby_message *message)
 	r = handle_check(mailbox, CUBBY_RECEIVE);
 	if (r < 0)
 		return r;	/* a child's: freed with its handle */
+	PROBE1(release, mailbox);
 	return mailbox->operations->release(mailbox, message);
 }
 
@@ -480,6 +498,7 @@ cubby_reject(cubby_message *message)
 	r = handle_check(mailbox, CUBBY_RECEIVE);
 	if (r < 0)
 		return r;
+	PROBE1(reject, mailbox);
 	mailbox->operations->reject(mailbox, message);
 	return 0;
 }

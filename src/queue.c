@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics clock shm exclusion spin robust_lock layout layout_queue parcel members slots waiters catalogue queue_repair queue. */
+/* Layer 8. May include: base probe atomics clock shm exclusion spin robust_lock layout layout_queue parcel members slots waiters catalogue queue_repair queue. */
 /*
  * The lock of a queue, and what is seen to before and after: order behind the
  * dead, chores, and memory.
@@ -7,6 +7,7 @@
 #include "base.h"
 #include "catalogue.h"
 #include "clock.h"
+#include "probe.h"
 #include "queue.h"
 #include "queue_repair.h"
 #include "slots.h"
@@ -311,6 +312,7 @@ look_at(struct queue *queue, uint32_t n, uint64_t *ret_returned)
 	const struct queue_participant *p = queue_participant(&queue->map, n);
 	uint64_t dead = members_dead_up_to(queue->view, &queue->map, n);
 	uint32_t chunk, chunks = get32(&queue->map.file->chunks);
+	uint64_t before = *ret_returned;
 	int r = 0;
 
 	if (!p || get64(&p->clean) >= dead)
@@ -319,6 +321,7 @@ look_at(struct queue *queue, uint32_t n, uint64_t *ret_returned)
 	r = take_back_waiters(queue, n, dead);
 	for (chunk = 0; r == 0 && chunk < chunks; chunk++)
 		r = take_back_chunk(queue, chunk, n, dead, ret_returned);
+	PROBE2(repair, n, *ret_returned - before);
 	return r == 0 ? say_clean(queue, n, dead) : r;
 }
 
