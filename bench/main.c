@@ -25,6 +25,7 @@ static const struct test *const tests[] = {
 	&in_place_test,
 	&in_full_test,
 	&asleep_test,
+	&batch_test,
 	&queue_test,
 	&waiting_first_test,
 	&waiting_type_test,

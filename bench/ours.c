@@ -10,33 +10,23 @@
 #include "loops.h"
 #include "ours.h"
 
-struct detail {
-	bool both_ways;	   /* a second mailbox for the answers */
-	uint64_t capacity; /* 0: the default */
-	enum cubby_order order;
-};
-
 struct made {
 	char there[64], back[64];
 	bool both_ways;
 	cubby_mailbox *keep_there, *keep_back;
 };
 
-struct side {
-	cubby_mailbox *to, *from;
-};
-
-static const struct detail one_way = { false, 0, CUBBY_ORDER_SENDER };
-static const struct detail both_ways = { true, 0, CUBBY_ORDER_SENDER };
+static const struct ours_detail one_way = { false, 0, CUBBY_ORDER_SENDER };
+static const struct ours_detail both_ways = { true, 0, CUBBY_ORDER_SENDER };
 /* As many blocks in turn as the bare buffers beside it: buffer.c. */
-static const struct detail one_way_by_one = { false, 1, CUBBY_ORDER_SENDER };
-static const struct detail in_a_queue = { false, 128, CUBBY_ORDER_ARRIVAL };
-static const struct detail in_a_short_queue = { false, 10,
+static const struct ours_detail one_way_by_one = { false, 1, CUBBY_ORDER_SENDER };
+static const struct ours_detail in_a_queue = { false, 128, CUBBY_ORDER_ARRIVAL };
+static const struct ours_detail in_a_short_queue = { false, 10,
 						CUBBY_ORDER_ARRIVAL };
 
 /* Creates a mailbox that goes away with the coordinator and the members. */
 static int
-create(char *ret_name, size_t size, const struct detail *detail,
+create(char *ret_name, size_t size, const struct ours_detail *detail,
        cubby_mailbox **ret)
 {
 	struct cubby_options options = CUBBY_OPTIONS_INIT;
@@ -50,10 +40,10 @@ create(char *ret_name, size_t size, const struct detail *detail,
 			  ret);
 }
 
-static int
-make(const struct contender *self, void **ret)
+int
+ours_make(const struct contender *self, void **ret)
 {
-	const struct detail *detail = self->detail;
+	const struct ours_detail *detail = self->detail;
 	struct made *made = calloc(1, sizeof(*made));
 	int error;
 
@@ -74,8 +64,8 @@ make(const struct contender *self, void **ret)
 	return 0;
 }
 
-static void
-unmake(void *pointer)
+void
+ours_unmake(void *pointer)
 {
 	struct made *made = pointer;
 
@@ -106,11 +96,11 @@ receive_from_idle(cubby_mailbox *mailbox, int count)
 	return error;
 }
 
-static int
-join(const struct contender *self, void *pointer, int member, void **ret)
+int
+ours_join(const struct contender *self, void *pointer, int member, void **ret)
 {
 	struct made *made = pointer;
-	struct side *side = calloc(1, sizeof(*side));
+	struct ours_side *side = calloc(1, sizeof(*side));
 	bool sends = member >= self->receivers;
 	int error;
 
@@ -131,10 +121,10 @@ join(const struct contender *self, void *pointer, int member, void **ret)
 	return error;
 }
 
-static void
-leave(void *pointer)
+void
+ours_leave(void *pointer)
 {
-	struct side *side = pointer;
+	struct ours_side *side = pointer;
 
 	cubby_close(side->to);
 	cubby_close(side->from);
@@ -146,7 +136,7 @@ leave(void *pointer)
 ALWAYS_INLINE int
 produce(void *pointer, uint64_t first)
 {
-	struct side *side = pointer;
+	struct ours_side *side = pointer;
 	uint64_t message[SMALL / sizeof(uint64_t)];
 
 	words_fill(message, sizeof(message), first);
@@ -156,7 +146,7 @@ produce(void *pointer, uint64_t first)
 ALWAYS_INLINE int
 consume(void *pointer, uint64_t *ret_sum)
 {
-	struct side *side = pointer;
+	struct ours_side *side = pointer;
 	uint64_t message[SMALL / sizeof(uint64_t)];
 	int error = cubby_receive(side->from, message, sizeof(message), NULL);
 
@@ -167,7 +157,7 @@ consume(void *pointer, uint64_t *ret_sum)
 ALWAYS_INLINE int
 produce_polling(void *pointer, uint64_t first)
 {
-	struct side *side = pointer;
+	struct ours_side *side = pointer;
 	uint64_t message[SMALL / sizeof(uint64_t)];
 	int error;
 
@@ -182,7 +172,7 @@ produce_polling(void *pointer, uint64_t first)
 ALWAYS_INLINE int
 consume_polling(void *pointer, uint64_t *ret_sum)
 {
-	struct side *side = pointer;
+	struct ours_side *side = pointer;
 	uint64_t message[SMALL / sizeof(uint64_t)];
 	int error;
 
@@ -255,7 +245,7 @@ run_stream_polling(void *side, int member, struct round *round)
 ALWAYS_INLINE int
 produce_line(void *pointer, uint64_t first)
 {
-	struct side *side = pointer;
+	struct ours_side *side = pointer;
 	uint64_t message[LINE / sizeof(uint64_t)];
 
 	words_fill(message, sizeof(message), first);
@@ -265,7 +255,7 @@ produce_line(void *pointer, uint64_t first)
 ALWAYS_INLINE int
 consume_line(void *pointer, uint64_t *ret_sum)
 {
-	struct side *side = pointer;
+	struct ours_side *side = pointer;
 	uint64_t message[LINE / sizeof(uint64_t)];
 	int error = cubby_receive(side->from, message, sizeof(message), NULL);
 
@@ -287,7 +277,7 @@ run_queue(void *side, int member, struct round *round)
 ALWAYS_INLINE int
 commit_untouched(void *pointer, uint64_t first)
 {
-	struct side *side = pointer;
+	struct ours_side *side = pointer;
 	cubby_draft *draft;
 	int error = cubby_reserve(side->to, MEBIBYTE, CUBBY_FOREVER, &draft);
 
@@ -298,7 +288,7 @@ commit_untouched(void *pointer, uint64_t first)
 ALWAYS_INLINE int
 release_untouched(void *pointer, uint64_t *ret_sum)
 {
-	struct side *side = pointer;
+	struct ours_side *side = pointer;
 	cubby_message *message;
 	int error = cubby_hold(side->from, NULL, CUBBY_FOREVER, &message);
 
@@ -319,7 +309,7 @@ run_untouched(void *side, int member, struct round *round)
 static int
 commit_in_full(void *pointer, uint64_t first)
 {
-	struct side *side = pointer;
+	struct ours_side *side = pointer;
 	cubby_draft *draft;
 	int error = cubby_reserve(side->to, MEBIBYTE, CUBBY_FOREVER, &draft);
 
@@ -332,7 +322,7 @@ commit_in_full(void *pointer, uint64_t first)
 static int
 release_in_full(void *pointer, uint64_t *ret_sum)
 {
-	struct side *side = pointer;
+	struct ours_side *side = pointer;
 	cubby_message *message;
 	int error = cubby_hold(side->from, NULL, CUBBY_FOREVER, &message);
 
@@ -363,11 +353,11 @@ run_in_full(void *side, int member, struct round *round)
 		.receivers = 1, \
 		.idle = its_idle, \
 		.detail = &its_detail, \
-		.make = make, \
-		.join = join, \
+		.make = ours_make, \
+		.join = ours_join, \
 		.run = its_run, \
-		.leave = leave, \
-		.unmake = unmake, \
+		.leave = ours_leave, \
+		.unmake = ours_unmake, \
 	}
 
 OURS(cubby_round_trip, "cubby", SMALL, 1, 0, both_ways, run_round_trip);
@@ -397,11 +387,11 @@ OURS(cubby_in_place_in_full, "cubby, in place, in full", MEBIBYTE, 1, 0,
 		.senders = 2, \
 		.receivers = 2, \
 		.detail = &its_detail, \
-		.make = make, \
-		.join = join, \
+		.make = ours_make, \
+		.join = ours_join, \
 		.run = run_queue, \
-		.leave = leave, \
-		.unmake = unmake, \
+		.leave = ours_leave, \
+		.unmake = ours_unmake, \
 	}
 
 OURS_QUEUE(cubby_queue, "cubby, order arrival, 128 deep", in_a_queue);

@@ -7,6 +7,27 @@
  * that nobody ever sleeps.
  */
 #include "bench.h"
+#include "cubby.h"
+
+/* For those that make contenders of mailboxes. */
+struct ours_detail {
+	bool both_ways;	   /* a second mailbox for the answers */
+	uint64_t capacity; /* 0: the default */
+	enum cubby_order order;
+};
+
+struct ours_side {
+	cubby_mailbox *to, *from;
+};
+
+int
+ours_make(const struct contender *self, void **ret);
+int
+ours_join(const struct contender *self, void *made, int member, void **ret);
+void
+ours_leave(void *side);
+void
+ours_unmake(void *made);
 
 /* Messages of 40 bytes. */
 extern const struct contender cubby_round_trip;

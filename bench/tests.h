@@ -12,6 +12,7 @@ extern const struct test idle_round_trip_test;
 extern const struct test in_place_test;
 extern const struct test in_full_test;
 extern const struct test asleep_test;
+extern const struct test batch_test;
 extern const struct test queue_test;
 extern const struct test waiting_first_test;
 extern const struct test waiting_type_test;

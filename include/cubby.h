@@ -397,6 +397,61 @@ CUBBY_PUBLIC int
 cubby_sender_name(cubby_mailbox *mailbox, uint64_t sender, char *buffer,
 		  size_t size);
 
+/* Messages, many at once ------------------------------------------------ */
+
+/* One message of a batch. */
+struct cubby_batch_entry {
+	const void *data;	/* sending: its bytes; receiving, out: where in
+				   the buffer they are */
+	size_t size;		/* bytes; receiving: out */
+	struct cubby_envelope *envelope;	/* or NULL; as for one message */
+};
+
+/*
+ * Sends count messages, in order, at less cost than one by one. flags: 0. Blocks
+ * while the mailbox is full, until all are sent or the deadline. Returns how many
+ * were sent: the first ones. That is less than count if the deadline has passed,
+ * a signal came, or the next one cannot be sent; which is told if it is the
+ * first, so by a call with those that are left.
+ *
+ * A batch is no unit: receivers may have the first of it before the last is sent,
+ * other threads may send between them, and of a batch whose sender dies the first
+ * ones may have been sent, in order and whole. To wait until receivers have all
+ * of it, cubby_wait_received() the sequence of the last.
+ *
+ * count 0: 0. Errors, if none was sent: those of cubby_send() and -EAGAIN -EINVAL
+ * (of the first message; flags is not 0; entries is NULL) -EOPNOTSUPP -ETIMEDOUT.
+ */
+CUBBY_PUBLIC int
+cubby_send_batch(cubby_mailbox *mailbox,
+		 const struct cubby_batch_entry *entries, size_t count,
+		 int flags, int64_t deadline);
+
+/*
+ * Receives up to count messages into one buffer of size bytes, at less cost than
+ * one by one. filter may be NULL; flags: 0. Blocks until there is one, then takes
+ * what is there and fits; it does not wait for more. Returns how many it has
+ * received, and entries tells of each; the entries after them, and the rest of
+ * the buffer, have arbitrary contents. Each message begins at a multiple of 8
+ * bytes from the beginning of the buffer, right behind the one before it: so
+ * messages of one size that is a multiple of 8 are an array.
+ *
+ * A message that does not fit into the rest of the buffer stays, and so do those
+ * after it: the next call gets them. If it is the first: -EMSGSIZE, and
+ * entries[0].size tells its size. A message that carries a region ends the batch
+ * before it.
+ *
+ * Several are taken at one instant (as far as they are of one sender): a receiver
+ * that dies before it has received none of these, after it all.
+ *
+ * count 0: 0. Errors, if none was received: those of cubby_receive_full().
+ */
+CUBBY_PUBLIC int
+cubby_receive_batch(cubby_mailbox *mailbox, const struct cubby_filter *filter,
+		    int flags, int64_t deadline,
+		    struct cubby_batch_entry *entries, size_t count,
+		    void *buffer, size_t size);
+
 /* Messages, in place ---------------------------------------------------- */
 
 /*

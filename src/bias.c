@@ -27,11 +27,13 @@ decided(uint64_t decision, uint32_t epoch)
 }
 
 uint64_t
-bias_head(const struct lane_entry *entry, uint64_t known)
+bias_head_at_most(const struct lane_entry *entry, uint64_t known,
+		  uint32_t *ret_steps)
 {
 	uint64_t head, bias;
 	int i;
 
+	*ret_steps = 0;
 	for (i = 0; i < 16; i++) {
 		/* BIAS-A2 acquire: what the head has passed has been copied.
 		   Pairs with LANE-C1, BIAS-C3. */
@@ -45,12 +47,21 @@ bias_head(const struct lane_entry *entry, uint64_t known)
 		   read belongs to it */
 		if (word64_load_relaxed(&entry->head) != head)
 			continue;
-		if (!(head & HEAD_REVOKING))
-			return bias;
-		/* Its owner's last store may not count. */
-		return head_make(head_position(bias) - 1, 0);
+		if (bias_is_ending(head))
+			/* Its owner's last store may not count. */
+			*ret_steps = bias_steps(bias);
+		return bias_as_head(bias);
 	}
 	return known;
+}
+
+uint64_t
+bias_head(const struct lane_entry *entry, uint64_t known)
+{
+	uint32_t steps;
+	uint64_t head = bias_head_at_most(entry, known, &steps);
+
+	return steps ? head_make(head_position(head) - steps, 0) : head;
 }
 
 /*
@@ -80,15 +91,17 @@ static void
 finish(struct lane_entry *entry, uint64_t head, uint32_t final)
 {
 	uint64_t bias, next;
+	uint32_t late;
 
 	/* BIAS-A4 acquire: at least what the decision was made by. Pairs with
 	   BIAS-R1. */
 	bias = word64_load_acquire(&entry->bias);
-	next = bias;
-	if ((uint32_t)head_position(bias) != final)
+	next = bias_as_head(bias);
+	late = (uint32_t)head_position(bias) - final;
+	if (late)
 		/* The owner's late store. The claim before it is settled: the
 		   owner does that before it goes on. */
-		next = head_make(head_position(bias) - 1, 0);
+		next = head_make(head_position(bias) - late, 0);
 	/* BIAS-C3 acq_rel: once, by whoever is first. Pairs with BIAS-A2. */
 	word64_cas_acq_rel(&entry->head, &head, next);
 }

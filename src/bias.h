@@ -30,6 +30,12 @@
  * nothing. The owner alone gives the word `bias` up (bias_owner), because its
  * last store to it may come late: until then the lane is not biased again.
  *
+ * The owner may take several messages with one store, k to k + n - 1: the word
+ * then says n as well (BIAS_STEPS), and k + n stands for k + 1 above. All n are
+ * its own, or none. While it is undecided which, a sender counts from k; who
+ * looks for the end of what has been sent counts from k + n, since all of those
+ * had been published, and their cells may have been used again.
+ *
  * What breaks it: an owner that membarrier does not reach (so those that could
  * not register never bias).
  */
@@ -47,11 +53,32 @@
 uint64_t
 bias_head(const struct lane_entry *entry, uint64_t known);
 
+/* The same, but for that moment an upper bound; *ret_steps: the lower bound lies
+   so far below it (0: it is decided). */
+uint64_t
+bias_head_at_most(const struct lane_entry *entry, uint64_t known,
+		  uint32_t *ret_steps);
+
 /* Is the head, as read, biased towards somebody? */
 static inline bool
 bias_is_set(uint64_t head)
 {
 	return head & HEAD_BIASED;
+}
+
+/* And is that being taken away? */
+static inline bool
+bias_is_ending(uint64_t head)
+{
+	return bias_is_set(head) && head & HEAD_REVOKING;
+}
+
+/* What the owner stores to take `count` messages, up to the one before that
+   position. */
+static FAST uint64_t
+bias_next(uint64_t position, uint32_t count)
+{
+	return head_make(position, count == 1 ? 0 : BIAS_STEPS | count);
 }
 
 /*
@@ -62,8 +89,8 @@ uint64_t
 bias_take(struct lane_entry *entry, uint32_t slot, uint64_t head);
 
 /*
- * The owner moves the head to next (an unbiased head word). bias: what
- * bias_take() returned. True: it was moved, the message is ours. False: the
+ * The owner moves the head to next (an unbiased head word, or bias_next()). bias:
+ * what bias_take() returned. True: it was moved, the message is ours. False: the
  * bias was taken away before; the lane is unbiased now.
  */
 bool

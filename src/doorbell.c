@@ -170,9 +170,9 @@ ring_slot(struct view *view, uint32_t slot)
 	return true;
 }
 
-/* The first of the slots from `from` on. */
+/* The first of the slots from `from` on: so many. */
 static void
-ring_from(struct view *view, uint32_t from)
+ring_from(struct view *view, uint32_t from, uint32_t count)
 {
 	uint32_t word, slot;
 	uint64_t bits;
@@ -188,7 +188,7 @@ ring_from(struct view *view, uint32_t from)
 			bits &= ~UINT64_C(0) << (from & 63);
 		for (; bits; bits &= bits - 1) {
 			slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
-			if (ring_slot(view, slot))
+			if (ring_slot(view, slot) && !--count)
 				return;
 		}
 	}
@@ -197,13 +197,19 @@ ring_from(struct view *view, uint32_t from)
 COLD void
 doorbell_ring(struct view *view)
 {
-	ring_from(view, 0);
+	ring_from(view, 0, 1);
+}
+
+COLD void
+doorbell_ring_many(struct view *view, uint32_t count)
+{
+	ring_from(view, 0, count);
 }
 
 COLD void
 doorbell_ring_after(struct view *view, uint32_t slot)
 {
-	ring_from(view, slot + 1);
+	ring_from(view, slot + 1, 1);
 }
 
 uint32_t

@@ -117,6 +117,10 @@ doorbell_calm(struct view *view, uint32_t slot, struct sleeper *sleeper);
 void
 doorbell_ring(struct view *view);
 
+/* The same of as many as that, after as many messages. */
+void
+doorbell_ring_many(struct view *view, uint32_t count);
+
 /* The same, for a receiver of that slot that cannot use what it was rung for:
    wakes one of a higher slot, so that this ends. */
 void
@@ -144,6 +148,13 @@ doorbell_published(struct view *view)
 {
 	if (unlikely(doorbell_is_wanted(view)))
 		doorbell_ring(view);
+}
+
+static inline void
+doorbell_published_many(struct view *view, uint32_t count)
+{
+	if (unlikely(doorbell_is_wanted(view)))
+		doorbell_ring_many(view, count);
 }
 
 /* The sender's own sleep: announce, look, sleep, retract. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 5. May include: base envelope. */
+/* Layer 5. May include: base parcel envelope. */
 /*
  * The struct that tells about a message. A caller that sets a smaller size than
  * ours was compiled against an older header: it gets what it knows.
@@ -30,6 +30,53 @@ envelope_write(struct cubby_envelope *ret, const struct cubby_envelope *full)
 
 	memcpy(ret, full, size < sizeof(*full) ? size : sizeof(*full));
 	ret->struct_size = size;
+}
+
+void
+envelope_describe(const struct taken *taken, uid_t uid, uint32_t deliveries,
+		  uint32_t priority, struct cubby_envelope *ret)
+{
+	struct cubby_envelope full = CUBBY_ENVELOPE_INIT;
+
+	full.tag = taken->tag;
+	full.type = (int64_t)taken->type;
+	full.priority = (int32_t)priority;
+	full.uid = uid;
+	full.sender = taken->lane + 1;
+	full.sequence = taken->position + 1;
+	full.size = taken->size;
+	full.deliveries = deliveries;
+	envelope_write(ret, &full);
+}
+
+/* Of one message that was received by itself. */
+static void
+enter_one(struct wish *wish)
+{
+	struct batch *batch = wish->batch;
+	struct cubby_batch_entry *entry = &batch->entries[batch->filled];
+
+	entry->data = wish->buffer;
+	entry->size = wish->taken.size;
+	if (entry->envelope)
+		envelope_describe(&wish->taken, wish->uid, wish->deliveries,
+				  wish->priority, entry->envelope);
+	batch->got = 1;
+	batch->got_used = batch_begin(batch, batch->used) + wish->taken.size;
+}
+
+void
+envelope_enter(struct wish *wish)
+{
+	struct batch *batch = wish->batch;
+
+	if (!batch->got)
+		enter_one(wish);
+	batch->filled += batch->got;
+	batch->used = batch->got_used;
+	batch->got = 0;
+	wish->buffer = batch->buffer + batch_begin(batch, batch->used);
+	wish->size = batch->size - batch_begin(batch, batch->used);
 }
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 5. May include: base. */
+/* Layer 5. May include: base parcel. */
 /*
  * Envelopes, in and out, whatever version of the struct the caller was compiled
  * with.
@@ -8,6 +8,7 @@
 #define CUBBY_ENVELOPE_H
 
 #include "base.h"
+#include "parcel.h"
 
 #include <cubby.h>
 
@@ -19,6 +20,30 @@ envelope_check(const struct cubby_envelope *envelope, uint32_t order);
 /* Writes what the caller's struct has room for. */
 void
 envelope_write(struct cubby_envelope *ret, const struct cubby_envelope *full);
+
+/* A message of size bytes with that envelope, or NULL. */
+static inline struct parcel
+envelope_parcel(uint64_t size, const struct cubby_envelope *envelope)
+{
+	struct parcel parcel = { .size = size };
+
+	if (envelope) {
+		parcel.tag = envelope->tag;
+		parcel.type = (uint64_t)envelope->type;
+		parcel.priority = (uint32_t)envelope->priority;
+	}
+	return parcel;
+}
+
+/* Tells of a message. */
+void
+envelope_describe(const struct taken *taken, uid_t uid, uint32_t deliveries,
+		  uint32_t priority, struct cubby_envelope *ret);
+
+/* A wish for a batch has been granted: enters what it has got, and makes it one
+   for what is still to come. */
+void
+envelope_enter(struct wish *wish);
 
 /* After a send: sender and sequence. */
 void

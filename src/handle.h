@@ -36,6 +36,10 @@ struct cubby_mailbox;
  * commit	size fits the draft
  * receive	grants the wish
  * sender_name	sender is not 0. Errors: -EINVAL (there is no such)
+ * send_batch	at most BATCH_STEP messages, each checked as for `send`. Returns
+ *		how many were sent; or an error, if none was
+ * receive_batch as receive, with a wish for a batch, which has room for one
+ *		message more; those that it has got are entered in it
  *
  * The end of a handle as one of several, see rest.h; role: CUBBY_RECEIVE or
  * CUBBY_SEND. None waits, but for LOOK_PATIENTLY.
@@ -87,6 +91,12 @@ struct operations {
 		       struct cubby_message *message);
 	void (*reject)(struct cubby_mailbox *mailbox,
 		       struct cubby_message *message);
+
+	int (*send_batch)(struct cubby_mailbox *mailbox,
+			  const struct cubby_batch_entry *entries,
+			  uint32_t count, int64_t deadline);
+	int (*receive_batch)(struct cubby_mailbox *mailbox, struct wish *wish,
+			     int64_t deadline);
 
 	int (*look)(struct cubby_mailbox *mailbox, uint32_t role,
 		    enum look how);

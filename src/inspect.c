@@ -77,7 +77,8 @@ bears(const struct lane_file *file, const struct geometry *g,
 	if (!layout_ring_has(g, last->ring, last->begin, last->committed,
 			     position))
 		return false;
-	/* LANE-A8 acquire: only the sequence is read. Pairs with LANE-R1. */
+	/* LANE-A8 acquire: only the sequence is read. Pairs with LANE-R1,
+	   LANE-R2. */
 	sequence = word64_load_acquire(
 		&layout_ring_cell((struct lane_file *)(uintptr_t)file, g,
 				  last->ring, position)->sequence);
@@ -145,14 +146,16 @@ read_lane(const struct view *view, uint32_t lane, const struct lane_file *file,
 {
 	const struct geometry *g = &view->geometry;
 	uint64_t head = START_POSITION, tail;
+	uint32_t steps = 0;
 
 	if (lane < lane_entries(view))
-		head = head_position(bias_head(&view->receivers->lanes[lane],
-					       head_make(head, 0)));
+		head = head_position(bias_head_at_most(
+			&view->receivers->lanes[lane], head_make(head, 0),
+			&steps));
 	head = position_near(START_POSITION, head);
 	tail = find_tail(file, g, head);
 	/* More than the capacity: the head has moved on since it was read. */
-	ret->waiting = min_u64(tail - head, most_waiting(view));
+	ret->waiting = min_u64(tail - head + steps, most_waiting(view));
 	ret->sequence = tail;
 	/* relaxed: for people */
 	ret->pid_namespace = word32_load_relaxed(&file->pid_namespace);

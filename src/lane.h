@@ -184,12 +184,16 @@ lane_next_cell(const struct lane_writer *writer)
 void
 lane_tell(struct lane_writer *writer);
 
+/* The same after several: as many sleepers are told. */
+void
+lane_tell_of(struct lane_writer *writer, uint32_t count);
+
 /* Publishes what has been put into the next cell, and wakes who sleeps. */
 static FAST void
 lane_publish(struct lane_writer *writer, struct cell *cell)
 {
 	/* LANE-R1 release: the message before its sequence. Pairs with
-	   LANE-A1, LANE-A2. */
+	   LANE-A1, LANE-A2, LANE-A12. */
 	word64_store_release(&cell->sequence, ++writer->position);
 	/* LANE-O1 compiler: the publish before the look at `hot`. Pairs with
 	   BELL-M2. */
@@ -202,24 +206,32 @@ lane_publish(struct lane_writer *writer, struct cell *cell)
 		lane_tell(writer);
 }
 
+/* Puts a message that fits into it into a cell. */
+static FAST void
+lane_fill(struct cell *cell, const struct parcel *parcel, const void *data)
+{
+	word64 *bytes = cell->bytes;
+	uint64_t size_type = parcel->size << 1 | parcel->type << 33;
+
+	if (unlikely(parcel->type > INT32_MAX)) {
+		size_type = parcel->size << 1 | CELL_WIDE;
+		/* relaxed: before LANE-R1 or LANE-R2 */
+		word64_store_relaxed(bytes++, parcel->type);
+	}
+	/* relaxed: before LANE-R1 or LANE-R2 */
+	word64_store_relaxed(&cell->tag, parcel->tag);
+	word64_store_relaxed(&cell->size_type, size_type);
+	copy_in_relaxed(bytes, data, parcel->size);
+}
+
 /* Sends a message that fits into a cell. There is room. */
 static FAST void
 lane_send(struct lane_writer *writer, const struct parcel *parcel,
 	  const void *data)
 {
 	struct cell *cell = lane_next_cell(writer);
-	word64 *bytes = cell->bytes;
-	uint64_t size_type = parcel->size << 1 | parcel->type << 33;
 
-	if (unlikely(parcel->type > INT32_MAX)) {
-		size_type = parcel->size << 1 | CELL_WIDE;
-		/* relaxed: before LANE-R1 */
-		word64_store_relaxed(bytes++, parcel->type);
-	}
-	/* relaxed: before LANE-R1 */
-	word64_store_relaxed(&cell->tag, parcel->tag);
-	word64_store_relaxed(&cell->size_type, size_type);
-	copy_in_relaxed(bytes, data, parcel->size);
+	lane_fill(cell, parcel, data);
 	lane_publish(writer, cell);
 }
 
@@ -227,6 +239,29 @@ lane_send(struct lane_writer *writer, const struct parcel *parcel,
 void
 lane_send_block(struct lane_writer *writer, const struct parcel *parcel,
 		uint64_t block);
+
+/*
+ * Several at once, for whose cells there is room. First each is put into the
+ * cell that lies `ahead` cells beyond the next, from 0 on, without a gap; then
+ * all are published: their sequences are stored in order, and the doorbell is
+ * looked at once. Killed before the first sequence, nothing has been sent; before
+ * the last, the first ones have.
+ */
+static FAST struct cell *
+lane_cell_ahead(const struct lane_writer *writer, uint32_t ahead)
+{
+	return (struct cell *)(writer->ring +
+		(((writer->position + ahead) & writer->mask_cells)
+		 << writer->cell_shift));
+}
+
+/* One that has been put into a block. */
+void
+lane_fill_block(struct lane_writer *writer, uint32_t ahead,
+		const struct parcel *parcel, uint64_t block);
+
+void
+lane_publish_run(struct lane_writer *writer, uint32_t count);
 
 /* The last message published; *ret_sequence 0: none yet. */
 void
@@ -301,6 +336,20 @@ lane_take(struct lane_reader *reader, const struct sight *sight,
 	  uint32_t claim_plus_1);
 
 /*
+ * As many of those that come next as lie in their cells and are plain, up to
+ * `most` (at least 1: the one seen, which is in its cell), are copied into the
+ * batch: it says in got and got_used what it would have then. Returns how many.
+ */
+uint32_t
+lane_copy_run(const struct lane_reader *reader, const struct sight *sight,
+	      uint32_t most, struct batch *batch);
+
+/* Takes so many from the message seen on, all or none of them, as lane_take(). */
+bool
+lane_take_run(struct lane_reader *reader, const struct sight *sight,
+	      uint32_t count);
+
+/*
  * The same in three steps that cost no call, for the plain case: the lane is
  * biased towards us, and its next message lies in its cell and fits into the
  * buffer. First: copy it. False: it is not so; go the general way, lane_look()
@@ -314,7 +363,7 @@ lane_copy_plain(const struct lane_reader *reader, void *buffer, uint64_t room,
 	const struct cell *cell = (const struct cell *)(reader->ring +
 		((position & reader->mask_cells) << reader->cell_shift));
 
-	/* LANE-A9 acquire: as LANE-A1. Pairs with LANE-R1. */
+	/* LANE-A9 acquire: as LANE-A1. Pairs with LANE-R1, LANE-R2. */
 	if (!reader->bias ||
 	    word64_load_acquire(&cell->sequence) != position + 1)
 		return false;
@@ -339,7 +388,7 @@ lane_has_plain(const struct lane_reader *reader)
 		((reader->position & reader->mask_cells)
 		 << reader->cell_shift));
 
-	/* LANE-A10 acquire: as LANE-A1. Pairs with LANE-R1. */
+	/* LANE-A10 acquire: as LANE-A1. Pairs with LANE-R1, LANE-R2. */
 	return reader->bias && word64_load_acquire(&cell->sequence) ==
 			       reader->position + 1;
 }

@@ -320,7 +320,7 @@ look_at(struct lane_reader *reader, struct sight *sight, uint64_t position)
 	}
 	sight->cell = cell_at(reader, position);
 	/* LANE-A1 acquire: the sequence before the message. Pairs with
-	   LANE-R1. */
+	   LANE-R1, LANE-R2. */
 	sequence = word64_load_acquire(&sight->cell->sequence);
 	if (((sequence ^ (position + 1)) & HEAD_POSITION) != 0)
 		return check_empty(reader, sight, sequence, position);
@@ -350,17 +350,24 @@ has_moved(const struct lane_reader *reader, uint64_t position)
 static int
 look_beyond_bias(struct lane_reader *reader, struct sight *sight)
 {
-	uint64_t position = position_near(reader->position,
-		head_position(bias_head(reader->entry, reader->position)));
+	uint64_t position;
+	uint32_t steps;
 	int r;
+
+	position = position_near(reader->position,
+		head_position(bias_head_at_most(reader->entry,
+						reader->position, &steps)));
 
 	reader->position = position;
 	if (unlikely(reader->several) && !enter_ring(reader, position)) {
 		lane_break(reader);
 		return -EBADMSG;
 	}
-	/* LANE-A2 acquire: as LANE-A1. Pairs with LANE-R1. */
-	if (((word64_load_acquire(&cell_at(reader, position)->sequence) ^
+	/* One that somebody is taking away already is ended in any case: it is
+	   not known yet where to look.
+	   LANE-A2 acquire: as LANE-A1. Pairs with LANE-R1, LANE-R2. */
+	if (!steps &&
+	    ((word64_load_acquire(&cell_at(reader, position)->sequence) ^
 	      (position + 1)) & HEAD_POSITION) != 0)
 		return unlikely(reader->several) &&
 		       has_moved(reader, position) ? -EAGAIN : 0;
@@ -423,15 +430,15 @@ take_by_cas(struct lane_reader *reader, const struct sight *sight,
 	return word64_cas_acq_rel(&reader->entry->head, &head, next);
 }
 
-bool
-lane_take(struct lane_reader *reader, const struct sight *sight,
-	  uint32_t claim_plus_1)
+/* The head moves on by so many. bias: what the owner of the bias stores. */
+static FAST bool
+take(struct lane_reader *reader, const struct sight *sight, uint32_t count,
+     uint64_t next, uint64_t bias)
 {
-	uint64_t position = sight->taken.position + 1;
-	uint64_t next = head_make(position, claim_plus_1);
+	uint64_t position = sight->taken.position + count;
 
 	if (reader->bias) {
-		if (unlikely(!bias_advance(reader->entry, reader->bias, next))) {
+		if (unlikely(!bias_advance(reader->entry, reader->bias, bias))) {
 			lane_drop_bias(reader);
 			return false;
 		}
@@ -440,12 +447,32 @@ lane_take(struct lane_reader *reader, const struct sight *sight,
 	}
 	reader->position = position;
 	reader->quiet = 0;
+	reader->taken += count;
 	/* relaxed: only we, or a fellow, change it; a wrong guess is harmless */
-	if (++reader->taken >= WARM_AFTER &&
+	if (reader->taken >= WARM_AFTER &&
 	    unlikely(!word32_load_relaxed(&reader->entry->hot)))
 		doorbell_warm(reader->view, reader->lane);
 	doorbell_advanced(reader->view, reader->file, reader->entry, position);
 	return true;
+}
+
+bool
+lane_take(struct lane_reader *reader, const struct sight *sight,
+	  uint32_t claim_plus_1)
+{
+	uint64_t next = head_make(sight->taken.position + 1, claim_plus_1);
+
+	return take(reader, sight, 1, next, next);
+}
+
+bool
+lane_take_run(struct lane_reader *reader, const struct sight *sight,
+	      uint32_t count)
+{
+	uint64_t position = sight->taken.position + count;
+
+	return take(reader, sight, count, head_make(position, 0),
+		    bias_next(position, count));
 }
 
 COLD bool

@@ -203,16 +203,19 @@ find_end(const struct lane_writer *w, uint64_t head)
 int
 ring_find_position(struct lane_writer *w, bool hollow)
 {
-	uint64_t head = START_POSITION;
+	uint64_t head = START_POSITION, low48;
+	uint32_t steps = 0;
 	int r = 0;
 
 	w->entry_known = w->lane < lane_entries(w->view);
-	if (w->entry_known)
-		r = full_position(w, head_position(bias_head(w->entry,
-			head_make(head, 0))), &head);
+	if (w->entry_known) {
+		low48 = head_position(bias_head_at_most(w->entry,
+						head_make(head, 0), &steps));
+		r = full_position(w, low48, &head);
+	}
 	if (r < 0)
 		return r;
-	w->head = head;
+	w->head = head - steps;
 	w->position = hollow ? head : find_end(w, head);
 	return 0;
 }

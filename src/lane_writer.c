@@ -79,7 +79,7 @@ lane_make_room(struct lane_writer *w)
 }
 
 COLD void
-lane_tell(struct lane_writer *w)
+lane_tell_of(struct lane_writer *w, uint32_t count)
 {
 	if (w->view->fences)
 		/* LANE-F2 seq_cst: the publish before the look at `hot`. Pairs
@@ -88,7 +88,13 @@ lane_tell(struct lane_writer *w)
 	/* relaxed: as in lane_publish() */
 	if (!w->entry_known || !word32_load_relaxed(&w->entry->hot))
 		doorbell_mark(w->view, w->lane);
-	doorbell_published(w->view);
+	doorbell_published_many(w->view, count);
+}
+
+COLD void
+lane_tell(struct lane_writer *w)
+{
+	lane_tell_of(w, 1);
 }
 
 /* Blocks ----------------------------------------------------------------------- */
@@ -101,7 +107,11 @@ inherit(struct lane_writer *w)
 
 	for (position = lane_passed(w); r == 0 && position != w->position;
 	     position++)
-		r = carry_inherit(&w->carry, position, ring_cell(w, position));
+		/* Else it has been received, and the head has not said so yet:
+		   bias_head(). */
+		if (ring_bears(w, position))
+			r = carry_inherit(&w->carry, position,
+					  ring_cell(w, position));
 	return r < 0 ? r : carry_inherit_hands(&w->carry);
 }
 
@@ -147,25 +157,52 @@ lane_unallocate(struct lane_writer *w, uint64_t block)
 }
 
 void
-lane_send_block(struct lane_writer *w, const struct parcel *parcel,
-		uint64_t block)
+lane_fill_block(struct lane_writer *w, uint32_t ahead,
+		const struct parcel *parcel, uint64_t block)
 {
-	struct cell *cell = lane_next_cell(w);
+	struct cell *cell = lane_cell_ahead(w, ahead);
 	word64 *bytes = cell->bytes;
 	uint64_t size_type = parcel->size << 1 | CELL_BLOCK |
 			     parcel->type << 33;
 
 	if (parcel->type > INT32_MAX) {
 		size_type = parcel->size << 1 | CELL_BLOCK | CELL_WIDE;
-		/* relaxed: before LANE-R1 */
+		/* relaxed: before LANE-R1 or LANE-R2 */
 		word64_store_relaxed(bytes++, parcel->type);
 	}
-	/* relaxed: before LANE-R1 */
+	/* relaxed: before LANE-R1 or LANE-R2 */
 	word64_store_relaxed(bytes, block);
 	word64_store_relaxed(&cell->tag, parcel->tag);
 	word64_store_relaxed(&cell->size_type, size_type);
-	carry_sent(&w->carry, w->position, block);
-	lane_publish(w, cell);
+	carry_sent(&w->carry, w->position + ahead, block);
+}
+
+void
+lane_send_block(struct lane_writer *w, const struct parcel *parcel,
+		uint64_t block)
+{
+	lane_fill_block(w, 0, parcel, block);
+	lane_publish(w, lane_next_cell(w));
+}
+
+void
+lane_publish_run(struct lane_writer *w, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		/* LANE-R2 release: as LANE-R1, and each after the one before
+		   it. Pairs with LANE-A1, LANE-A2, LANE-A12. */
+		word64_store_release(&lane_cell_ahead(w, i)->sequence,
+				     w->position + i + 1);
+	w->position += count;
+	/* LANE-O2 compiler: as LANE-O1. Pairs with BELL-M2. */
+	order_compiler();
+	/* relaxed: as in lane_publish() */
+	if (unlikely(!w->entry_known) ||
+	    unlikely(!word32_load_relaxed(&w->entry->hot)) ||
+	    unlikely(doorbell_is_wanted(w->view)))
+		lane_tell_of(w, count);
 }
 
 void

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 11. May include: base parcel rest sender taking receiver handle lanes. */
+/* Layer 11. May include: base envelope parcel rest sender taking receiver handle lanes. */
 /*
  * From a handle to its two ends: a sender, which has a lane, and a receiver,
  * which looks at all of them. Each end is entered and left here.
  */
 #include "base.h"
+#include "envelope.h"
 #include "lanes.h"
 #include "taking.h"
 
@@ -82,6 +83,28 @@ lanes_send(struct cubby_mailbox *mailbox, const void *data,
 	}
 	sender_leave(sender);
 	return r;
+}
+
+static int
+lanes_send_batch(struct cubby_mailbox *mailbox,
+		 const struct cubby_batch_entry *entries, uint32_t count,
+		 int64_t deadline)
+{
+	struct sender *sender = &mailbox->sender;
+	uint32_t sent = 0;
+	int r = 0;
+
+	sender_enter(sender);
+	while (r >= 0 && sent < count) {
+		r = sender_wait_room(sender, deadline);
+		if (likely(r == 0))
+			r = sender_send_run(sender, entries + sent,
+					    count - sent);
+		if (likely(r > 0))
+			sent += (uint32_t)r;
+	}
+	sender_leave(sender);
+	return sent ? (int)sent : r;
 }
 
 static int
@@ -179,6 +202,27 @@ lanes_receive(struct cubby_mailbox *mailbox, struct wish *wish,
 }
 
 static int
+lanes_receive_batch(struct cubby_mailbox *mailbox, struct wish *wish,
+		    int64_t deadline)
+{
+	struct receiver *receiver = &mailbox->receiver;
+	int r;
+
+	if (unlikely(wish->matching))
+		return -EOPNOTSUPP;
+	if (deadline == CUBBY_FOREVER)
+		await_quickly(receiver);
+	receiver_enter(receiver);
+	r = receiver_grant(receiver, wish, deadline);
+	if (likely(r == 0))
+		do
+			envelope_enter(wish);
+		while (receiver_grant_more(receiver, wish));
+	receiver_leave(receiver);
+	return r;
+}
+
+static int
 lanes_sender_name(struct cubby_mailbox *mailbox, uint64_t sender,
 		  char ret[SENDER_NAME_MAX + 1])
 {
@@ -270,4 +314,6 @@ const struct operations lanes_operations = {
 	.announce = lanes_announce,
 	.settle = lanes_settle,
 	.retract = lanes_retract,
+	.send_batch = lanes_send_batch,
+	.receive_batch = lanes_receive_batch,
 };

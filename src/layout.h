@@ -162,6 +162,14 @@ struct lane_entry {
 #define HEAD_BIASED	(UINT64_C(1) << 63)
 #define HEAD_REVOKING	(UINT64_C(1) << 62)
 
+/*
+ * The word `bias` is {position:48, claim + 1:16} too; or, when its last store
+ * took several messages at once, {position:48, 1:1, how many:15}. (No claim has
+ * so high a number.)
+ */
+#define BIAS_STEPS	0x8000U
+#define BIAS_STEPS_MAX	0x7fffU
+
 static inline uint64_t
 head_make(uint64_t position, uint32_t claim_plus_1)
 {
@@ -179,6 +187,22 @@ static inline uint32_t
 head_claim(uint64_t head)
 {
 	return head >> 48;
+}
+
+/* How far the last store of that word `bias` moved the head. */
+static inline uint32_t
+bias_steps(uint64_t bias)
+{
+	return head_claim(bias) & BIAS_STEPS ?
+	       head_claim(bias) & BIAS_STEPS_MAX : 1;
+}
+
+/* What that word `bias` makes of the head. */
+static inline uint64_t
+bias_as_head(uint64_t bias)
+{
+	return head_claim(bias) & BIAS_STEPS ?
+	       head_make(head_position(bias), 0) : bias;
 }
 
 /* The 64-bit position nearest to `near` whose low 48 bits are these. */

@@ -92,19 +92,6 @@ check_send(const struct cubby_mailbox *mailbox, const void *data, size_t size,
 	return r < 0 ? r : check_size(mailbox, size);
 }
 
-static struct parcel
-make_parcel(size_t size, const struct cubby_envelope *envelope)
-{
-	struct parcel parcel = { .size = size };
-
-	if (envelope) {
-		parcel.tag = envelope->tag;
-		parcel.type = (uint64_t)envelope->type;
-		parcel.priority = (uint32_t)envelope->priority;
-	}
-	return parcel;
-}
-
 int
 cubby_send_full(cubby_mailbox *mailbox, const void *data, size_t size,
 		struct cubby_envelope *envelope, int flags, int64_t deadline)
@@ -116,7 +103,7 @@ cubby_send_full(cubby_mailbox *mailbox, const void *data, size_t size,
 	r = check_send(mailbox, data, size, envelope, flags);
 	if (unlikely(r < 0))
 		return r;
-	parcel = make_parcel(size, envelope);
+	parcel = envelope_parcel(size, envelope);
 	r = mailbox->operations->send(mailbox, data, &parcel,
 				      flags & CUBBY_SYNCHRONOUS, deadline,
 				      &sent);
@@ -190,23 +177,6 @@ read_filter(const struct cubby_filter *filter, struct wish *wish)
 	wish->matching = f.matching;
 	wish->type = (uint64_t)f.type;
 	return 0;
-}
-
-static void
-describe(const struct taken *taken, uid_t uid, uint32_t deliveries,
-	 uint32_t priority, struct cubby_envelope *ret)
-{
-	struct cubby_envelope full = CUBBY_ENVELOPE_INIT;
-
-	full.tag = taken->tag;
-	full.type = (int64_t)taken->type;
-	full.priority = (int32_t)priority;
-	full.uid = uid;
-	full.sender = taken->lane + 1;
-	full.sequence = taken->position + 1;
-	full.size = taken->size;
-	full.deliveries = deliveries;
-	envelope_write(ret, &full);
 }
 
 /* Waits for a message and copies it. */
@@ -328,8 +298,8 @@ cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 	if (ret_size && (r == 0 || r == -EMSGSIZE))
 		*ret_size = wish.taken.size;
 	if (r == 0 && ret_envelope)
-		describe(&wish.taken, wish.uid, wish.deliveries, wish.priority,
-			 ret_envelope);
+		envelope_describe(&wish.taken, wish.uid, wish.deliveries,
+				  wish.priority, ret_envelope);
 	return r;
 }
 
@@ -406,7 +376,7 @@ cubby_commit(cubby_draft *draft, size_t size, struct cubby_envelope *envelope)
 		return r;
 	if (size > draft->size)
 		return -EMSGSIZE;
-	parcel = make_parcel(size, envelope);
+	parcel = envelope_parcel(size, envelope);
 	r = mailbox->operations->commit(mailbox, draft, &parcel, &sent);
 	if (r == 0) {
 		PROBE2(send, mailbox, size);
@@ -471,8 +441,8 @@ cubby_message_envelope(const cubby_message *message, struct cubby_envelope *ret)
 {
 	if (!ret || ret->struct_size < sizeof(size_t))
 		return -EINVAL;
-	describe(&message->taken, message->uid, message->deliveries,
-		 message->priority, ret);
+	envelope_describe(&message->taken, message->uid, message->deliveries,
+			  message->priority, ret);
 	return 0;
 }
 

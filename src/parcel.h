@@ -20,6 +20,39 @@ struct parcel {
 	uint32_t priority;
 };
 
+/* At most so many messages are taken, or sent, in one step: the doorbell is
+   looked at, others get their turn, a lock is given. */
+#define BATCH_STEP	64
+
+/* Several messages that are received by one call. */
+struct batch {
+	struct cubby_batch_entry *entries;
+	size_t count;		/* of them */
+	size_t filled;		/* with messages that are received */
+	char *buffer;
+	uint64_t size;		/* of the buffer */
+	uint64_t used;		/* by those */
+	/* What the last step has got, if it was more than one message. */
+	uint32_t got;
+	uint64_t got_used;
+};
+#define BATCH_ALIGN	8
+
+/* Can that entry be filled in? One that cannot ends the batch before it. */
+static inline bool
+batch_is_good(const struct cubby_batch_entry *entry)
+{
+	return likely(!entry->envelope) ||
+	       entry->envelope->struct_size >= sizeof(size_t);
+}
+
+/* Where the next message begins, `used` bytes being in use. */
+static inline uint64_t
+batch_begin(const struct batch *batch, uint64_t used)
+{
+	return min_u64(round_up(used, BATCH_ALIGN), batch->size);
+}
+
 /* What a cell, a claim or a slot says of its message. */
 struct taken {
 	uint64_t position;
@@ -52,6 +85,8 @@ struct wish {
 	bool region;		/* nothing but a region; else none */
 	void *buffer;
 	uint64_t size;		/* of the buffer */
+	struct batch *batch;	/* WISH_COPY: more than one is welcome; or NULL.
+				   The first goes to the buffer above. */
 	/* out */
 	struct taken taken;
 	uid_t uid;

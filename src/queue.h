@@ -73,6 +73,10 @@ struct chore {
 #define QUEUE_SLICE_FIRST	(50 * NSEC_PER_MSEC)
 #define QUEUE_SLICE_LONGEST	(1000 * NSEC_PER_MSEC)
 
+/* Of a batch, at most so many messages each time that one has the lock: the others
+   wait for no longer than for so many single calls. */
+#define QUEUE_STEP 32
+
 struct queue {
 	struct view *view;
 	struct queue_map map;
@@ -89,6 +93,8 @@ struct queue {
 	struct chore *chores;
 	uint32_t chore_count, chores_max;
 	uint32_t spare;			/* a slot for the next send */
+	uint32_t spares[QUEUE_STEP];	/* and for the next batch */
+	uint32_t spare_count;
 	uint32_t cooling;		/* a slot whose block goes back */
 	uint32_t shrinking;		/* a chunk that does */
 	uid_t uid;			/* when it was opened */
@@ -353,6 +359,16 @@ int
 queue_wait_received(struct queue *queue, uint64_t sequence, int64_t deadline);
 void
 queue_published(struct queue *queue, uint64_t *ret_sequence, uint64_t *ret_tag);
+
+/*
+ * Several at once (queue_batch.c): one has the lock once for as many as QUEUE_STEP
+ * messages. They are queued one after the other, each by the store of its state:
+ * killed in between, the first ones have been sent. Returns how many; or an error
+ * if none was.
+ */
+int
+queue_send_batch(struct queue *queue, const struct cubby_batch_entry *entries,
+		 uint32_t count, int64_t deadline);
 
 /* Receiving (queue_receive.c) ------------------------------------------------------------ */
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 11. May include: base parcel rest queue handle queue_calls. */
+/* Layer 11. May include: base envelope parcel rest queue handle queue_calls. */
 /*
  * From a handle to its queue.
  */
 #include "base.h"
+#include "envelope.h"
 #include "queue.h"
 #include "queue_calls.h"
 
@@ -60,6 +61,14 @@ calls_send(struct cubby_mailbox *mailbox, const void *data,
 }
 
 static int
+calls_send_batch(struct cubby_mailbox *mailbox,
+		 const struct cubby_batch_entry *entries, uint32_t count,
+		 int64_t deadline)
+{
+	return queue_send_batch(&mailbox->queue, entries, count, deadline);
+}
+
+static int
 calls_wait_received(struct cubby_mailbox *mailbox, uint64_t sequence,
 		    int64_t deadline)
 {
@@ -110,6 +119,18 @@ calls_receive(struct cubby_mailbox *mailbox, struct wish *wish,
 		wish->sender = named;
 	}
 	return queue_receive(&mailbox->queue, wish, deadline);
+}
+
+/* What is there comes with one lock; then nothing more is looked for. */
+static int
+calls_receive_batch(struct cubby_mailbox *mailbox, struct wish *wish,
+		    int64_t deadline)
+{
+	int r = calls_receive(mailbox, wish, deadline);
+
+	if (r == 0)
+		envelope_enter(wish);
+	return r;
 }
 
 static int
@@ -176,4 +197,6 @@ const struct operations queue_operations = {
 	.announce = calls_announce,
 	.settle = calls_settle,
 	.retract = calls_retract,
+	.send_batch = calls_send_batch,
+	.receive_batch = calls_receive_batch,
 };

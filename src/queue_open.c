@@ -162,6 +162,9 @@ tidy_up(struct queue *queue)
 	if (queue->spare != SLOT_NONE)
 		queue_add_chore(queue, CHORE_FREE, queue->spare);
 	queue->spare = SLOT_NONE;
+	while (queue->spare_count)
+		queue_add_chore(queue, CHORE_FREE,
+				queue->spares[--queue->spare_count]);
 	queue_do_chores_soon(queue);
 	queue_do_chores_soon(queue);	/* those that came of them */
 	return queue->chore_count == 0;

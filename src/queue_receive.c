@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics clock shm exclusion spin robust_lock layout_queue parcel members slots waiters catalogue queue_repair queue. */
+/* Layer 8. May include: base atomics clock shm exclusion spin robust_lock envelope layout_queue parcel members slots waiters catalogue queue_repair queue queue_receive. */
 /*
  * Receiving from a queue.
  */
 #include "base.h"
 #include "catalogue.h"
 #include "clock.h"
+#include "envelope.h"
 #include "queue.h"
+#include "queue_receive.h"
 #include "queue_repair.h"
 #include "slots.h"
 
@@ -18,18 +20,6 @@
 #define LOOKS_MAX	16	/* others were faster each time */
 #define ASKS_MAX	64	/* then an offer is taken as it is */
 #define LOOK_AFTER	16	/* messages, for the clock */
-
-/* A receive under way. */
-struct receive {
-	struct wish *wish;
-	uint32_t slot;		/* what has been taken, or peeked at */
-	uint64_t word;		/* its state */
-	uint32_t waiter;
-	uint32_t ticket;	/* of the record, if it only looks */
-	uint64_t asked;		/* owner: does it live? */
-	uint64_t living;	/* an owner of whom that is known */
-	uint32_t asks;
-};
 
 enum { NEED_WAITERS = 1, NEED_ANSWER, NEED_NODES };
 
@@ -203,6 +193,65 @@ peek(struct queue *queue, struct receive *receive, struct wakes *wakes)
 	return 0;
 }
 
+/* The first of a batch has been taken, or one more: what is said of it is said
+   now, and its bytes are copied after the lock. */
+static void
+enter(struct receive *receive)
+{
+	struct wish *wish = receive->wish;
+	struct batch *batch = wish->batch;
+	struct cubby_batch_entry *entry =
+		&batch->entries[batch->filled + receive->count];
+	uint64_t begin = batch_begin(batch, receive->count ? batch->got_used :
+							     batch->used);
+
+	receive->slots[receive->count++] = receive->slot;
+	entry->data = batch->buffer + begin;
+	entry->size = wish->taken.size;
+	if (entry->envelope)
+		envelope_describe(&wish->taken, wish->uid, wish->deliveries,
+				  wish->priority, entry->envelope);
+	batch->got_used = begin + wish->taken.size;
+	begin = batch_begin(batch, batch->got_used);
+	wish->buffer = batch->buffer + begin;
+	wish->size = batch->size - begin;
+}
+
+/* Takes the next one too, if it is as good. */
+static bool
+take_another(struct queue *queue, struct receive *receive, struct wakes *wakes)
+{
+	struct wish *wish = receive->wish;
+	struct queue_slot *slot;
+
+	if (choose(queue, receive, wakes) < 0)
+		return false;
+	slot = queue_slot(&queue->map, receive->slot);
+	describe(slot, receive->word, wish);
+	if (unlikely(!fits_its_place(queue, slot, wish))) {
+		queue_nonsense(queue);
+		return false;
+	}
+	if (wish_suits(wish, wish->taken.type) < 0 ||
+	    wish->taken.size > wish->size)
+		return false;
+	/* It may have been withdrawn just now. */
+	return take(queue, receive, wakes) == 0;
+}
+
+static void
+take_more(struct queue *queue, struct receive *receive, struct wakes *wakes)
+{
+	const struct batch *batch = receive->wish->batch;
+	uint64_t most = min_u64(batch->count - batch->filled, QUEUE_STEP);
+
+	do
+		enter(receive);
+	while (receive->count < most &&
+	       batch_is_good(&batch->entries[batch->filled + receive->count]) &&
+	       take_another(queue, receive, wakes));
+}
+
 static int
 try_locked(struct queue *queue, struct receive *receive, struct wakes *wakes)
 {
@@ -240,6 +289,8 @@ try_locked(struct queue *queue, struct receive *receive, struct wakes *wakes)
 		}
 		r = take(queue, receive, wakes);
 	} while (r == -EAGAIN);
+	if (unlikely(receive->slots) && r == 0)
+		take_more(queue, receive, wakes);
 	return r;
 }
 
@@ -457,87 +508,6 @@ end_wait(struct queue *queue, struct receive *receive, int r)
 	return r;
 }
 
-/* Handing over ---------------------------------------------------------------------------- */
-
-/* A block may be given back to the system while we look: so it is read from the
-   file, and good if the message is still there afterwards. */
-static int
-peek_block(struct queue *queue, struct receive *receive, int64_t deadline)
-{
-	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
-	struct wakes wakes = { .count = 0 };
-	struct wish *wish = receive->wish;
-	uint64_t offset = receive->slot * queue->map.geometry.block_stride;
-	uint64_t done = 0;
-	ssize_t n = 1;
-	int r;
-
-	while (n > 0 && done < wish->taken.size) {
-		n = pread(queue->blocks_fd, (char *)wish->buffer + done,
-			  wish->taken.size - done, (off_t)(offset + done));
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		done += n > 0 ? (uint64_t)n : 0;
-		n = n < 0 ? 1 : n;
-	}
-	r = queue_enter(queue, deadline);
-	if (r < 0)
-		return r;
-	r = get64(&slot->state) == receive->word ? 0 : -EAGAIN;
-	queue_leave(queue, &wakes);
-	return r;
-}
-
-/* What is copied out is freed with the next lock. */
-static int
-copy_out(struct queue *queue, struct receive *receive)
-{
-	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
-	struct wish *wish = receive->wish;
-	int r = 0;
-
-	if (get32(&slot->in_block)) {
-		r = queue_map_blocks(queue);
-		if (r == 0)
-			memcpy(wish->buffer, queue_block(queue, receive->slot),
-			       wish->taken.size);
-		if (r == 0 && shm_is_broken(&queue->blocks))
-			r = -EBADMSG;
-	} else {
-		/* relaxed: it is ours, by SLOT-C1 */
-		copy_out_relaxed(wish->buffer, slot->bytes, wish->taken.size);
-	}
-	queue_add_chore(queue, CHORE_FREE, receive->slot);
-	/* Large memory is not kept waiting for the next call. */
-	if (unlikely(get64(&slot->block)))
-		queue_do_chores_soon(queue);
-	return r;
-}
-
-static int
-hold(struct queue *queue, struct receive *receive,
-     struct cubby_message *message)
-{
-	struct wish *wish = receive->wish;
-
-	message->copy = NULL;
-	message->reader = NULL;
-	message->taken = wish->taken;
-	message->uid = wish->uid;
-	message->deliveries = wish->deliveries;
-	message->priority = wish->priority;
-	message->claim = receive->slot;
-	message->word = receive->word;
-	message->data = queue_bytes(queue, receive->slot);
-	message->previous = NULL;
-	message->next = queue->held;
-	if (message->next)
-		message->next->previous = message;
-	queue->held = message;
-	wish->held = message;
-	return 0;
-}
-
 /* What a wish needs besides the message, before it is taken. */
 static int
 prepare(struct queue *queue, const struct wish *wish,
@@ -574,11 +544,14 @@ receive_one(struct queue *queue, struct receive *receive, int64_t deadline)
 		return r;
 	}
 	if (message)
-		return hold(queue, receive, message);
+		return queue_hold(queue, receive, message);
+	if (receive->count)
+		return queue_copy_batch(queue, receive);
 	if (receive->wish->kind == WISH_COPY)
-		return copy_out(queue, receive);
+		return queue_copy(queue, receive->slot, receive->wish->buffer,
+				receive->wish->taken.size);
 	if (get32(&queue_slot(&queue->map, receive->slot)->in_block))
-		return peek_block(queue, receive, deadline);
+		return queue_peek_block(queue, receive, deadline);
 	return 0;
 }
 
@@ -588,8 +561,11 @@ queue_receive(struct queue *queue, struct wish *wish, int64_t deadline)
 	struct receive receive = {
 		.wish = wish, .waiter = WAITER_NONE, .living = OWNER_NONE,
 	};
+	uint32_t slots[QUEUE_STEP];
 	int r;
 
+	if (wish->batch && !queue->map.rendezvous)
+		receive.slots = slots;
 	exclusion_enter(&queue->exclusion);
 	do
 		r = receive_one(queue, &receive, deadline);
@@ -642,58 +618,4 @@ queue_look_for_one(struct queue *queue, int64_t deadline, uint32_t *ret_waiter,
 		*ret_ticket = receive.ticket;
 	}
 	return r;
-}
-
-/* Held messages ------------------------------------------------------------------------------ */
-
-static void
-unlink_held(struct queue *queue, struct cubby_message *message)
-{
-	if (message->previous)
-		message->previous->next = message->next;
-	else
-		queue->held = message->next;
-	if (message->next)
-		message->next->previous = message->previous;
-	free(message);
-}
-
-int
-queue_release(struct queue *queue, struct cubby_message *message)
-{
-	struct queue_slot *slot;
-	uint64_t word = message->word;
-	int r = 0;
-
-	exclusion_enter(&queue->exclusion);
-	slot = queue_slot(&queue->map, message->claim);
-	if (queue->blocks.address && shm_is_broken(&queue->blocks))
-		r = -EBADMSG;
-	/* From here on it is dealt with, should we die. */
-	if (slots_change(slot, &word, slot_state_with(word, SLOT_TAKEN)))
-		queue_add_chore(queue, CHORE_FREE, message->claim);
-	unlink_held(queue, message);
-	queue_do_chores_soon(queue);
-	exclusion_leave(&queue->exclusion);
-	return r;
-}
-
-void
-queue_reject_later(struct queue *queue, struct cubby_message *message)
-{
-	struct queue_slot *slot = queue_slot(&queue->map, message->claim);
-	uint64_t word = message->word;
-
-	if (slots_change(slot, &word, slot_state_with(word, SLOT_REJECTED)))
-		queue_leave_to_anybody(queue, message->claim, slot_use(word));
-	unlink_held(queue, message);
-}
-
-void
-queue_reject(struct queue *queue, struct cubby_message *message)
-{
-	exclusion_enter(&queue->exclusion);
-	queue_reject_later(queue, message);
-	queue_do_chores_soon(queue);
-	exclusion_leave(&queue->exclusion);
 }

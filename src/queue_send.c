@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics clock shm exclusion spin robust_lock layout_queue parcel members slots waiters catalogue queue_repair queue. */
+/* Layer 8. May include: base atomics clock shm exclusion spin robust_lock layout_queue parcel members slots waiters catalogue queue_repair queue queue_send. */
 /*
  * Sending through a queue.
  */
@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "queue.h"
 #include "queue_repair.h"
+#include "queue_send.h"
 #include "slots.h"
 
 #include <cubby.h>
@@ -19,27 +20,12 @@
 #define ASKS_MAX	64	/* then one who waits is passed over */
 #define TRUST		(1 * NSEC_PER_MSEC)	/* without asking the kernel */
 
-/* A send under way, or a reservation. */
-struct send {
-	uint32_t slot;
-	const struct parcel *parcel;	/* NULL: a reservation */
-	bool synchronous;
-	bool queued;		/* and not given to one who waited */
-	uint64_t sequence;	/* of the message, once it is sent */
-	uint64_t use;		/* of the slot */
-	uint32_t waiter;	/* for its being taken */
-	uint32_t room;		/* for room */
-	uint64_t asked;		/* owner: does it live? */
-	uint64_t living, dead;	/* owners of whom that is known */
-	uint32_t asks;
-};
-
 enum { NEED_NODES = 1, NEED_WAITERS, NEED_ANSWER };
 
 /* Filling ------------------------------------------------------------------------ */
 
-static int
-fill(struct queue *queue, uint32_t n, const void *data,
+int
+queue_fill(struct queue *queue, uint32_t n, const void *data,
      const struct parcel *parcel, int64_t deadline)
 {
 	struct queue_slot *slot = queue_slot(&queue->map, n);
@@ -59,8 +45,8 @@ fill(struct queue *queue, uint32_t n, const void *data,
 	return 0;
 }
 
-static void
-address(struct queue *queue, struct queue_slot *slot,
+void
+queue_address(struct queue *queue, struct queue_slot *slot,
 	const struct parcel *parcel)
 {
 	set64(&slot->size, parcel->size);
@@ -84,8 +70,8 @@ get_slot(struct queue *queue, const struct parcel *parcel, int64_t deadline,
 }
 
 /* What could not be sent is written over by the next send. */
-static void
-keep_slot(struct queue *queue, uint32_t slot)
+void
+queue_keep_slot(struct queue *queue, uint32_t slot)
 {
 	if (queue->spare == SLOT_NONE)
 		queue->spare = slot;
@@ -97,8 +83,8 @@ keep_slot(struct queue *queue, uint32_t slot)
 
 /* Drafts will be committed, those that are held may come back, and each may need
    a leaf of its own then. */
-static bool
-has_nodes(const struct queue *queue)
+bool
+queue_has_nodes(const struct queue *queue)
 {
 	const struct queue_file *file = queue->map.file;
 	uint64_t others = (uint64_t)get32(&file->held) + get32(&file->places);
@@ -151,8 +137,8 @@ await_taking(struct queue *queue, struct send *send)
 	return waiters_enlist(&queue->map, send->waiter, WAITER_TAKEN, false);
 }
 
-static int
-queue_up(struct queue *queue, struct send *send, struct wakes *wakes)
+int
+queue_put(struct queue *queue, struct send *send, struct wakes *wakes)
 {
 	struct queue_slot *slot = queue_slot(&queue->map, send->slot);
 	struct queue_file *file = queue->map.file;
@@ -276,7 +262,7 @@ try_locked(struct queue *queue, struct send *send, int64_t deadline,
 {
 	int r;
 
-	if (unlikely(!has_nodes(queue)))
+	if (unlikely(!queue_has_nodes(queue)))
 		return NEED_NODES;
 	if (queue->map.rendezvous) {
 		r = pair(queue, send, wakes);
@@ -292,7 +278,7 @@ try_locked(struct queue *queue, struct send *send, int64_t deadline,
 		if (r < 0)
 			return r == -ENOSPC ? NEED_WAITERS : r;
 	}
-	return queue_up(queue, send, wakes);
+	return queue_put(queue, send, wakes);
 }
 
 /* Waiting for room ------------------------------------------------------------------- */
@@ -357,8 +343,8 @@ try_once(struct queue *queue, struct send *send, int64_t deadline, bool waits)
 }
 
 /* Until it is sent, or reserved. */
-static int
-post(struct queue *queue, struct send *send, int64_t deadline)
+int
+queue_post(struct queue *queue, struct send *send, int64_t deadline)
 {
 	bool enlists = queue->map.rendezvous;
 	int r, waited = 0, looks = 0;
@@ -481,20 +467,20 @@ static int
 send_slot(struct queue *queue, const void *data, struct send *send,
 	  int64_t deadline)
 {
-	int r = fill(queue, send->slot, data, send->parcel, deadline);
+	int r = queue_fill(queue, send->slot, data, send->parcel, deadline);
 
 	if (r < 0)
 		return r;
-	address(queue, queue_slot(&queue->map, send->slot), send->parcel);
-	r = post(queue, send, deadline);
+	queue_address(queue, queue_slot(&queue->map, send->slot), send->parcel);
+	r = queue_post(queue, send, deadline);
 	if (r == 0 && send->synchronous && send->queued)
 		return wait_taken(queue, send, deadline);
 	queue_end_wait(queue, &send->waiter, WAITER_TAKEN);
 	return r;
 }
 
-static int
-send_one(struct queue *queue, const void *data, struct send *send,
+int
+queue_send_one(struct queue *queue, const void *data, struct send *send,
 	 int64_t deadline)
 {
 	int r = get_slot(queue, send->parcel, deadline, &send->slot);
@@ -503,12 +489,9 @@ send_one(struct queue *queue, const void *data, struct send *send,
 		return r;
 	r = send_slot(queue, data, send, deadline);
 	if (r < 0 && !send->queued)
-		keep_slot(queue, send->slot);
+		queue_keep_slot(queue, send->slot);
 	return r;
 }
-
-#define SEND_NOTHING { .waiter = WAITER_NONE, .room = WAITER_NONE, \
-	.living = OWNER_NONE, .dead = OWNER_NONE }
 
 int
 queue_send(struct queue *queue, const void *data, const struct parcel *parcel,
@@ -522,7 +505,7 @@ queue_send(struct queue *queue, const void *data, const struct parcel *parcel,
 	exclusion_enter(&queue->exclusion);
 	r = queue_check(queue);
 	if (likely(r == 0))
-		r = send_one(queue, data, &send, deadline);
+		r = queue_send_one(queue, data, &send, deadline);
 	exclusion_leave(&queue->exclusion);
 	*ret_sequence = send.sequence;
 	return r;
@@ -542,7 +525,7 @@ reserve(struct queue *queue, struct cubby_draft *draft, int64_t deadline)
 		r = queue_commit_block(queue, send.slot, draft->size, deadline);
 	set32(&queue_slot(&queue->map, send.slot)->in_block, large);
 	if (r == 0)
-		r = post(queue, &send, deadline);
+		r = queue_post(queue, &send, deadline);
 	if (r < 0) {
 		queue_add_chore(queue, CHORE_FREE, send.slot);
 		return r;
@@ -611,7 +594,7 @@ commit(struct queue *queue, struct cubby_draft *draft, struct send *send)
 
 	send->slot = (uint32_t)draft->block;
 	slot = queue_slot(&queue->map, send->slot);
-	address(queue, slot, send->parcel);
+	queue_address(queue, slot, send->parcel);
 	do
 		r = queue_enter(queue, CUBBY_FOREVER);
 	while (r == -EINTR);
@@ -619,7 +602,7 @@ commit(struct queue *queue, struct cubby_draft *draft, struct send *send)
 		return r;
 	set32(&slot->place, 0);
 	set32(&file->places, get32(&file->places) - 1);
-	r = queue_up(queue, send, &wakes);
+	r = queue_put(queue, send, &wakes);
 	queue_leave(queue, &wakes);
 	return r;
 }

@@ -28,7 +28,6 @@
 #define CLOCK_EVERY	(1 * NSEC_PER_MSEC)	/* at least, while called */
 #define STREAM_RUN	4	/* messages in a row without a wait */
 #define STREAM_LOOKS	8	/* a short wait */
-#define STREAM_WAITS	8	/* of those in a row: it may be a stream */
 #define STREAM_RARELY	4096
 #define AWAIT_LOOKS	64
 #define FALL_BACK	16	/* pauses */
@@ -73,14 +72,22 @@ pace(uint32_t count, int64_t took, uint32_t most)
 	return n < 1 ? 1 : n > most ? most : (uint32_t)n;
 }
 
+/* How many messages a step has brought. */
+static FAST uint32_t
+brought(const struct wish *wish)
+{
+	return unlikely(wish->batch) && wish->batch->got ? wish->batch->got : 1;
+}
+
 /* The lane gets its turn, of BURST messages, or fewer if they come slowly. */
 static void
-begin_turn(struct receiver *receiver, uint32_t lane)
+begin_turn(struct receiver *receiver, uint32_t lane, uint32_t taken)
 {
 	int64_t now = clock_now();
 
 	receiver->length = pace(receiver->length, now - receiver->began, BURST);
-	receiver->burst = receiver->length - 1;
+	receiver->burst = receiver->length < taken ? 0 :
+			  receiver->length - taken;
 	receiver->began = now;
 	receiver->current = lane;
 	receiver->turn = lane < receiver->known ? receiver->lanes[lane] : NULL;
@@ -101,7 +108,7 @@ try_word(struct receiver *receiver, uint32_t word, uint64_t bits,
 		lane = word * 64 + (uint32_t)__builtin_ctzll(bits);
 		r = try_lane(receiver, lane, wish);
 		if (r != -EAGAIN) {
-			begin_turn(receiver, lane);
+			begin_turn(receiver, lane, brought(wish));
 			return r;
 		}
 	}
@@ -219,7 +226,8 @@ try_once(struct receiver *receiver, struct wish *wish, bool thorough)
 	if (likely(receiver->burst)) {
 		r = try_lane(receiver, receiver->current, wish);
 		if (likely(r != -EAGAIN)) {
-			receiver->burst--;
+			receiver->burst -= brought(wish) < receiver->burst ?
+					   brought(wish) : receiver->burst;
 			return r;
 		}
 	}
@@ -569,93 +577,42 @@ receiver_retract(struct receiver *receiver, struct rest *rest, int slept)
 	return r;
 }
 
-/* Opening and closing --------------------------------------------------------------- */
+/* Batches ------------------------------------------------------------------------ */
 
-/* A slot, in order; then alive in it. */
-static int
-join(struct receiver *receiver)
+/* Does a lane ring but the one whose turn it is? */
+static bool
+others_ring(const struct receiver *receiver)
 {
-	struct view *view = receiver->view;
-	struct liveness joining;
+	uint32_t word, words = receiver->known / 64 + 1;
+	uint64_t bits;
+
+	for (word = 0; word < words && word < LANES_MAX / 64; word++) {
+		bits = doorbell_ringing(receiver->view, word);
+		if (word == receiver->current / 64)
+			bits &= ~(UINT64_C(1) << (receiver->current & 63));
+		if (bits)
+			return true;
+	}
+	return false;
+}
+
+bool
+receiver_grant_more(struct receiver *receiver, struct wish *wish)
+{
+	const struct batch *batch = wish->batch;
 	int r;
 
-	r = participants_join(view, &joining, &receiver->slot);
-	if (r < 0)
-		return r;
-	lane_repair_slot(view, receiver->slot, true);
-	return participants_enter(view, receiver->slot, &joining,
-				  &receiver->life);
-}
-
-int
-receiver_open(struct view *view, bool trusts, struct receiver *ret)
-{
-	int r;
-
-	memset(ret, 0, sizeof(*ret));
-	ret->view = view;
-	ret->trusts = trusts;
-	ret->length = 1;
-	ret->stream.needed = STREAM_WAITS;
-	ret->poll_length = 1;
-	ret->lanes = calloc(LANES_MAX, sizeof(*ret->lanes));
-	if (!ret->lanes)
-		return -ENOMEM;
-	r = join(ret);
-	if (r < 0) {
-		free(ret->lanes);
-		return r;
-	}
-	ret->returned = claims_returned(view) - 1;
-	exclusion_init(&ret->exclusion);
-	spin_init(&ret->spin);
-	return 0;
-}
-
-static void
-free_private(struct receiver *receiver)
-{
-	struct cubby_message *held;
-	uint32_t lane;
-
-	while ((held = receiver->spare)) {
-		receiver->spare = held->next;
-		free(held);
-	}
-	for (lane = 0; lane < receiver->known; lane++)
-		free(receiver->lanes[lane]);
-	free(receiver->lanes);
-}
-
-void
-receiver_close(struct receiver *receiver)
-{
-	uint32_t lane;
-
-	while (receiver->held)
-		taking_reject(receiver, receiver->held);
-	for (lane = 0; lane < receiver->known; lane++)
-		if (receiver->lanes[lane])
-			lane_close_reader(receiver->lanes[lane]);
-	participants_leave(receiver->view, receiver->slot, &receiver->life);
-	/* A message that somebody rang us for must not wait for another. */
-	doorbell_ring(receiver->view);
-	free_private(receiver);
-}
-
-void
-receiver_forget(struct receiver *receiver)
-{
-	struct cubby_message *held;
-	uint32_t lane;
-
-	while ((held = receiver->held)) {
-		receiver->held = held->next;
-		free(held->copy);
-		free(held);
-	}
-	for (lane = 0; lane < receiver->known; lane++)
-		if (receiver->lanes[lane])
-			lane_forget_reader(receiver->lanes[lane]);
-	free_private(receiver);
+	if (batch->filled == batch->count ||
+	    !batch_is_good(&batch->entries[batch->filled]))
+		return false;
+	/* Of the present lane nothing more has come: a look at its next cell
+	   would take the line from its sender. */
+	if (claims_returned(receiver->view) == receiver->returned &&
+	    !others_ring(receiver))
+		return false;
+	r = try_once(receiver, wish, false);
+	if (r == -EBADMSG && !receiver->trouble)
+		/* It is told once, and not by this call. */
+		receiver->trouble = r;
+	return r == 0;
 }

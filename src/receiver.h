@@ -12,6 +12,9 @@
 #include "rest.h"
 #include "taking.h"
 
+/* Short waits in a row: it may be a stream (fall_back()). */
+#define STREAM_WAITS	8
+
 /* Joins the receivers, repairs what the slot's last owner left. Errors: -EUSERS
    -ENOSPC -ENOMEM and the kernel's. */
 int
@@ -57,6 +60,11 @@ void
 receiver_settle(struct receiver *receiver, struct rest *rest, bool fenced);
 int
 receiver_retract(struct receiver *receiver, struct rest *rest, int slept);
+
+/* A wish for a batch has been granted in part: is there more, without waiting?
+   False: no, or it is full. */
+bool
+receiver_grant_more(struct receiver *receiver, struct wish *wish);
 
 /* The lane whose turn it is, if nothing comes before it; or NULL. */
 static FAST struct lane_reader *

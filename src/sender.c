@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics clock spin exclusion futex layout inbox doorbell lane rest sender. */
+/* Layer 9. May include: base atomics clock spin exclusion futex layout envelope inbox doorbell lane rest sender. */
 /*
  * Sending: fill the next cell of one's lane; if there is no room, look for a
  * moment, then sleep until a receiver moves the head.
  */
 #include "base.h"
 #include "clock.h"
+#include "envelope.h"
 #include "futex.h"
 #include "sender.h"
 
@@ -374,6 +375,50 @@ sender_send(struct sender *sender, const struct parcel *parcel,
 	memcpy(lane_block(w, block), data, parcel->size);
 	lane_send_block(w, parcel, block);
 	return 0;
+}
+
+/* Into a cell ahead of the next: lane_publish_run() sends it. */
+static int
+fill(struct lane_writer *w, uint32_t ahead,
+     const struct cubby_batch_entry *entry)
+{
+	const struct parcel parcel = envelope_parcel(entry->size,
+						     entry->envelope);
+	uint64_t block;
+	int r;
+
+	if (likely(lane_fits(w, &parcel))) {
+		lane_fill(lane_cell_ahead(w, ahead), &parcel, entry->data);
+		return 0;
+	}
+	r = lane_allocate(w, max_u64(1, parcel.size), INT64_MAX, &block);
+	if (r < 0)
+		return r;
+	memcpy(lane_block(w, block), entry->data, parcel.size);
+	lane_fill_block(w, ahead, &parcel, block);
+	return 0;
+}
+
+int
+sender_send_run(struct sender *sender, const struct cubby_batch_entry *entries,
+		uint32_t count)
+{
+	struct lane_writer *w = &sender->writer;
+	uint64_t room = w->limit - w->position;
+	uint32_t n = 0, i;
+	int r = 0;
+
+	if (count > room)
+		count = (uint32_t)room;
+	while (n < count && (r = fill(w, n, &entries[n])) == 0)
+		n++;
+	if (!n)
+		return r;
+	lane_publish_run(w, n);
+	for (i = 0; i < n; i++)
+		envelope_sent(entries[i].envelope, w->lane + 1,
+			      w->position - n + i + 1);
+	return (int)n;
 }
 
 int

@@ -94,6 +94,14 @@ int
 sender_send(struct sender *sender, const struct parcel *parcel,
 	    const void *data);
 
+/*
+ * Sends as many of them as there is room for; there is room for one, and they fit
+ * the mailbox. Returns how many. Errors: -ENOSPC -ENOMEM: none was sent.
+ */
+int
+sender_send_run(struct sender *sender, const struct cubby_batch_entry *entries,
+		uint32_t count);
+
 /* Reserves; there is room. Errors: -ENOSPC -ENOMEM. */
 int
 sender_reserve(struct sender *sender, uint64_t size, struct cubby_draft **ret);

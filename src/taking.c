@@ -329,6 +329,23 @@ copy_by_claim(struct receiver *receiver, struct lane_reader *reader,
 	return r;
 }
 
+/* With those that come next, as far as there is room and its turn goes. */
+static int
+copy_run(struct lane_reader *reader, const struct sight *sight,
+	 struct batch *batch)
+{
+	uint32_t most = (uint32_t)min_u64(batch->count - batch->filled,
+					  BATCH_STEP);
+	uint32_t count = lane_copy_run(reader, sight, most, batch);
+
+	if (unlikely(shm_is_broken(&reader->mapping)) ||
+	    unlikely(!lane_take_run(reader, sight, count))) {
+		batch->got = 0;
+		return -EAGAIN;
+	}
+	return 0;
+}
+
 static int
 copy(struct receiver *receiver, struct lane_reader *reader,
      const struct sight *sight, void *buffer)
@@ -410,6 +427,9 @@ take(struct receiver *receiver, struct lane_reader *reader,
 	}
 	if (unlikely(wish->kind == WISH_PEEK))
 		return peek(reader, sight, wish->buffer);
+	if (wish->batch && !sight->taken.block &&
+	    likely(sight->taken.type <= INT64_MAX))
+		return copy_run(reader, sight, wish->batch);
 	return copy(receiver, reader, sight, wish->buffer);
 }
 

@@ -78,6 +78,7 @@ static struct state {
 } state;
 
 static uint32_t messages;  /* how many there are */
+static uint32_t each;	   /* an owner takes so many with one store */
 static struct actor *self; /* who takes a step; NULL: no model */
 static uint32_t cursor;
 static bool stepped;
@@ -309,16 +310,22 @@ got_message(uint64_t k, bool good)
 		self->spoilt = true;
 }
 
-/* Takes them one by one, as the owner, until the bias is lost. */
+/* Takes them step by step, as the owner, until the bias is lost. */
 static bool
 take_as_owner(uint64_t bias, uint64_t from, uint64_t to)
 {
-	for (uint64_t k = from; k < to; k++) {
-		bool good = copy_message(k);
+	uint64_t k, next, i;
+	bool good;
 
-		if (!bias_advance(LANE, bias, head_make(k + 1, 0)))
+	for (k = from; k < to; k = next) {
+		next = k + each < to ? k + each : to;
+		for (i = k, good = true; i < next; i++)
+			good = copy_message(i) && good;
+		if (!bias_advance(LANE, bias,
+				  bias_next(next, (uint32_t)(next - k))))
 			return false;
-		got_message(k, good);
+		for (i = k; i < next; i++)
+			got_message(i, good);
 	}
 	return true;
 }
@@ -604,7 +611,7 @@ check_end(void)
 		head = state.entry.bias.word;
 	if (position_of(head) != messages)
 		fail_msg("the head ends at %lld", (long long)position_of(head));
-	if (messages - (uint32_t)__builtin_popcount(taken) > dead)
+	if (messages - (uint32_t)__builtin_popcount(taken) > dead * each)
 		fail_msg("%x of the messages have been taken, %d died", taken,
 			 dead);
 }
@@ -690,6 +697,7 @@ begin(uint32_t count, int switches)
 	state.actors[2].after = state.actors[3].after = -1;
 	state.switches = SLOW_HERE && switches != ANY_SWITCHES ? 3 : switches;
 	messages = count;
+	each = 1;
 	states = ends = 0;
 	sender_looks = true;
 	self = NULL;
@@ -871,6 +879,94 @@ stale_repairer_and_the_next_owner_of_the_slot(void **context)
 	go_through();
 }
 
+/* Several with one store --------------------------------------------------------- */
+
+static void
+begin_by(uint32_t steps, uint32_t count, int switches)
+{
+	begin(count, switches);
+	each = steps;
+}
+
+static void
+owner_by_three_and_taker(void **context)
+{
+	(void)context;
+	begin_by(3, 4, ANY_SWITCHES);
+	let_act(0, run_owner);
+	let_act(1, run_taker);
+	go_through();
+}
+
+static void
+owner_by_two_and_two_takers(void **context)
+{
+	(void)context;
+	begin_by(2, 3, 4);
+	let_act(0, run_owner);
+	let_act(1, run_taker);
+	let_act(2, run_taker);
+	go_through();
+}
+
+static void
+owner_by_two_who_biases_again_taker_and_revoker(void **context)
+{
+	(void)context;
+	begin_by(2, 3, 4);
+	let_act(0, run_owner_who_comes_back);
+	let_act(1, run_taker);
+	let_act(2, run_revoker);
+	go_through();
+}
+
+static void
+owner_by_two_and_rival_by_two(void **context)
+{
+	(void)context;
+	begin_by(2, 4, 4);
+	let_act(0, run_owner);
+	let_act(1, run_rival);
+	go_through();
+}
+
+static void
+owner_by_three_taker_and_sender_who_looks(void **context)
+{
+	(void)context;
+	begin_by(3, 3, 4);
+	sender_looks = false;
+	let_act(0, run_owner);
+	let_act(1, run_taker);
+	let_act(2, run_sender);
+	go_through();
+}
+
+static void
+owner_by_two_who_dies_anywhere(void **context)
+{
+	(void)context;
+	begin_by(2, 3, 5);
+	let_act(0, run_owner_who_stays);
+	state.actors[0].mortal = true;
+	let_act(1, run_grave_digger);
+	state.actors[1].after = 0;
+	let_act(2, run_taker);
+	go_through();
+}
+
+static void
+stale_revoker_and_the_next_owner_by_two(void **context)
+{
+	(void)context;
+	begin_by(2, 3, 4);
+	state.actors[0].dead = true;
+	let_act(1, run_revoker);
+	let_act(2, run_next_owner);
+	let_act(3, run_taker);
+	go_through();
+}
+
 /* What a sender sees ----------------------------------------------------------- */
 
 static void
@@ -911,6 +1007,33 @@ a_sender_sees_the_head_in_each_state(void **context)
 	assert_head(&entry, 6);
 	assert_true(bias_is_set(bias_take(&entry, 8, head_make(6, 0))));
 	assert_head(&entry, 6);
+}
+
+static void
+of_several_taken_at_once_it_sees_none_until_it_is_decided(void **context)
+{
+	struct lane_entry entry = { .head = { 0 } };
+	uint64_t bias = bias_take(&entry, 9, 0);
+	uint32_t steps;
+
+	(void)context;
+	assert_true(bias_advance(&entry, bias, bias_next(7, 7)));
+	assert_int_equal(bias_head(&entry, 77), head_make(7, 0));
+	assert_true(bias_advance(&entry, bias, bias_next(27, 20)));
+	word64_store_relaxed(&entry.head, bias | HEAD_REVOKING);
+	assert_head(&entry, 7);
+	assert_int_equal(bias_head_at_most(&entry, 77, &steps),
+			 head_make(27, 0));
+	assert_int_equal(steps, 20);
+	/* The owner's store came late. */
+	word64_store_relaxed(&entry.decision, decision_make(1, 7));
+	assert_true(bias_revoke(&entry));
+	assert_int_equal(entry.head.word, head_make(7, 0));
+	assert_false(bias_advance(&entry, bias, bias_next(27, 20)));
+	bias_leave(&entry, bias);
+	assert_int_equal(bias_head_at_most(&entry, 77, &steps),
+			 head_make(7, 0));
+	assert_int_equal(steps, 0);
 }
 
 /* A hostile receiver, who changes the head at each look. */
@@ -1090,6 +1213,14 @@ main(void)
 		cmocka_unit_test(revoker_who_dies_anywhere),
 		cmocka_unit_test(stale_revoker_and_the_next_owner),
 		cmocka_unit_test(stale_repairer_and_the_next_owner_of_the_slot),
+		cmocka_unit_test(owner_by_three_and_taker),
+		cmocka_unit_test(owner_by_two_and_two_takers),
+		cmocka_unit_test(owner_by_two_who_biases_again_taker_and_revoker),
+		cmocka_unit_test(owner_by_two_and_rival_by_two),
+		cmocka_unit_test(owner_by_three_taker_and_sender_who_looks),
+		cmocka_unit_test(owner_by_two_who_dies_anywhere),
+		cmocka_unit_test(stale_revoker_and_the_next_owner_by_two),
+		cmocka_unit_test(of_several_taken_at_once_it_sees_none_until_it_is_decided),
 		cmocka_unit_test(a_sender_sees_the_head_in_each_state),
 		cmocka_unit_test(what_changes_for_ever_is_what_was_known),
 		cmocka_unit_test(

@@ -5,22 +5,29 @@
  * copies, fills in place and sends synchronously; each receiver in turn copies,
  * holds, and gives back before it holds again.
  *
+ * By batches, each sender sends them so alone, of all lengths up to the longest;
+ * each receiver copies so, and holds, and gives back.
+ *
  * Senders end when the last of theirs has been handed out. Then nothing waits,
- * and one message for each receiver ends those.
+ * and one message for each receiver ends those, one after the other, so that
+ * no batch has two.
  */
 #include "exchange.h"
 #include <pthread.h>
+#include <sched.h>
 #include <sys/time.h>
 #include <signal.h>
 
 #define NAME "exchange"
 #define TAG_END UINT64_MAX
 #define WORKERS_MAX 16
+#define BATCH_MAX 256
 #define TYPE_OF(n) ((int64_t)((n) % 7))
 
 struct account {
 	_Atomic uint64_t received;     /* all of them, for good */
 	_Atomic uint64_t handed_out;   /* given back and handed out again */
+	_Atomic int ended;	       /* receivers */
 	_Atomic unsigned char times[]; /* [sender * messages + number] */
 };
 
@@ -40,6 +47,13 @@ static uint64_t
 tag_of(int sender, uint64_t number)
 {
 	return (uint64_t)sender << 40 | number;
+}
+
+static size_t
+buffer_size(const struct exchange *exchange)
+{
+	return (exchange->size_max + 8) *
+	       (exchange->batch ? (size_t)exchange->batch : 1);
 }
 
 /* Mostly short, now and then as large as can be. */
@@ -121,6 +135,45 @@ send_one(struct worker *worker, uint64_t number)
 	worker->sequence = envelope.sequence;
 }
 
+/* The next ones, as many as may be sent at once; returns how many were. */
+static int
+send_some(struct worker *worker, uint64_t number)
+{
+	static _Thread_local struct cubby_envelope envelopes[BATCH_MAX];
+	const struct exchange *exchange = worker->exchange;
+	struct cubby_batch_entry entries[BATCH_MAX];
+	uint64_t left = exchange->messages - number;
+	int count = 1 + (int)(number % (uint64_t)exchange->batch), result;
+	char *bytes = worker->buffer;
+
+	if ((uint64_t)count > left)
+		count = (int)left;
+	for (int i = 0; i < count; i++) {
+		uint64_t tag = tag_of(worker->index, number + (uint64_t)i);
+		size_t size = size_of(exchange, tag);
+
+		envelopes[i] = (struct cubby_envelope)CUBBY_ENVELOPE_INIT;
+		envelopes[i].tag = tag;
+		envelopes[i].type = TYPE_OF(number + (uint64_t)i);
+		pattern_fill(bytes, size, tag);
+		entries[i] = (struct cubby_batch_entry){ bytes, size,
+							 &envelopes[i] };
+		bytes += size;
+	}
+	do
+		result = cubby_send_batch(worker->mailbox, entries,
+					  (size_t)count, 0, soon());
+	while (result == -EINTR && exchange->storm_us);
+	expect(result > 0 && result <= count);
+	expect(result == count || exchange->storm_us);
+	for (int i = 0; i < result && !exchange->one_handle; i++) {
+		if (number + (uint64_t)i > 0)
+			expect_int(envelopes[i].sequence - worker->sequence, 1);
+		worker->sequence = envelopes[i].sequence;
+	}
+	return result;
+}
+
 static void
 wait_received_all(struct worker *worker)
 {
@@ -140,8 +193,13 @@ wait_received_all(struct worker *worker)
 static void
 send_all(struct worker *worker)
 {
-	for (uint64_t n = 0; n < worker->exchange->messages; n++)
-		send_one(worker, n);
+	for (uint64_t n = 0; n < worker->exchange->messages;)
+		if (worker->exchange->batch) {
+			n += (uint64_t)send_some(worker, n);
+		} else {
+			send_one(worker, n);
+			n++;
+		}
 	wait_received_all(worker);
 }
 
@@ -211,6 +269,36 @@ receive_copied(struct worker *worker)
 }
 
 static bool
+receive_some(struct worker *worker)
+{
+	static _Thread_local struct cubby_envelope envelopes[BATCH_MAX];
+	const struct exchange *exchange = worker->exchange;
+	struct cubby_batch_entry entries[BATCH_MAX];
+	bool more = true;
+	int result;
+
+	for (int i = 0; i < exchange->batch; i++) {
+		envelopes[i] = (struct cubby_envelope)CUBBY_ENVELOPE_INIT;
+		entries[i].envelope = &envelopes[i];
+	}
+	do
+		result = cubby_receive_batch(worker->mailbox, NULL, 0, soon(),
+					     entries, (size_t)exchange->batch,
+					     worker->buffer,
+					     buffer_size(exchange));
+	while (result == -EINTR && exchange->storm_us);
+	expect(result > 0 && result <= exchange->batch);
+	for (int i = 0; i < result; i++) {
+		if (check_message(worker, &envelopes[i], entries[i].data,
+				  entries[i].size))
+			count_message(worker, envelopes[i].tag);
+		else
+			more = false;
+	}
+	return more;
+}
+
+static bool
 receive_held(struct worker *worker, bool reject)
 {
 	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
@@ -248,6 +336,8 @@ receive_all(struct worker *worker)
 		turn++;
 		if (turn % 4 == 1)
 			more = receive_held(worker, turn % 32 == 1);
+		else if (worker->exchange->batch)
+			more = receive_some(worker);
 		else
 			more = receive_copied(worker);
 	} while (more);
@@ -285,7 +375,7 @@ run_worker(void *context)
 	struct worker *worker = context;
 	int role = worker->sends ? CUBBY_SEND : CUBBY_RECEIVE;
 
-	worker->buffer = malloc(worker->exchange->size_max + 1);
+	worker->buffer = malloc(buffer_size(worker->exchange));
 	expect(worker->buffer != NULL);
 	if (!worker->exchange->one_handle)
 		worker->mailbox = open_mailbox(NAME, role, NULL);
@@ -295,6 +385,8 @@ run_worker(void *context)
 		send_all(worker);
 	else
 		receive_all(worker);
+	if (!worker->sends)
+		atomic_fetch_add(&worker->account->ended, 1);
 	if (worker->exchange->storm_us)
 		stop_storm();
 	if (!worker->exchange->one_handle)
@@ -353,14 +445,17 @@ crew_fill(struct crew *crew, const struct exchange *exchange,
 }
 
 static void
-send_ends(cubby_mailbox *mailbox, int count)
+send_ends(cubby_mailbox *mailbox, struct account *account, int count)
 {
 	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
 
 	envelope.tag = TAG_END;
-	while (count-- > 0)
+	for (int i = 0; i < count; i++) {
+		while (atomic_load(&account->ended) < i)
+			sched_yield();
 		expect_ok(cubby_send_full(mailbox, NULL, 0, &envelope, 0,
 					  soon()));
+	}
 }
 
 static void
@@ -407,7 +502,7 @@ exchange_run(const struct exchange *exchange)
 		crew_start(&crew, i);
 	for (int i = 0; i < exchange->senders; i++)
 		crew_join(&crew, i);
-	send_ends(mailbox, exchange->receivers);
+	send_ends(mailbox, account, exchange->receivers);
 	for (int i = exchange->senders; i < crew.count; i++)
 		crew_join(&crew, i);
 	check_account(exchange, account);

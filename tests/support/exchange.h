@@ -18,6 +18,7 @@ struct exchange {
 	size_t size_max;       /* sizes go from 0 to this */
 	uint64_t capacity;     /* 0: the default */
 	unsigned int storm_us; /* a signal that often, in processes */
+	int batch;	       /* 0: one by one; else up to so many a call */
 };
 
 void

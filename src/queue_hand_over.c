@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 8. May include: base shm exclusion layout_queue parcel slots queue queue_receive. */
+/*
+ * What a receive from a queue has taken is handed over without the lock: copied out,
+ * peeked at, or held; and what is held is ended. To end it is one change of the slot's
+ * state, and what follows from that is a chore (queue.h).
+ */
+#include "base.h"
+#include "queue.h"
+#include "queue_receive.h"
+#include "slots.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A block may be given back to the system while we look: so it is read from the
+   file, and good if the message is still there afterwards. */
+int
+queue_peek_block(struct queue *queue, struct receive *receive, int64_t deadline)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
+	struct wakes wakes = { .count = 0 };
+	struct wish *wish = receive->wish;
+	uint64_t offset = receive->slot * queue->map.geometry.block_stride;
+	uint64_t done = 0;
+	ssize_t n = 1;
+	int r;
+
+	while (n > 0 && done < wish->taken.size) {
+		n = pread(queue->blocks_fd, (char *)wish->buffer + done,
+			  wish->taken.size - done, (off_t)(offset + done));
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		done += n > 0 ? (uint64_t)n : 0;
+		n = n < 0 ? 1 : n;
+	}
+	r = queue_enter(queue, deadline);
+	if (r < 0)
+		return r;
+	r = get64(&slot->state) == receive->word ? 0 : -EAGAIN;
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+/* What is copied out is freed with the next lock. */
+int
+queue_copy(struct queue *queue, uint32_t number, void *buffer, uint64_t size)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, number);
+	int r = 0;
+
+	if (get32(&slot->in_block)) {
+		r = queue_map_blocks(queue);
+		if (r == 0)
+			memcpy(buffer, queue_block(queue, number), size);
+		if (r == 0 && shm_is_broken(&queue->blocks))
+			r = -EBADMSG;
+	} else {
+		/* relaxed: it is ours, by SLOT-C1 */
+		copy_out_relaxed(buffer, slot->bytes, size);
+	}
+	queue_add_chore(queue, CHORE_FREE, number);
+	/* Large memory is not kept waiting for the next call. */
+	if (unlikely(get64(&slot->block)))
+		queue_do_chores_soon(queue);
+	return r;
+}
+
+/* Those that were taken in one step. All are ours, and freed, though the file may
+   turn out to be broken. */
+int
+queue_copy_batch(struct queue *queue, struct receive *receive)
+{
+	struct batch *batch = receive->wish->batch;
+	struct cubby_batch_entry *entry = &batch->entries[batch->filled];
+	uint32_t i, good = 0;
+	int r, error = 0;
+
+	for (i = 0; i < receive->count; i++, entry++) {
+		r = queue_copy(queue, receive->slots[i],
+			     (void *)(uintptr_t)entry->data, entry->size);
+		if (r == 0 && error == 0)
+			good++;
+		else if (error == 0)
+			error = r;
+	}
+	batch->got = good;
+	return good ? 0 : error;
+}
+
+int
+queue_hold(struct queue *queue, struct receive *receive,
+     struct cubby_message *message)
+{
+	struct wish *wish = receive->wish;
+
+	message->copy = NULL;
+	message->reader = NULL;
+	message->taken = wish->taken;
+	message->uid = wish->uid;
+	message->deliveries = wish->deliveries;
+	message->priority = wish->priority;
+	message->claim = receive->slot;
+	message->word = receive->word;
+	message->data = queue_bytes(queue, receive->slot);
+	message->previous = NULL;
+	message->next = queue->held;
+	if (message->next)
+		message->next->previous = message;
+	queue->held = message;
+	wish->held = message;
+	return 0;
+}
+
+/* Ending it ---------------------------------------------------------------------------------- */
+
+static void
+unlink_held(struct queue *queue, struct cubby_message *message)
+{
+	if (message->previous)
+		message->previous->next = message->next;
+	else
+		queue->held = message->next;
+	if (message->next)
+		message->next->previous = message->previous;
+	free(message);
+}
+
+int
+queue_release(struct queue *queue, struct cubby_message *message)
+{
+	struct queue_slot *slot;
+	uint64_t word = message->word;
+	int r = 0;
+
+	exclusion_enter(&queue->exclusion);
+	slot = queue_slot(&queue->map, message->claim);
+	if (queue->blocks.address && shm_is_broken(&queue->blocks))
+		r = -EBADMSG;
+	/* From here on it is dealt with, should we die. */
+	if (slots_change(slot, &word, slot_state_with(word, SLOT_TAKEN)))
+		queue_add_chore(queue, CHORE_FREE, message->claim);
+	unlink_held(queue, message);
+	queue_do_chores_soon(queue);
+	exclusion_leave(&queue->exclusion);
+	return r;
+}
+
+void
+queue_reject_later(struct queue *queue, struct cubby_message *message)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, message->claim);
+	uint64_t word = message->word;
+
+	if (slots_change(slot, &word, slot_state_with(word, SLOT_REJECTED)))
+		queue_leave_to_anybody(queue, message->claim, slot_use(word));
+	unlink_held(queue, message);
+}
+
+void
+queue_reject(struct queue *queue, struct cubby_message *message)
+{
+	exclusion_enter(&queue->exclusion);
+	queue_reject_later(queue, message);
+	queue_do_chores_soon(queue);
+	exclusion_leave(&queue->exclusion);
+}

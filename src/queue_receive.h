@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Layer 8. May include: base layout_queue parcel queue. */
+/*
+ * A receive, between its two halves: taking a message (queue_receive.c) and
+ * handing it over (queue_hand_over.c).
+ */
+#ifndef CUBBY_QUEUE_RECEIVE_H
+#define CUBBY_QUEUE_RECEIVE_H
+
+#include "base.h"
+#include "queue.h"
+
+/* A receive under way. */
+struct receive {
+	struct wish *wish;
+	uint32_t slot;		/* what has been taken, or peeked at */
+	uint64_t word;		/* its state */
+	uint32_t waiter;
+	uint32_t ticket;	/* of the record, if it only looks */
+	uint64_t asked;		/* owner: does it live? */
+	uint64_t living;	/* an owner of whom that is known */
+	uint32_t asks;
+	uint32_t *slots;	/* of a batch: QUEUE_STEP; or NULL */
+	uint32_t count;		/* taken in one step; 0: by itself */
+};
+
+/* Copies out what has been taken from that slot, of that size as it was read. The
+   slot is freed with the next lock. Errors: -EBADMSG, and mmap's. */
+int
+queue_copy(struct queue *queue, uint32_t slot, void *buffer, uint64_t size);
+
+/* The same of all that has been taken in one step. */
+int
+queue_copy_batch(struct queue *queue, struct receive *receive);
+
+/* A message that lies in a block is copied and stays. -EAGAIN: it was taken
+   meanwhile. */
+int
+queue_peek_block(struct queue *queue, struct receive *receive,
+		 int64_t deadline);
+
+/* What has been taken is held by that handle. */
+int
+queue_hold(struct queue *queue, struct receive *receive,
+	   struct cubby_message *message);
+
+#endif
