@@ -308,15 +308,23 @@ say_wish(struct queue_waiter *w, const struct wish *wish)
 }
 
 /* Rendezvous: those who wait until they may send to one who waits. */
-static bool
+static COLD bool
 tell_senders(struct queue *queue, const struct wish *wish, struct wakes *wakes)
 {
-	struct queue_list *list = &queue->map.file->wanting_room;
-
-	return likely(get32(&list->head) == WAITER_NONE) ||
-	       !queue->map.rendezvous || wish->kind == WISH_PEEK ||
+	return !queue->map.rendezvous || wish->kind == WISH_PEEK ||
 	       wish->kind == WISH_LOOK ||
-	       waiters_ring(&queue->map, list, SLOT_NONE, wakes);
+	       waiters_ring(&queue->map, &queue->map.file->wanting_room,
+			    SLOT_NONE, wakes);
+}
+
+/* Who looks at one of several sleeps without coming back to the lock. */
+static COLD void
+fall_asleep(struct queue *queue, struct receive *receive)
+{
+	struct queue_waiter *w = queue_waiter(&queue->map, receive->waiter);
+
+	set32(&w->asleep, 1);
+	receive->ticket = get32(&w->events);
 }
 
 /* Under the lock. -EAGAIN: it is to wait by its record. */
@@ -329,10 +337,16 @@ want_message(struct queue *queue, struct receive *receive, struct wakes *wakes)
 	if (r < 0)
 		return r == -ENOSPC ? NEED_WAITERS : r;
 	say_wish(queue_waiter(&queue->map, receive->waiter), receive->wish);
-	return waiters_enlist(&queue->map, receive->waiter, WAITER_RECEIVES,
-			      again) &&
-	       (again || tell_senders(queue, receive->wish, wakes)) ?
-	       -EAGAIN : queue_nonsense(queue);
+	if (unlikely(receive->wish->kind == WISH_LOOK))
+		fall_asleep(queue, receive);
+	if (!waiters_enlist(&queue->map, receive->waiter, WAITER_RECEIVES,
+			    again))
+		return queue_nonsense(queue);
+	if (unlikely(get32(&queue->map.file->wanting_room.head) !=
+		     WAITER_NONE) &&
+	    !tell_senders(queue, receive->wish, wakes))
+		return queue_nonsense(queue);
+	return -EAGAIN;
 }
 
 static int
@@ -391,15 +405,13 @@ has_been_given(struct queue *queue, struct receive *receive)
 	       accept(queue, receive);
 }
 
+/* Under the lock, which it gives. */
 static int
-try_once(struct queue *queue, struct receive *receive, int64_t deadline,
-	 bool waits)
+try_entered(struct queue *queue, struct receive *receive, bool waits)
 {
-	int r = queue_enter(queue, deadline);
 	struct wakes wakes;
+	int r;
 
-	if (r < 0)
-		return r;
 	wakes_begin(&wakes);
 	if (receive->waiter != WAITER_NONE &&
 	    has_been_given(queue, receive))
@@ -413,6 +425,15 @@ try_once(struct queue *queue, struct receive *receive, int64_t deadline,
 		r = want_message(queue, receive, &wakes);
 	queue_leave(queue, &wakes);
 	return r;
+}
+
+static int
+try_once(struct queue *queue, struct receive *receive, int64_t deadline,
+	 bool waits)
+{
+	int r = queue_enter(queue, deadline);
+
+	return r < 0 ? r : try_entered(queue, receive, waits);
 }
 
 /* Not every message will do: then it is not worth looking whether there is one. */
@@ -577,26 +598,6 @@ queue_receive(struct queue *queue, struct wish *wish, int64_t deadline)
 
 /* Looking -------------------------------------------------------------------------------------- */
 
-/* The same without taking one. Enlists, if it is to, asleep. */
-static int
-look_once(struct queue *queue, struct receive *receive, bool enlists)
-{
-	struct wakes wakes = { .count = 0 };
-	struct queue_waiter *w;
-	int r = try_locked(queue, receive, &wakes);
-
-	if (r == -EAGAIN && enlists) {
-		r = want_message(queue, receive, &wakes);
-		w = queue_waiter(&queue->map, receive->waiter);
-		if (r == -EAGAIN) {
-			set32(&w->asleep, 1);
-			receive->ticket = get32(&w->events);
-		}
-	}
-	queue_leave(queue, &wakes);
-	return r;
-}
-
 int
 queue_look_for_one(struct queue *queue, int64_t deadline, uint32_t *ret_waiter,
 		   uint32_t *ret_ticket)
@@ -611,7 +612,7 @@ queue_look_for_one(struct queue *queue, int64_t deadline, uint32_t *ret_waiter,
 		r = queue_enter_or_rest(queue, deadline, ret_ticket);
 		if (r < 0)
 			return r;
-		r = look_once(queue, &receive, ret_waiter);
+		r = try_entered(queue, &receive, ret_waiter);
 	} while (r > 0 && (r = help_out(queue, &receive, r)) == 0);
 	if (ret_waiter) {
 		*ret_waiter = receive.waiter;

@@ -139,7 +139,9 @@ spin_for_all(struct waiting *waiting)
 	spin = first->spin;
 	exclusion_leave(&first->spin_exclusion);
 	spin_begin(&spin);
-	while (!waiting->ready && spin_again(&spin))
+	/* The clock is read after so many looks, at whichever end. */
+	while (!waiting->ready &&
+	       spin_again_after(&spin, (uint32_t)waiting->count))
 		look_at_all(waiting, LOOK_QUICKLY);
 	spin_end(&spin, !waiting->ready);
 	exclusion_enter(&first->spin_exclusion);
@@ -289,22 +291,32 @@ settle_all(struct waiting *waiting)
 	}
 }
 
-/* The last look before the sleep, at those that are new. Returns until when the
-   sleep may last. */
-static int64_t
-look_once_more(struct waiting *waiting, int64_t deadline)
+/* The last look before the sleep, at those that are new. */
+static void
+look_once_more(struct waiting *waiting)
 {
-	int64_t now = clock_now();
 	struct end *end;
 	size_t i;
 
 	for (i = 0; i < waiting->count && !waiting->ready; i++) {
 		end = &waiting->ends[i];
-		if (!end->until) {
-			if (end->rest.look)
-				look(waiting, end, LOOK_THOROUGHLY);
+		if (!end->until && end->rest.look)
+			look(waiting, end, LOOK_THOROUGHLY);
+	}
+}
+
+/* Until when all of them may sleep: till the first slice is over. */
+static int64_t
+begin_slices(struct waiting *waiting, int64_t deadline)
+{
+	int64_t now = clock_now();
+	struct end *end;
+	size_t i;
+
+	for (i = 0; i < waiting->count; i++) {
+		end = &waiting->ends[i];
+		if (!end->until)
 			end->until = now + end->rest.slice;
-		}
 		if (end->until < deadline)
 			deadline = end->until;
 	}
@@ -345,8 +357,11 @@ sleep_for_all(struct waiting *waiting, int64_t deadline)
 		return r;
 	if (barrier)
 		settle_all(waiting);
-	until = look_once_more(waiting, deadline);
-	return waiting->ready ? 0 : sleep_once(waiting, until, deadline);
+	look_once_more(waiting);
+	if (waiting->ready)
+		return 0;
+	until = begin_slices(waiting, deadline);
+	return sleep_once(waiting, until, deadline);
 }
 
 /* Takes back what rests, and looks at all: who is ready? */

@@ -110,9 +110,9 @@ who_rests_is_rung_for_a_message(void)
 
 /* Both have the ring of one message, whoever is rung first. */
 static void
-who_rests_takes_no_ring_from_another(void)
+expect_both_rung(const struct cubby_options *options)
 {
-	cubby_mailbox *a = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	cubby_mailbox *a = open_mailbox("m", CUBBY_CREATE | BOTH, options);
 	cubby_mailbox *b = open_mailbox("m", CUBBY_RECEIVE, NULL);
 	struct rest rests[2];
 
@@ -132,6 +132,21 @@ who_rests_takes_no_ring_from_another(void)
 	expect_text(b, "x");
 	cubby_close(b);
 	cubby_close(a);
+}
+
+static void
+who_rests_takes_no_ring_from_another(void)
+{
+	expect_both_rung(NULL);
+}
+
+static void
+who_rests_takes_no_ring_from_another_of_a_queue(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+
+	options.order = CUBBY_ORDER_PRIORITY;
+	expect_both_rung(&options);
 }
 
 static void
@@ -225,6 +240,7 @@ static const struct test tests[] = {
 	TEST(a_look_tells_of_what_went_back),
 	TEST(who_rests_is_rung_for_a_message),
 	TEST(who_rests_takes_no_ring_from_another),
+	TEST(who_rests_takes_no_ring_from_another_of_a_queue),
 	TEST(who_rests_is_rung_for_room),
 	TEST(what_is_ready_is_not_announced),
 	TEST(one_handle_rests_several_times),

@@ -115,6 +115,24 @@ perform_receive_named(struct victim *victim);
 void
 perform_receive_named_now(struct victim *victim);
 
+/* acts_wait.c */
+void
+prepare_wait(struct victim *victim);
+void
+prepare_wait_send(struct victim *victim);
+void
+perform_wait(struct victim *victim);
+void
+perform_wait_receive(struct victim *victim);
+void
+perform_wait_send(struct victim *victim);
+void
+conclude_wait(struct victim *victim);
+void
+conclude_wait_receive(struct victim *victim);
+void
+conclude_wait_send(struct victim *victim);
+
 /* acts_queue.c */
 void
 perform_send_withdrawn(struct victim *victim);

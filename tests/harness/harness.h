@@ -356,6 +356,7 @@ struct victim {
 	const struct scenario *scenario;
 	struct stage *stage;
 	cubby_mailbox *mailbox;
+	cubby_mailbox *beside;	/* another one, in which nothing happens */
 	cubby_draft *draft;
 	cubby_message *message;
 	cubby_region *region;
@@ -593,6 +594,10 @@ tracee_pass(struct tracee *tracee);
 /* Kills it and takes its remains. */
 void
 tracee_kill(struct tracee *tracee);
+
+/* Of a sleep, that a wake-up ends. */
+bool
+is_futex_call(unsigned long number);
 
 /* Whether a process sleeps in a system call that waits for another. */
 bool

@@ -75,7 +75,7 @@ finish(struct run *run, bool in_syscall)
 		if (in_syscall) {
 			supplied = run->supplied;
 			entered = now();
-		} else if (registers.orig_rax == SYS_futex) {
+		} else if (is_futex_call(registers.orig_rax)) {
 			path_check_wake(run, entered, supplied,
 					(long)registers.rax);
 		}

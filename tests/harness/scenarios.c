@@ -155,6 +155,15 @@ static const struct operation operations[] = {
 	HOLDING("hold-unsettling-1", AT_ONE | AT_FULL, LONG,
 		SETTLED_BYSTANDER, 1),
 
+	/* wait for several, in vain for one of them; without a message, or
+	   room, it sleeps, and the worker sends one, or makes some */
+	{ "wait", HOLDS, CUBBY_RECEIVE, AT_EMPTY | AT_ONE | AT_ASLEEP, SHORT, NOTHING, 0,
+	  prepare_wait, perform_wait, conclude_wait },
+	{ "wait-receive", TAKES, CUBBY_RECEIVE, AT_EMPTY | AT_SEVERAL, SHORT, NOTHING, 0,
+	  prepare_wait, perform_wait_receive, conclude_wait_receive },
+	{ "wait-send", SENDS, CUBBY_SEND, AT_ONE | AT_FULL, SHORT, NOTHING, 0,
+	  prepare_wait_send, perform_wait_send, conclude_wait_send },
+
 	/* hold */
 	HOLDING("hold-inline", ANY, SHORT, NOTHING, 0),
 	HOLDING("hold-large", ANY, LONG, NOTHING, 0),

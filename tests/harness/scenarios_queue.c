@@ -88,6 +88,14 @@ static const struct operation arrival[] = {
 	{ "receive-beside", TAKES | BY_PRIORITY, CUBBY_RECEIVE, WAITING, SHORT,
 	  NOTHING, 1, NULL, perform_receive, conclude_receive },
 
+	/* wait for several */
+	{ "wait", HOLDS, CUBBY_RECEIVE, AT_EMPTY | AT_ONE | AT_ASLEEP, SHORT, NOTHING, 0,
+	  prepare_wait, perform_wait, conclude_wait },
+	{ "wait-receive", TAKES, CUBBY_RECEIVE, AT_EMPTY | AT_SEVERAL, SHORT, NOTHING, 0,
+	  prepare_wait, perform_wait_receive, conclude_wait_receive },
+	{ "wait-send", SENDS, CUBBY_SEND, AT_ONE | AT_FULL, SHORT, NOTHING, 0,
+	  prepare_wait_send, perform_wait_send, conclude_wait_send },
+
 	/* from one who gives up when he must, whoever has the lock then */
 	RECEIVING("receive-from-late", BY_PRIORITY, AT_ASLEEP, SHORT,
 		  LATE_SENDER, perform_receive),
@@ -198,6 +206,10 @@ static const struct operation rendezvous[] = {
 		  perform_receive),
 	{ "peek", 0, CUBBY_RECEIVE, AT_EMPTY | AT_ASLEEP, SHORT, NOTHING, 0,
 	  NULL, perform_peek, conclude_peek },
+	{ "wait", HOLDS, CUBBY_RECEIVE, AT_EMPTY | AT_ASLEEP, SHORT, NOTHING, 0,
+	  prepare_wait, perform_wait, conclude_wait },
+	{ "wait-receive", TAKES, CUBBY_RECEIVE, AT_EMPTY, SHORT, NOTHING, 0,
+	  prepare_wait, perform_wait_receive, conclude_wait_receive },
 	HOLDING("hold-inline", 0, AT_EMPTY | AT_ASLEEP, SHORT, NOTHING),
 	RELEASING("release-inline", AT_ASLEEP, SHORT),
 	REJECTING("reject-inline", AT_ASLEEP, SHORT),

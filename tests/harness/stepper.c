@@ -44,6 +44,12 @@ static const long waiting_calls[] = {
 	SYS_clock_nanosleep,
 };
 
+bool
+is_futex_call(unsigned long number)
+{
+	return number == SYS_futex || number == 449 /* futex_waitv */;
+}
+
 static bool
 is_waiting_call(long number)
 {

@@ -532,7 +532,7 @@ continue_to_end(struct run *run, bool in_syscall)
 		if (in_syscall) {
 			before = run->supplied;
 			entered = now();
-		} else if (registers.orig_rax == SYS_futex) {
+		} else if (is_futex_call(registers.orig_rax)) {
 			path_check_wake(run, entered, before,
 					(long)registers.rax);
 		}
