@@ -45,6 +45,8 @@ run_sweep(const struct arguments *arguments);
 int
 run_region(const struct arguments *arguments);
 int
+run_top(const struct arguments *arguments);
+int
 run_tradeoffs(const struct arguments *arguments);
 int
 run_help(const struct arguments *arguments);

@@ -126,6 +126,30 @@ const struct verb verbs[VERB_COUNT] = {
 	  "cubby region send jobs < picture.raw\n"
 	  "cubby region receive jobs > picture.raw\n",
 	  run_region },
+	{ "top", "[NAME...]", 0, INT_MAX, "watch mailboxes, and who waits for whom",
+	  "Shows your own mailboxes and the machine-wide ones, or those named, "
+	  "again and again: what is waiting, how many messages come and go in a "
+	  "second, how long one takes, how old the oldest is, who is attached, "
+	  "who waits for whom, and who waits in vain. By looking at shared "
+	  "memory alone: nothing is received, and nobody notices.\n\n"
+	  "LATENCY is the time from a message's being sent to its being handed "
+	  "out, as seen from outside, of one message in a while: <60us says that "
+	  "it was less. OLDEST is how long ago the oldest message that waits was "
+	  "first seen; >5s says that it was there from the beginning. A question "
+	  "mark stands for what you are not allowed to see.\n\n"
+	  "A deadlock is told when each of some processes sleeps until another "
+	  "one of them sends or receives, and nobody else is attached who could. "
+	  "A process with several threads may do something else meanwhile: then "
+	  "it is told as a maybe.\n\n"
+	  "Keys: arrows choose a mailbox, Enter shows who is attached to it, < "
+	  "and > choose the column to sort by, r turns the order round, + and - "
+	  "change how often it looks, Space stops and goes on, h explains, q "
+	  "ends.",
+	  "cubby top\n"
+	  "cubby top jobs results\n"
+	  "cubby top --batch --count 1 --sort waiting\n"
+	  "cubby top --json --delay 5s | jq .deadlocks\n",
+	  run_top },
 	{ "tradeoffs", "", 0, 0,
 	  "measure shared memory against message passing, here",
 	  "What textbooks say of shared memory and message passing, measured "

@@ -15,6 +15,7 @@
 
 #include "command.h"
 #include "output.h"
+#include "top.h"
 #include "values.h"
 
 #define IN(verb) (1u << VERB_##verb)
@@ -35,6 +36,14 @@ static const struct option_kind mode = { "a mode in octal, such as 0620",
 static const struct option_kind order = {
 	"an order: sender, arrival or priority", parse_order,
 	"sender arrival priority"
+};
+
+static const struct option_kind column = {
+	"a column: name, waiting, capacity, in, out, latency, oldest, senders, "
+	"receivers, asleep, held or memory",
+	parse_column,
+	"name waiting capacity in out latency oldest senders receivers asleep "
+	"held memory"
 };
 
 /* In the order of the help. */
@@ -151,6 +160,18 @@ static const struct option_row rows[] = {
 	  "send, receive: do not wait: exit 3 if the mailbox is full, or empty" },
 	{ OPTION_TIMEOUT, IN(REGION), "timeout", 't', "T", &duration, 0,
 	  INT64_MAX, "send, receive: wait at most T, then exit 4" },
+
+	{ OPTION_BATCH, IN(TOP), "batch", 'b', NULL, NULL, 0, 0,
+	  "print, again and again, and take no keys: for files and pipes" },
+	{ OPTION_COUNT, IN(TOP), "count", 'n', "N", &number, 1, UINT64_MAX,
+	  "with --batch or --json: end after N times" },
+	{ OPTION_DELAY, IN(TOP), "delay", 'd', "T", &duration, 10000000,
+	  INT64_C(86400000000000), "look every T (default 1s)" },
+	{ OPTION_SORT, IN(TOP), "sort", 's', "COLUMN", &column, 0, UINT64_MAX,
+	  "sort by COLUMN: name, waiting, capacity, in (the default), out, "
+	  "latency, oldest, senders, receivers, asleep, held, memory" },
+	{ OPTION_JSON, IN(TOP), "json", 'j', NULL, NULL, 0, 0,
+	  "as --batch, each time a line of JSON" },
 
 	{ OPTION_JSON, IN(LS) | IN(INFO) | IN(TRADEOFFS), "json", 'j', NULL,
 	  NULL, 0, 0, "print JSON" },
