@@ -6,7 +6,8 @@
  * Linux machine.
  *
  * A *mailbox* has a name. Any number of processes send messages to it and any
- * number receive them; each message goes to one receiver. A mailbox lives in
+ * number receive them; each message goes to one receiver, or, if it is made so,
+ * to every receiver. A mailbox lives in
  * shared memory, so nothing has to be started and, while nobody sleeps, a
  * message costs no system call.
  *
@@ -159,6 +160,14 @@ enum cubby_sizing {
 	CUBBY_FIXED			/* message_max bytes exactly, 0 allowed */
 };
 
+enum cubby_delivery {
+	CUBBY_ONE = 0,		/* each message to one receiver */
+	CUBBY_EVERY,		/* to every receiver that has it open; a slow
+				   one holds the senders back */
+	CUBBY_EVERY_OVERTAKE	/* the same; a slow one is overtaken, and told
+				   how many messages it has missed */
+};
+
 enum cubby_lifetime {
 	CUBBY_PERSISTENT = 0,		/* until it is unlinked */
 	CUBBY_TEMPORARY			/* until its last user has gone */
@@ -194,10 +203,17 @@ struct cubby_options {
 	const char *sender;	/* a name for this sender: it comes back to
 				   its own lane, see cubby_published(). 1 to
 				   63 bytes; default: unnamed */
+	enum cubby_delivery delivery;	/* other than CUBBY_ONE: ORDER_SENDER
+				   and LIMITED alone, else -EOPNOTSUPP */
+	uint64_t history;	/* of this handle, if it receives what every
+				   receiver gets: it begins with the last so many
+				   messages of each sender, as far as they are
+				   still there; default 0: with what is sent from
+				   now on */
 };
 #define CUBBY_OPTIONS_INIT { sizeof(struct cubby_options), \
 	CUBBY_ORDER_SENDER, CUBBY_LIMITED, CUBBY_VARIABLE, CUBBY_PERSISTENT, \
-	0, 0, 0, 0, 0, NULL, NULL }
+	0, 0, 0, 0, 0, NULL, NULL, CUBBY_ONE, 0 }
 
 /*
  * Opens the mailbox called name. flags: the roles CUBBY_SEND and CUBBY_RECEIVE
@@ -299,7 +315,8 @@ cubby_send(cubby_mailbox *mailbox, const void *data, size_t size);
  * As cubby_send(), until a deadline, with an envelope and flags. envelope may
  * be NULL; its sequence and sender are filled in when the message was sent.
  * CUBBY_SYNCHRONOUS blocks until a receiver has the message (has copied it, or
- * holds it).
+ * holds it); with CUBBY_EVERY, until all have it; with CUBBY_EVERY_OVERTAKE it is
+ * -EOPNOTSUPP.
  *
  * Errors: those of cubby_send() and -EAGAIN -EINPROGRESS -EINVAL -EOPNOTSUPP
  * -ETIMEDOUT. With ORDER_SENDER, -EINTR and -EPIPE during a synchronous wait are
@@ -315,7 +332,7 @@ cubby_send_full(cubby_mailbox *mailbox, const void *data, size_t size,
  * handle (and so all before it).
  *
  * Errors: -EAGAIN (deadline CUBBY_NOW: not yet) -EBADF -EBADMSG -ECHILD -EINTR
- * -EINVAL (not sent yet) -EPIPE (the inbox's process has gone; the message stays
+ * -EINVAL (not sent yet) -EOPNOTSUPP (CUBBY_EVERY_OVERTAKE) -EPIPE (the inbox's process has gone; the message stays
  * for a successor) -ETIMEDOUT.
  */
 CUBBY_PUBLIC int
@@ -530,7 +547,8 @@ cubby_release(cubby_message *message);
  * sender's that have not been handed out, with deliveries one higher. The
  * handle is gone, whatever is returned. Does not block.
  *
- * Errors: -ECHILD.
+ * Errors: -ECHILD; -EOPNOTSUPP (the mailbox delivers to every receiver: it has
+ * been released).
  */
 CUBBY_PUBLIC int
 cubby_reject(cubby_message *message);
@@ -745,6 +763,8 @@ cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,
  * gone; so is one of another user who lets it grow to more than this process
  * can map.
  *
+ * Not from a mailbox that delivers to every receiver: -EOPNOTSUPP.
+ *
  * Errors: those of cubby_hold(), -ENOMSG, and -EMFILE -ENFILE -ENOLCK -ENOMEM
  * -ENOSPC for what has run out; then the message goes back.
  */
@@ -771,7 +791,8 @@ struct cubby_info {
 	mode_t mode;
 	uid_t uid;		/* the owner */
 	gid_t gid;
-	uint64_t waiting;	/* messages sent and not handed out */
+	uint64_t waiting;	/* messages sent and not handed out; delivered
+				   to every receiver: of the slowest */
 	uint64_t fullest;	/* the most that wait from one sender */
 	uint64_t held;		/* messages held now */
 	uint64_t returned;	/* messages given back, waiting for redelivery */
@@ -784,10 +805,12 @@ struct cubby_info {
 				   regions that lie in it */
 	uint64_t broken;	/* lanes cut off */
 	unsigned char uuid[16];	/* another one: another mailbox of that name */
+	enum cubby_delivery delivery;
 };
 #define CUBBY_INFO_INIT { sizeof(struct cubby_info), \
 	CUBBY_ORDER_SENDER, CUBBY_LIMITED, CUBBY_VARIABLE, CUBBY_PERSISTENT, \
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, \
+	CUBBY_ONE }
 
 /*
  * Looks at a mailbox without opening it: nothing is written, nobody notices.

@@ -194,6 +194,15 @@ has_passed_room(struct carry *carry)
 	       grow_passed(carry) == 0;
 }
 
+bool
+carry_oldest(const struct carry *carry, uint64_t *ret_position)
+{
+	if (!sent_count(carry))
+		return false;
+	*ret_position = sent_at(carry, carry->sent_first)->position;
+	return true;
+}
+
 void
 carry_reclaim(struct carry *carry, uint64_t head)
 {

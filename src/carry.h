@@ -83,6 +83,11 @@ carry_sent(struct carry *carry, uint64_t position, uint64_t block);
 bool
 carry_is_due(const struct carry *carry);
 
+/* The first message whose block has not been freed, of those that no claim
+   names. False: there is none. */
+bool
+carry_oldest(const struct carry *carry, uint64_t *ret_position);
+
 /* Frees the blocks of messages that nobody will read again; head: how far the
    receivers are. */
 void

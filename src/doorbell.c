@@ -170,7 +170,8 @@ ring_slot(struct view *view, uint32_t slot)
 	return true;
 }
 
-/* The first of the slots from `from` on: so many. */
+/* The first of the slots from `from` on: so many; of a broadcast mailbox all of
+   them. */
 static void
 ring_from(struct view *view, uint32_t from, uint32_t count)
 {
@@ -188,7 +189,8 @@ ring_from(struct view *view, uint32_t from, uint32_t count)
 			bits &= ~UINT64_C(0) << (from & 63);
 		for (; bits; bits &= bits - 1) {
 			slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
-			if (ring_slot(view, slot) && !--count)
+			if (ring_slot(view, slot) &&
+			    !view->attributes.delivery && !--count)
 				return;
 		}
 	}

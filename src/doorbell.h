@@ -113,7 +113,8 @@ doorbell_calm(struct view *view, uint32_t slot, struct sleeper *sleeper);
 
 /* The sender's side -------------------------------------------------------- */
 
-/* Wakes one sleeping receiver that nobody has rung for, if there is one. */
+/* Wakes one sleeping receiver that nobody has rung for, if there is one; of a
+   broadcast mailbox all of them. */
 void
 doorbell_ring(struct view *view);
 

@@ -34,7 +34,8 @@ envelope_write(struct cubby_envelope *ret, const struct cubby_envelope *full)
 
 void
 envelope_describe(const struct taken *taken, uid_t uid, uint32_t deliveries,
-		  uint32_t priority, struct cubby_envelope *ret)
+		  uint32_t priority, uint64_t missed,
+		  struct cubby_envelope *ret)
 {
 	struct cubby_envelope full = CUBBY_ENVELOPE_INIT;
 
@@ -46,6 +47,7 @@ envelope_describe(const struct taken *taken, uid_t uid, uint32_t deliveries,
 	full.sequence = taken->position + 1;
 	full.size = taken->size;
 	full.deliveries = deliveries;
+	full.missed = missed;
 	envelope_write(ret, &full);
 }
 
@@ -60,7 +62,8 @@ enter_one(struct wish *wish)
 	entry->size = wish->taken.size;
 	if (entry->envelope)
 		envelope_describe(&wish->taken, wish->uid, wish->deliveries,
-				  wish->priority, entry->envelope);
+				  wish->priority, wish->missed,
+				  entry->envelope);
 	batch->got = 1;
 	batch->got_used = batch_begin(batch, batch->used) + wish->taken.size;
 }

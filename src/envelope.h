@@ -38,7 +38,8 @@ envelope_parcel(uint64_t size, const struct cubby_envelope *envelope)
 /* Tells of a message. */
 void
 envelope_describe(const struct taken *taken, uid_t uid, uint32_t deliveries,
-		  uint32_t priority, struct cubby_envelope *ret);
+		  uint32_t priority, uint64_t missed,
+		  struct cubby_envelope *ret);
 
 /* A wish for a batch has been granted: enters what it has got, and makes it one
    for what is still to come. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 11. May include: base exclusion liveness layout parcel rest inbox queue spin sender receiver. */
+/* Layer 11. May include: base exclusion liveness layout parcel rest inbox queue spin sender receiver listener. */
 /*
  * A handle: a mailbox that is open, and the table of what carries its messages.
  *
  * The public calls (message.c) check what they are given and go through the
- * table: lanes.c for order sender, queue_calls.c for the others. Only the plain
- * case of order sender is done by them at once, without a call.
+ * table: lanes.c for order sender, queue_calls.c for the others,
+ * broadcast_calls.c for what every receiver gets. Only the plain case of order
+ * sender is done by them at once, without a call.
  */
 #ifndef CUBBY_HANDLE_H
 #define CUBBY_HANDLE_H
@@ -15,6 +16,7 @@
 #include "inbox.h"
 #include "layout.h"
 #include "liveness.h"
+#include "listener.h"
 #include "parcel.h"
 #include "queue.h"
 #include "receiver.h"
@@ -36,6 +38,7 @@ struct cubby_mailbox;
  * commit	size fits the draft
  * receive	grants the wish
  * sender_name	sender is not 0. Errors: -EINVAL (there is no such)
+ * reject	NULL: a message does not go back
  * send_batch	at most BATCH_STEP messages, each checked as for `send`. Returns
  *		how many were sent; or an error, if none was
  * receive_batch as receive, with a wish for a batch, which has room for one
@@ -125,6 +128,7 @@ struct cubby_mailbox {
 	struct addressee addressee;	/* of an inbox, if it sends */
 	struct sender sender;
 	struct receiver receiver;
+	struct listener listener;	/* of a broadcast mailbox */
 	struct queue queue;
 	struct cubby_region *regions;	/* received here, and open */
 	struct region_sent *regions_sent;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base atomics shm liveness layout names participants claims bias lane lane_rings directory inspect_queue handle mailbox listing region_transfer. */
+/* Layer 13. May include: base atomics shm liveness layout names participants claims broadcast bias lane lane_rings directory inspect_queue handle mailbox listing region_transfer. */
 /*
  * Looking at mailboxes from outside: everything is mapped read-only, nothing is
  * written, and nobody notices.
  */
 #include "base.h"
 #include "bias.h"
+#include "broadcast.h"
 #include "claims.h"
 #include "directory.h"
 #include "inspect_queue.h"
@@ -140,6 +141,25 @@ read_sleep(const struct view *view, uint32_t lane, const struct lane_file *file,
 				== sleep_ticket(sleep);
 }
 
+/* Of a broadcast mailbox: where the messages begin that are there. */
+static uint64_t
+find_floor(const struct lane_file *file)
+{
+	/* CAST-A10 acquire: what lies above has not been overwritten. Pairs
+	   with CAST-F1. */
+	return word64_load_acquire(&file->floor);
+}
+
+/* What the slowest has still to receive, and can. */
+static uint64_t
+waiting_for_all(const struct view *view, uint32_t lane, uint64_t floor,
+		uint64_t tail)
+{
+	return min_u64(broadcast_lag(view, lane, tail, NULL),
+		       broadcast_waits(view) ? view->attributes.capacity :
+		       tail - floor);
+}
+
 static void
 read_lane(const struct view *view, uint32_t lane, const struct lane_file *file,
 	  struct glimpse *ret)
@@ -148,14 +168,19 @@ read_lane(const struct view *view, uint32_t lane, const struct lane_file *file,
 	uint64_t head = START_POSITION, tail;
 	uint32_t steps = 0;
 
-	if (lane < lane_entries(view))
+	if (broadcast_is(view))
+		head = find_floor(file);
+	else if (lane < lane_entries(view))
 		head = head_position(bias_head_at_most(
 			&view->receivers->lanes[lane], head_make(head, 0),
 			&steps));
-	head = position_near(START_POSITION, head);
+	if (!broadcast_is(view))
+		head = position_near(START_POSITION, head);
 	tail = find_tail(file, g, head);
 	/* More than the capacity: the head has moved on since it was read. */
-	ret->waiting = min_u64(tail - head + steps, most_waiting(view));
+	ret->waiting = broadcast_is(view) ?
+		       waiting_for_all(view, lane, head, tail) :
+		       min_u64(tail - head + steps, most_waiting(view));
 	ret->sequence = tail;
 	/* relaxed: for people */
 	ret->pid_namespace = word32_load_relaxed(&file->pid_namespace);
@@ -344,6 +369,7 @@ describe(const struct view *view, struct cubby_info *info)
 	info->buffering = a->buffering;
 	info->sizing = a->sizing;
 	info->lifetime = a->lifetime;
+	info->delivery = a->delivery;
 	info->capacity = a->capacity;
 	info->message_max = a->message_max;
 	info->memory_limit = a->memory_limit;

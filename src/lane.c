@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base probe atomics layout participants claims doorbell bias lane. */
+/* Layer 8. May include: base probe atomics layout participants claims doorbell bias lane broadcast. */
 /*
  * What both ends of a lane know: its name, the memory of its entry, and how to
  * put in order what a dead receiver has left on it.
@@ -121,11 +121,25 @@ repair_bias(struct view *view, struct lane_entry *entry, uint32_t slot,
 		doorbell_stir_sender(entry);
 }
 
+/* Only he who keeps others from the slot may say that nobody is there. */
+static void
+repair_audience(struct view *view, uint32_t slot, bool ours)
+{
+	if (!ours)
+		return;
+	if (broadcast_leave(view, slot))
+		broadcast_stir(view);
+}
+
 uint32_t
 lane_repair_slot(struct view *view, uint32_t slot, bool ours)
 {
 	uint32_t lanes = lane_entries(view), lane, claim, returned = 0;
 
+	if (broadcast_is(view)) {
+		repair_audience(view, slot, ours);
+		return 0;
+	}
 	/* First the heads: they tell which claims have won. */
 	for (lane = 0; lane < lanes; lane++)
 		repair_bias(view, &view->receivers->lanes[lane], slot, ours);

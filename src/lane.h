@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics clock shm liveness layout participants parcel claims carry doorbell bias. */
+/* Layer 8. May include: base atomics clock shm liveness layout participants parcel claims carry doorbell broadcast bias. */
 /*
  * A lane: the messages of one sender on their way to the receivers.
  *
@@ -22,6 +22,7 @@
 #include "base.h"
 #include "atomics.h"
 #include "bias.h"
+#include "broadcast.h"
 #include "carry.h"
 #include "claims.h"
 #include "doorbell.h"
@@ -69,6 +70,8 @@ struct lane_writer {
 	uint64_t turn;		/* see lane_rings.h */
 	uint32_t current;	/* the ring that is sent into */
 	struct ring rings[RINGS_MAX];
+	uint64_t floor;		/* of a broadcast mailbox, see broadcast.h */
+	struct departed departed;	/* of the same */
 };
 
 /*
@@ -125,9 +128,14 @@ lane_is_broken(const struct lane_writer *writer)
 	       word32_load_relaxed(&writer->entry->broken);
 }
 
-/* Where the head stands now, at least; 64 bits. */
+/* Where the head stands now, at least; 64 bits. Of a broadcast mailbox: what all
+   have received for whom the sender waits. */
 uint64_t
 lane_passed(struct lane_writer *writer);
+
+/* The first message whose block is still needed. */
+uint64_t
+lane_kept(struct lane_writer *writer);
 
 /* A place in the capacity; the caller has seen that there is room. */
 static inline void
@@ -404,6 +412,11 @@ lane_pass_plain(struct lane_reader *reader)
 
 bool
 lane_keep_plain(struct lane_reader *reader);
+
+/* What a cell says of its message, whose position is set; the caller proves
+   afterwards that it has not changed meanwhile. False: it makes no sense. */
+bool
+lane_read_cell(const struct lane_reader *reader, struct sight *sight);
 
 /* Third: it is taken. True: its sender may want to be told, by
    lane_tell_sender(). */

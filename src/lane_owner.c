@@ -130,6 +130,9 @@ make_file(struct lane_writer *w, const char *temporary, const char *name)
 		strncpy(w->file->name, name, SENDER_NAME_MAX);
 	ring_clear(w);
 	rings_start(w);
+	w->floor = START_POSITION;
+	/* relaxed: the lane has no name yet */
+	word64_store_relaxed(&w->file->floor, w->floor);
 	return lock_writer(w, temporary);
 }
 
@@ -446,7 +449,7 @@ lane_close_writer(struct lane_writer *writer)
 	if (writer->view->geometry.rings > 1)
 		rings_leave(writer);
 	if (writer->carry.blocks)
-		carry_give_back(&writer->carry, lane_passed(writer));
+		carry_give_back(&writer->carry, lane_kept(writer));
 	carry_end(&writer->carry);
 	/* relaxed: for people; and nobody sleeps here */
 	word32_store_relaxed(&writer->file->pid, 0);
@@ -494,7 +497,8 @@ lane_sweep(struct view *view, uint32_t lane, uint64_t *ret_bytes)
 	if (r < 0)
 		return 0;	/* in use, or not ours to sweep */
 	w.entry = &view->receivers->lanes[lane];
-	if (lane_passed(&w) == w.position) {
+	/* What everybody gets is kept for those who come late. */
+	if (!broadcast_is(view) && lane_passed(&w) == w.position) {
 		if (lane_start_carry(&w) == 0)
 			carry_give_back(&w.carry, lane_passed(&w));
 		hollow(&w);

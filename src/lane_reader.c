@@ -242,16 +242,15 @@ lane_is_next(const struct lane_reader *reader, const struct sight *sight)
 	return word64_load_relaxed(&reader->entry->head) == sight->head;
 }
 
-/* Reads what the cell says of its message. False: it makes no sense. */
-static bool
-read_cell(const struct lane_reader *reader, struct sight *sight)
+bool
+lane_read_cell(const struct lane_reader *reader, struct sight *sight)
 {
 	const struct attributes *a = &reader->view->attributes;
 	const struct cell *cell = sight->cell;
 	uint64_t size_type, size, room = reader->view->geometry.inline_max;
 	struct taken *taken = &sight->taken;
 
-	/* relaxed: after the acquire of the sequence; proved by lane_take() */
+	/* relaxed: after the acquire of the sequence; proved by the caller */
 	size_type = word64_load_relaxed(&cell->size_type);
 	taken->tag = word64_load_relaxed(&cell->tag);
 	size = cell_size_of(size_type);
@@ -325,7 +324,7 @@ look_at(struct lane_reader *reader, struct sight *sight, uint64_t position)
 	if (((sequence ^ (position + 1)) & HEAD_POSITION) != 0)
 		return check_empty(reader, sight, sequence, position);
 	sight->taken.position = sequence - 1;
-	if (likely(read_cell(reader, sight)) &&
+	if (likely(lane_read_cell(reader, sight)) &&
 	    likely(!shm_is_broken(&reader->mapping)))
 		return 1;
 	if (shm_is_broken(&reader->mapping))

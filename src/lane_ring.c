@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics shm layout bias lane lane_ring. */
+/* Layer 8. May include: base atomics shm layout broadcast bias lane lane_ring. */
 /*
  * The ring of a lane, for the one who owns it: its memory, and where the lane
  * stands.
@@ -208,7 +208,11 @@ ring_find_position(struct lane_writer *w, bool hollow)
 	int r = 0;
 
 	w->entry_known = w->lane < lane_entries(w->view);
-	if (w->entry_known) {
+	if (broadcast_is(w->view)) {
+		/* relaxed: our predecessor is dead */
+		w->floor = word64_load_relaxed(&w->file->floor);
+		head = w->floor;
+	} else if (w->entry_known) {
 		low48 = head_position(bias_head_at_most(w->entry,
 						head_make(head, 0), &steps));
 		r = full_position(w, low48, &head);

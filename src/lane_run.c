@@ -30,7 +30,8 @@ enter(const struct lane_reader *reader, struct batch *batch, uint32_t number,
 	entry->data = batch->buffer + begin;
 	entry->size = taken->size;
 	if (unlikely(entry->envelope))
-		envelope_describe(taken, reader->uid, 1, 0, entry->envelope);
+		envelope_describe(taken, reader->uid, 1, 0, 0,
+				  entry->envelope);
 	batch->got_used = begin + taken->size;
 }
 

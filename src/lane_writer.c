@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics shm layout carry doorbell bias lane lane_ring lane_rings. */
+/* Layer 8. May include: base atomics shm layout carry doorbell broadcast bias lane lane_ring lane_rings lane_audience. */
 /*
  * The sender's end of a lane: room, sending, blocks.
  *
@@ -9,6 +9,7 @@
  */
 #include "base.h"
 #include "lane.h"
+#include "lane_audience.h"
 #include "lane_ring.h"
 #include "lane_rings.h"
 
@@ -19,6 +20,8 @@ lane_passed(struct lane_writer *w)
 {
 	uint64_t head, passed;
 
+	if (broadcast_is(w->view))
+		return audience_passed(w);
 	if (unlikely(!w->entry_known)) {
 		w->entry_known = w->lane < lane_entries(w->view);
 		if (!w->entry_known)
@@ -31,6 +34,12 @@ lane_passed(struct lane_writer *w)
 	    (int64_t)(w->position - passed) >= 0)
 		w->head = passed;
 	return w->head;
+}
+
+uint64_t
+lane_kept(struct lane_writer *w)
+{
+	return broadcast_is(w->view) ? audience_kept(w) : lane_passed(w);
 }
 
 /* How far the lane may be filled, as far as is known. */
@@ -62,6 +71,8 @@ lane_make_room(struct lane_writer *w)
 	lane_passed(w);
 	if (unlikely(lane_is_broken(w)))
 		return -EBADMSG;
+	if (broadcast_is(w->view))
+		return audience_make_room(w);
 	if (g->rings > 1)
 		return rings_make_room(w);
 	set_limit(w);
@@ -105,7 +116,7 @@ inherit(struct lane_writer *w)
 	uint64_t position;
 	int r = 0;
 
-	for (position = lane_passed(w); r == 0 && position != w->position;
+	for (position = lane_kept(w); r == 0 && position != w->position;
 	     position++)
 		/* Else it has been received, and the head has not said so yet:
 		   bias_head(). */
@@ -142,12 +153,16 @@ lane_allocate(struct lane_writer *w, uint64_t size, int64_t deadline,
 	if (r < 0)
 		return r;
 	if (carry_is_due(&w->carry))
-		carry_reclaim(&w->carry, lane_passed(w));
+		carry_reclaim(&w->carry, lane_kept(w));
 	r = carry_allocate(&w->carry, w->drafts, size, deadline, ret_block);
 	if (r != -ENOSPC)
 		return r;
-	carry_reclaim(&w->carry, lane_passed(w));
-	return carry_allocate(&w->carry, w->drafts, size, deadline, ret_block);
+	carry_reclaim(&w->carry, lane_kept(w));
+	do
+		r = carry_allocate(&w->carry, w->drafts, size, deadline,
+				   ret_block);
+	while (r == -ENOSPC && broadcast_is(w->view) && audience_drop(w));
+	return r;
 }
 
 void

@@ -61,7 +61,7 @@ wait_synchronous(struct sender *sender, uint64_t position, int64_t deadline)
 	       -EINPROGRESS : r;
 }
 
-static int
+int
 lanes_send(struct cubby_mailbox *mailbox, const void *data,
 	   const struct parcel *parcel, bool synchronous, int64_t deadline,
 	   struct sent *ret)
@@ -85,7 +85,7 @@ lanes_send(struct cubby_mailbox *mailbox, const void *data,
 	return r;
 }
 
-static int
+int
 lanes_send_batch(struct cubby_mailbox *mailbox,
 		 const struct cubby_batch_entry *entries, uint32_t count,
 		 int64_t deadline)
@@ -107,7 +107,7 @@ lanes_send_batch(struct cubby_mailbox *mailbox,
 	return sent ? (int)sent : r;
 }
 
-static int
+int
 lanes_wait_received(struct cubby_mailbox *mailbox, uint64_t sequence,
 		    int64_t deadline)
 {
@@ -123,7 +123,7 @@ lanes_wait_received(struct cubby_mailbox *mailbox, uint64_t sequence,
 	return r;
 }
 
-static void
+void
 lanes_published(struct cubby_mailbox *mailbox, uint64_t *ret_sequence,
 		uint64_t *ret_tag)
 {
@@ -132,7 +132,7 @@ lanes_published(struct cubby_mailbox *mailbox, uint64_t *ret_sequence,
 	sender_leave(&mailbox->sender);
 }
 
-static int
+int
 lanes_reserve(struct cubby_mailbox *mailbox, uint64_t size, int64_t deadline,
 	      struct cubby_draft **ret_draft)
 {
@@ -147,7 +147,7 @@ lanes_reserve(struct cubby_mailbox *mailbox, uint64_t size, int64_t deadline,
 	return r;
 }
 
-static int
+int
 lanes_commit(struct cubby_mailbox *mailbox, struct cubby_draft *draft,
 	     const struct parcel *parcel, struct sent *ret)
 {
@@ -165,7 +165,7 @@ lanes_commit(struct cubby_mailbox *mailbox, struct cubby_draft *draft,
 	return r;
 }
 
-static void
+void
 lanes_abort(struct cubby_mailbox *mailbox, struct cubby_draft *draft)
 {
 	sender_enter(&mailbox->sender);

@@ -18,6 +18,9 @@ _Static_assert(offsetof(struct receivers_file, attention) == 448, "");
 _Static_assert(sizeof(struct inbox) == 64, "a cache line");
 _Static_assert(offsetof(struct receivers_file, inbox) == 2624,
 	       "second of its pair");
+_Static_assert(offsetof(struct receivers_file, audience) == 2752,
+	       "second of its pair");
+_Static_assert(sizeof(struct lane_cursor) == 64, "a cache line");
 _Static_assert(offsetof(struct receivers_file, slots) == PAGE, "one page");
 _Static_assert(sizeof(struct claim) == 64, "a cache line");
 _Static_assert(sizeof(struct cell) == CELL_HEADER, "");
@@ -49,6 +52,10 @@ set_rings(const struct attributes *a, struct geometry *g)
 {
 	g->ring_cells = power_of_2_from(a->capacity + 1);
 	g->rings = 1;
+	/* What may be overwritten is told for many messages at a time. */
+	if (a->delivery == CUBBY_EVERY_OVERTAKE)
+		g->ring_cells = power_of_2_from(a->capacity + a->capacity / 4 +
+						OVERTAKE_AT_ONCE);
 	if (a->buffering == CUBBY_UNLIMITED) {
 		g->ring_cells = max_u64(RING_FIRST_CELLS,
 					RING_FIRST >> g->cell_shift);
@@ -69,15 +76,21 @@ layout_geometry(const struct attributes *attributes, struct geometry *ret)
 	    a->memory_limit > (UINT64_C(1) << 44) ||
 	    !is_power_of_2(a->cell_size) || a->cell_size < CELL_MIN ||
 	    a->cell_size > CELL_MAX || a->sizing > 1 || a->lifetime > 1 ||
-	    a->order > 2 || a->buffering > 2 || a->mode > 0777)
+	    a->order > 2 || a->buffering > 2 || a->mode > 0777 ||
+	    a->delivery > CUBBY_EVERY_OVERTAKE ||
+	    (a->delivery && (a->order || a->buffering)))
 		return -EINVAL;
 	g.cell_shift = __builtin_ctz(a->cell_size);
 	set_rings(a, &g);
 	g.inline_max = a->cell_size - CELL_HEADER;
 	g.claim_stride = sizeof(struct claim) +
 			 round_up(g.inline_max, CACHE_LINE);
-	g.receivers_length = round_up(sizeof(struct receivers_file) +
-				      g.claim_stride * CLAIMS_MAX, PAGE);
+	g.cursors_offset = round_up(sizeof(struct receivers_file) +
+				    g.claim_stride * CLAIMS_MAX, PAGE);
+	g.receivers_length = g.cursors_offset;
+	if (a->delivery)
+		g.receivers_length += (uint64_t)RECEIVERS_MAX * LANES_MAX *
+				      sizeof(struct lane_cursor);
 	g.blocks_offset = round_up(layout_ring_offset(&g, g.rings), PAGE);
 	/* Blocks are powers of two: address space for twice the limit lets the
 	   limit itself be reached with messages of any size. */
@@ -119,6 +132,10 @@ layout_fingerprint(void)
 		offsetof(struct receivers_file, attention),
 		offsetof(struct receivers_file, chunk_owner),
 		offsetof(struct receivers_file, inbox),
+		offsetof(struct receivers_file, audience),
+		offsetof(struct receiver_slot, cursors),
+		sizeof(struct lane_cursor), offsetof(struct lane_cursor, known),
+		OVERTAKE_AT_ONCE,
 		offsetof(struct receivers_file, lanes),
 		sizeof(struct receivers_file),
 		offsetof(struct lane_file, name),
@@ -126,6 +143,7 @@ layout_fingerprint(void)
 		offsetof(struct lane_file, sleep),
 		offsetof(struct lane_file, wanted), sizeof(struct lane_file),
 		offsetof(struct lane_file, turn),
+		offsetof(struct lane_file, floor),
 		offsetof(struct lane_file, places), RINGS_MAX, RING_FIRST,
 		RING_FIRST_CELLS, RING_CHUNK, RINGS_CELLS_MAX,
 		offsetof(struct doorbell_file, ringing),

@@ -53,6 +53,10 @@
 #define RING_CHUNK	KIB(512) /* larger rings get their memory so */
 #define RINGS_CELLS_MAX	(UINT64_C(1) << 27)	/* in all of them */
 
+/* Of a broadcast mailbox in which the slow are overtaken: at least so many
+   messages at once. */
+#define OVERTAKE_AT_ONCE 16
+
 /* Where the first message of a lane stands; tests build it with others. */
 #ifndef CUBBY_START_SEQUENCE
 #define CUBBY_START_SEQUENCE 0
@@ -72,6 +76,8 @@ struct attributes {
 	uint32_t mode;
 	uint32_t uid;
 	uint32_t gid;
+	uint32_t delivery;
+	uint32_t unused;
 };
 
 /*
@@ -94,14 +100,16 @@ struct identity {
  * One receiver. 64 bytes.
  *
  * field	written by		read by		why that is safe
- * generation	the slot's owner, once,	people		the owner has the lock
- *		when it attaches			of the slot's byte
+ * generation	the slot's owner, once,	people, senders	the owner has the lock
+ *		when it attaches	(broadcast)	of the slot's byte
  * sleep	the slot's owner	senders		{ticket:32, asleep:32} in
  *							one word; a sender that
  *							reads an old one rings
  *							for nothing
  * pid, uid,	the slot's owner	people		what it says of itself;
  * pid_namespace					not used by programs
+ * cursors	the slot's owner,	senders		after the commit; the memory
+ *		rising: broadcast			stays with the slot
  */
 struct receiver_slot {
 	word64 generation;
@@ -109,7 +117,24 @@ struct receiver_slot {
 	word32 pid;
 	word32 uid;
 	word32 pid_namespace;	/* its inode; 0: not known */
-	uint8_t unused[36];
+	word32 cursors;		/* of so many lanes have got memory */
+	uint8_t unused[32];
+};
+
+/*
+ * How far one receiver of a broadcast mailbox is on one lane. 64 bytes.
+ *
+ * field	written by		read by		why that is safe
+ * next		the slot's owner	the lane's	release: what was read,
+ *					sender		before it may be overwritten
+ * known	the slot's owner; 0 by	the lane's	release, after `next`
+ *		who joins, before he	sender
+ *		is in the audience
+ */
+struct lane_cursor {
+	word64 next;		/* the position to receive */
+	word32 known;		/* 0: where the lane begins */
+	uint8_t unused[52];
 };
 
 /*
@@ -335,6 +360,9 @@ inbox_generation(uint64_t owner)
  * attention		receivers, each its own	senders: see doorbell.h
  *			bit, by atomic or, and
  * inbox		see struct inbox
+ * audience		receivers of a broadcast senders: whom to wait for; see
+ *			mailbox, each its own	broadcast.h
+ *			bit, by atomic or, and
  */
 struct receivers_file {
 	struct identity identity;
@@ -352,10 +380,14 @@ struct receivers_file {
 	word32 chunk_owner[CLAIM_CHUNKS];
 	uint8_t unused3[64];
 	struct inbox inbox;
-	uint8_t unused4[PAGE - 640 - 4 * CLAIM_CHUNKS];
+	uint8_t unused4[64];
+	word64 audience[RECEIVERS_MAX / 64];
+	uint8_t unused5[PAGE - 704 - 4 * CLAIM_CHUNKS -
+			8 * RECEIVERS_MAX / 64];
 	struct receiver_slot slots[RECEIVERS_MAX];
 	struct lane_entry lanes[LANES_MAX];
-	/* then the claims: see layout_claim() */
+	/* then the claims: see layout_claim(); of a broadcast mailbox then the
+	   cursors: see layout_cursor() */
 };
 
 enum mailbox_state {
@@ -366,6 +398,7 @@ enum mailbox_state {
 
 #define LANES_PER_PAGE	(PAGE / sizeof(struct lane_entry))
 #define SLOTS_PER_PAGE	(PAGE / sizeof(struct receiver_slot))
+#define CURSORS_PER_PAGE (PAGE / sizeof(struct lane_cursor))
 
 /* A lane's file ----------------------------------------------------------- */
 
@@ -429,6 +462,8 @@ struct ring_place {
  * places	see struct ring_place
  * pid,		the owner		people		not used by programs
  * pid_namespace
+ * floor	the owner: broadcast	receivers,	fences: see broadcast.h
+ *					later owners
  */
 struct lane_file {
 	struct identity identity;
@@ -442,7 +477,8 @@ struct lane_file {
 	word64 sleep;
 	word64 wanted;
 	word64 turn;		/* {count:56, ring:8}: where the sender sends */
-	uint8_t unused1[64 - 24];
+	word64 floor;		/* what lies below may be overwritten */
+	uint8_t unused1[64 - 32];
 	struct ring_place places[RINGS_MAX];
 	uint8_t unused2[PAGE - 320 - 16 * RINGS_MAX];
 	/* then the cells: see layout_cell(), and the blocks */
@@ -500,6 +536,7 @@ struct geometry {
 	uint32_t cell_shift;
 	uint32_t inline_max;	/* payload bytes that a cell carries */
 	uint64_t claim_stride;
+	uint64_t cursors_offset;	/* in the receivers' file */
 	uint64_t receivers_length;	/* bytes, all of it */
 	uint64_t blocks_offset;	/* in a lane's file */
 	uint64_t blocks_length;
@@ -547,6 +584,15 @@ layout_claim(struct receivers_file *file, const struct geometry *geometry,
 {
 	return (struct claim *)((char *)file + sizeof(*file) +
 				geometry->claim_stride * claim);
+}
+
+/* Of a broadcast mailbox. */
+static inline struct lane_cursor *
+layout_cursor(struct receivers_file *file, const struct geometry *geometry,
+	      uint32_t slot, uint32_t lane)
+{
+	return (struct lane_cursor *)((char *)file + geometry->cursors_offset) +
+	       slot * LANES_MAX + lane;
 }
 
 /* The cells of a ring; its first, in a lane's file. */

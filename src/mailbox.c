@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base probe atomics futex spin shm liveness layout options names participants inbox directory handle lanes queue_calls mailbox region region_transfer. */
+/* Layer 12. May include: base probe atomics futex spin shm liveness layout options names participants inbox directory handle lanes queue_calls mailbox region region_transfer broadcast broadcast_calls. */
 /*
  * Opening, closing and unlinking.
  *
@@ -9,6 +9,7 @@
  * still in the way then is told.
  */
 #include "base.h"
+#include "broadcast_calls.h"
 #include "directory.h"
 #include "futex.h"
 #include "lanes.h"
@@ -224,6 +225,15 @@ enter(const struct request *request, const struct place *place,
 	return r;
 }
 
+static const struct operations *
+operations_for(const struct attributes *attributes)
+{
+	if (attributes->order != CUBBY_ORDER_SENDER)
+		return &queue_operations;
+	return attributes->delivery == CUBBY_ONE ? &lanes_operations :
+	       &broadcast_operations;
+}
+
 static void
 prepare(const struct request *request, const struct place *place,
 	struct cubby_mailbox *mailbox)
@@ -239,9 +249,7 @@ prepare(const struct request *request, const struct place *place,
 	mailbox->plain_max = min_u64(mailbox->message_max,
 				     mailbox->view.geometry.inline_max);
 	mailbox->plain_min = mailbox->fixed ? mailbox->message_max : 0;
-	mailbox->operations = mailbox->view.attributes.order ==
-			      CUBBY_ORDER_SENDER ? &lanes_operations :
-			      &queue_operations;
+	mailbox->operations = operations_for(&mailbox->view.attributes);
 	mailbox->inbox = names_is_inbox(request->name);
 	if (mailbox->inbox) {
 		mailbox->plain_min = 1;
@@ -267,6 +275,10 @@ open_existing(const struct request *request, const struct place *place,
 	if (r == 0)
 		r = options_agree(&request->options,
 				  &mailbox->view.attributes);
+	/* Where each message goes to one receiver there is none. */
+	if (r == 0 && request->options.history &&
+	    mailbox->view.attributes.delivery == CUBBY_ONE)
+		r = -EOPNOTSUPP;
 	if (r < 0) {
 		directory_close(&mailbox->view);
 		return r;
@@ -286,6 +298,9 @@ make(const struct request *request, const struct place *place,
 	int r;
 
 	r = options_attributes(&request->options, place->parent, &attributes);
+	/* From an inbox one handle receives. */
+	if (r == 0 && attributes.delivery && names_is_inbox(request->name))
+		r = -EINVAL;
 	if (r == 0)
 		r = options_group(&request->options, &group);
 	if (r == 0)

@@ -299,7 +299,8 @@ cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 		*ret_size = wish.taken.size;
 	if (r == 0 && ret_envelope)
 		envelope_describe(&wish.taken, wish.uid, wish.deliveries,
-				  wish.priority, ret_envelope);
+				  wish.priority, wish.missed,
+				  ret_envelope);
 	return r;
 }
 
@@ -442,7 +443,7 @@ cubby_message_envelope(const cubby_message *message, struct cubby_envelope *ret)
 	if (!ret || ret->struct_size < sizeof(size_t))
 		return -EINVAL;
 	envelope_describe(&message->taken, message->uid, message->deliveries,
-			  message->priority, ret);
+			  message->priority, message->missed, ret);
 	return 0;
 }
 
@@ -469,6 +470,10 @@ cubby_reject(cubby_message *message)
 	if (r < 0)
 		return r;
 	PROBE1(reject, mailbox);
+	if (!mailbox->operations->reject) {
+		mailbox->operations->release(mailbox, message);
+		return -EOPNOTSUPP;
+	}
 	mailbox->operations->reject(mailbox, message);
 	return 0;
 }

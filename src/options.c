@@ -119,6 +119,7 @@ options_attributes(const struct cubby_options *options, int parent,
 		.memory_limit = o->memory_limit,
 		.cell_size = (uint32_t)or_default(o->cell_size, CELL_DEFAULT),
 		.mode = (uint32_t)or_default(o->mode, 0600),
+		.delivery = o->delivery,
 	};
 	struct geometry geometry;
 	int r;
@@ -127,6 +128,9 @@ options_attributes(const struct cubby_options *options, int parent,
 	    (a.buffering != CUBBY_LIMITED && o->capacity) ||
 	    (a.buffering == CUBBY_RENDEZVOUS && a.order == CUBBY_ORDER_SENDER))
 		return -EINVAL;
+	if (a.delivery && (a.order != CUBBY_ORDER_SENDER ||
+			   a.buffering != CUBBY_LIMITED))
+		return -EOPNOTSUPP;
 	if (a.sizing != CUBBY_FIXED)
 		a.message_max = or_default(a.message_max, MESSAGE_DEFAULT);
 	if (!a.memory_limit) {
@@ -165,7 +169,8 @@ options_agree(const struct cubby_options *options,
 	    differs(o->capacity, a->capacity) ||
 	    differs(o->message_max, a->message_max) ||
 	    differs(o->memory_limit, a->memory_limit) ||
-	    differs(o->cell_size, a->cell_size))
+	    differs(o->cell_size, a->cell_size) ||
+	    differs(o->delivery, a->delivery))
 		return -EEXIST;
 	if (o->sizing == CUBBY_FIXED && o->message_max != a->message_max)
 		return -EEXIST;

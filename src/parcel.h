@@ -92,6 +92,7 @@ struct wish {
 	uid_t uid;
 	uint32_t deliveries;
 	uint32_t priority;
+	uint64_t missed;
 	struct cubby_message *held;
 };
 
@@ -128,6 +129,7 @@ struct cubby_message {
 	uid_t uid;
 	uint32_t deliveries;
 	uint32_t priority;
+	uint64_t missed;
 	uint32_t claim;			/* queue: the slot */
 	uint64_t word;
 };

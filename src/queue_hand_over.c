@@ -100,6 +100,7 @@ queue_hold(struct queue *queue, struct receive *receive,
 	message->uid = wish->uid;
 	message->deliveries = wish->deliveries;
 	message->priority = wish->priority;
+	message->missed = 0;
 	message->claim = receive->slot;
 	message->word = receive->word;
 	message->data = queue_bytes(queue, receive->slot);

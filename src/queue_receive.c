@@ -210,7 +210,7 @@ enter(struct receive *receive)
 	entry->size = wish->taken.size;
 	if (entry->envelope)
 		envelope_describe(&wish->taken, wish->uid, wish->deliveries,
-				  wish->priority, entry->envelope);
+				  wish->priority, 0, entry->envelope);
 	batch->got_used = begin + wish->taken.size;
 	begin = batch_begin(batch, batch->got_used);
 	wish->buffer = batch->buffer + begin;

@@ -114,6 +114,9 @@ check_send(const struct cubby_mailbox *mailbox,
 		return r;
 	if (region->named)
 		return -EINVAL;
+	/* It has one owner. */
+	if (mailbox->view.attributes.delivery)
+		return -EOPNOTSUPP;
 	r = envelope_check(envelope, mailbox->view.attributes.order);
 	if (r < 0)
 		return r;

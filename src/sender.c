@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics clock spin exclusion futex layout envelope inbox doorbell lane rest sender. */
+/* Layer 9. May include: base atomics clock spin exclusion futex layout envelope inbox doorbell lane rest sender broadcast lane_audience. */
 /*
  * Sending: fill the next cell of one's lane; if there is no room, look for a
  * moment, then sleep until a receiver moves the head.
@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "envelope.h"
 #include "futex.h"
+#include "lane_audience.h"
 #include "sender.h"
 
 #include <stdlib.h>
@@ -83,9 +84,8 @@ struct awaited {
 	uint64_t position;
 };
 
-/* 0: it has happened; -EAGAIN: not yet. */
 static int
-look(struct sender *sender, const struct awaited *awaited)
+look_once(struct sender *sender, const struct awaited *awaited)
 {
 	struct lane_writer *w = &sender->writer;
 
@@ -96,6 +96,24 @@ look(struct sender *sender, const struct awaited *awaited)
 	if ((int64_t)(lane_passed(w) - awaited->position) > 0)
 		return 0;
 	return unlikely(lane_is_broken(w)) ? -EBADMSG : -EAGAIN;
+}
+
+/* 0: it has happened; -EAGAIN: not yet. */
+static int
+look(struct sender *sender, const struct awaited *awaited)
+{
+	int r = look_once(sender, awaited);
+
+	if (unlikely(r == -EAGAIN) && audience_ask(&sender->writer))
+		r = look_once(sender, awaited);
+	return r;
+}
+
+/* Nobody else may be there to tell that it waits for one who has died. */
+static bool
+must_ask(const struct sender *sender)
+{
+	return sender->addressee || broadcast_waits(sender->view);
 }
 
 /* Where the head has to be for it to be worth waking us. */
@@ -123,7 +141,7 @@ sleep_for_entry(struct sender *sender, const struct awaited *awaited,
 	if (r != -EAGAIN || sender->writer.entry_known)
 		return r;	/* or now there is one who can tell us */
 	sender_leave(sender);
-	r = doorbell_sleep(committed, seen, sender->addressee ? INBOX_SLICE :
+	r = doorbell_sleep(committed, seen, must_ask(sender) ? INBOX_SLICE :
 			   SLEEP_SLICE_FIRST, deadline);
 	sender_enter(sender);
 	return r < 0 ? r : -EAGAIN;
@@ -136,7 +154,7 @@ slice_of(const struct sender *sender)
 {
 	int64_t slice = doorbell_slice(&sender->sleeper);
 
-	if (sender->addressee && slice > INBOX_SLICE)
+	if (must_ask(sender) && slice > INBOX_SLICE)
 		slice = INBOX_SLICE;
 	if (sender->writer.drafts && slice > SLEEP_SLICE_FIRST)
 		slice = SLEEP_SLICE_FIRST;
@@ -177,9 +195,10 @@ sleep_once(struct sender *sender, const struct awaited *awaited,
 /*
  * There is room for a few. To fill it at once, and look again, would take the
  * line of the head from the receiver at every message; a moment later there is
- * room for many, and the head is looked at once for all of them.
+ * room for many, and the head is looked at once for all of them. What is found
+ * then counts: of a broadcast mailbox somebody may have joined.
  */
-static void
+static int
 let_room_grow(struct sender *sender)
 {
 	struct lane_writer *w = &sender->writer;
@@ -187,10 +206,10 @@ let_room_grow(struct sender *sender)
 	int i;
 
 	if (w->limit - w->position >= few)
-		return;
+		return 0;
 	for (i = 0; i < GROW_PAUSES; i++)
 		cpu_relax();
-	lane_make_room(w);
+	return lane_make_room(w);
 }
 
 /* Nothing has happened. Whoever could make it happen may have gone; he may have
@@ -218,7 +237,7 @@ wait_for(struct sender *sender, const struct awaited *awaited,
 	while (r == -EAGAIN && spin_again(&sender->spin))
 		r = look(sender, awaited);
 	if (r == 0 && awaited->room)
-		let_room_grow(sender);
+		r = let_room_grow(sender);
 	spin_end(&sender->spin, r == -EAGAIN);
 	while (r == -EAGAIN) {
 		r = look_for_addressee(sender, awaited);

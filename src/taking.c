@@ -230,6 +230,7 @@ hold(struct receiver *receiver, const struct lane_reader *reader,
 	held->uid = reader->uid;
 	held->deliveries = claim_deliveries(held->word);
 	held->priority = 0;
+	held->missed = 0;
 	held->data = !taken->block ? (const void *)
 		     claims_bytes(receiver->view, held->claim) :
 		     lane_read_block(reader, taken->block);

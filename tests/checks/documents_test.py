@@ -110,8 +110,8 @@ class Lies(unittest.TestCase):
         self.told(documents.check_limits, "RECEIVERS_MAX")
 
     def test_unit_on_another_layer(self):
-        self.lie("docs/design.md", r"^\| 7 \| bias carry", "| 7 | bias")
-        self.told(documents.check_layers, "layer 7 has bias carry")
+        self.lie("docs/design.md", r"^\| 7 \| bias broadcast", "| 7 | bias")
+        self.told(documents.check_layers, "layer 7 has bias broadcast")
 
     def test_program_that_prints_another_thing(self):
         self.lie("README.md", r"\"hello\", 5", '"hullo", 5')
