@@ -49,6 +49,8 @@ run_top(const struct arguments *arguments);
 int
 run_tradeoffs(const struct arguments *arguments);
 int
+run_doctor(const struct arguments *arguments);
+int
 run_help(const struct arguments *arguments);
 
 /* Prints the help of one verb, or of the whole command. */

@@ -168,6 +168,19 @@ const struct verb verbs[VERB_COUNT] = {
 	  "cubby tradeoffs --seconds 5\n"
 	  "cubby tradeoffs --json > figures.json\n",
 	  run_tradeoffs },
+	{ "doctor", "", 0, 0, "say what is wrong here, and how to cure it",
+	  "Looks at what mailboxes need of this machine, and tells what is as it "
+	  "should be (ok), what may fail or costs more than it must (warn), and "
+	  "what fails now (bad), with what to do about it: the directory that "
+	  "mailboxes lie in, its room and what its file system can do, what "
+	  "dead processes have left behind, what the kernel can do, the limits "
+	  "of this process, control groups and namespaces, and whether logging "
+	  "out removes mailboxes. Nothing is changed.\n\n"
+	  "Run it as the user, and in the container, whose programs have "
+	  "trouble. The exit code is 1 if something is bad.",
+	  "cubby doctor\n"
+	  "cubby doctor --json | jq '.[] | select(.verdict != \"ok\")'\n",
+	  run_doctor },
 	{ "help", "[VERB]", 0, 1, "explain a verb, or list them",
 	  "Explains a verb of cubby, or lists them all.", "cubby help send\n",
 	  run_help },

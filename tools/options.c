@@ -173,8 +173,8 @@ static const struct option_row rows[] = {
 	{ OPTION_JSON, IN(TOP), "json", 'j', NULL, NULL, 0, 0,
 	  "as --batch, each time a line of JSON" },
 
-	{ OPTION_JSON, IN(LS) | IN(INFO) | IN(TRADEOFFS), "json", 'j', NULL,
-	  NULL, 0, 0, "print JSON" },
+	{ OPTION_JSON, IN(LS) | IN(INFO) | IN(TRADEOFFS) | IN(DOCTOR), "json",
+	  'j', NULL, NULL, 0, 0, "print JSON" },
 	{ OPTION_SECONDS, IN(TRADEOFFS), "seconds", 0, "N", &number, 1, 600,
 	  "measure for about N seconds (default 30): the longer, the steadier; "
 	  "large messages are left out if there is no time for them" },

@@ -138,10 +138,25 @@ fitting(const char *text, size_t width)
 	return fits ? fits : strcspn(text, " ");
 }
 
+/* How many columns a text takes: what switches colour takes none. */
+static size_t
+columns(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text; text++) {
+		if (*text == '\033')
+			text += strcspn(text, "m");
+		else
+			count++;
+	}
+	return count;
+}
+
 void
 output_wrapped(const char *left, size_t indent, const char *text)
 {
-	size_t size, column = strlen(left);
+	size_t size, column = columns(left);
 
 	output_text(left);
 	if (column && column >= indent) {
