@@ -69,14 +69,16 @@
  *	-EPIPE		the process that receives from the inbox has gone, by
  *			cubby_close() or by its death; nothing was sent. From a
  *			receive: the sender that was asked for has gone, and
- *			nothing of its is left
+ *			nothing of its is left. From a call: who took the
+ *			request has gone or will not reply; from a reply: nobody
+ *			waits for it
  *	-EPROTO		made by an incompatible version of cubby
  *	-ESRCH		no process of that id, as you see ids, has an inbox that
  *			you can see
  *	-ETIMEDOUT	the deadline has passed; nothing was sent or received
  *	-EUSERS		too many senders of one user, too many receivers, too
- *			many that have a region attached for writing, or too
- *			many grants
+ *			many that have a region attached for writing, too many
+ *			grants, or too many calls under way
  *	-EXDEV		the mailbox lies in another file system than the region
  * and those of the kernel for what the process itself has run out of (-ENOMEM,
  * -EMFILE, -ENFILE, -EDQUOT, -EROFS). Out-parameters (named ret_...)
@@ -106,6 +108,9 @@ extern "C" {
 typedef struct cubby_mailbox cubby_mailbox;
 typedef struct cubby_draft cubby_draft;
 typedef struct cubby_message cubby_message;
+
+/* A request whose reply is awaited. */
+typedef struct cubby_request cubby_request;
 
 /* Shared memory that is open. */
 typedef struct cubby_region cubby_region;
@@ -292,9 +297,10 @@ struct cubby_envelope {
 	uint64_t size;		/* out: bytes */
 	uint32_t deliveries;	/* out: 1, more if it was handed out before */
 	uint64_t missed;	/* out: messages overtaken since the last */
+	uint64_t call;		/* out: not 0: a request, see cubby_reply() */
 };
 #define CUBBY_ENVELOPE_INIT { sizeof(struct cubby_envelope), \
-	0, 0, 0, 0, 0, 0, 0, 0, 0 }
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Sends size bytes at data as one message. data may be NULL if size is 0.
@@ -581,6 +587,80 @@ struct cubby_wait_entry {
  */
 CUBBY_PUBLIC int
 cubby_wait(struct cubby_wait_entry *entries, size_t count, int64_t deadline);
+
+/* Request and reply ------------------------------------------------------ */
+
+/*
+ * Sends a request, and waits for its reply: at most size bytes into buffer,
+ * *ret_size (may be NULL) is its size. Any number of callers and of servers may
+ * use one mailbox, of any order; the reply comes back to the caller alone, and
+ * not through the mailbox.
+ *
+ * A request is served once at the most. Nobody has taken it: it waits, until the
+ * deadline. Who took it has died, has closed the mailbox, or has released it
+ * unanswered: -EPIPE, within a few milliseconds; it is not given to another
+ * then. A server that lives may reject it: then another gets it. A server that
+ * is stopped is waited for.
+ *
+ * A caller that gives up, by a deadline, a signal or its death, leaves nothing
+ * behind: the request is not handed out any more, unless somebody has it
+ * already, whose reply then goes nowhere.
+ *
+ * Errors: -EAGAIN (the mailbox is full; or there is no reply yet) -EBADF
+ * -EBADMSG (also: another process has spoilt the memory for replies) -ECHILD
+ * -EINTR -EINVAL -EMSGSIZE (the request; or the reply, which is lost: ret_size
+ * tells) -ENOMEM -ENOSPC -EOPNOTSUPP (the mailbox cannot, or the file system)
+ * -EPIPE -ETIMEDOUT -EUSERS (1024 are under way, those among them that were
+ * given up while a server had them), and the kernel's.
+ */
+CUBBY_PUBLIC int
+cubby_call(cubby_mailbox *mailbox, const void *request, size_t request_size,
+	   void *buffer, size_t size, size_t *ret_size, int64_t deadline);
+
+/*
+ * The same in two halves, so that many may be under way. Sends the request;
+ * waits for room until the deadline. envelope may be NULL; its type and priority
+ * are passed on, its tag has to be 0, its sequence and sender are filled in.
+ * *ret is yours to end or to cancel; cubby_close() cancels it.
+ *
+ * Errors: those of cubby_call() that are not about the reply.
+ */
+CUBBY_PUBLIC int
+cubby_call_begin(cubby_mailbox *mailbox, const void *data, size_t size,
+		 struct cubby_envelope *envelope, int64_t deadline,
+		 cubby_request **ret);
+
+/*
+ * Waits for the reply until the deadline. The handle is gone, whatever is
+ * returned, unless that is -EAGAIN (there is none yet), -ETIMEDOUT, -EINTR,
+ * -EMSGSIZE (ret_size tells), -ECHILD or -EINVAL: then the request is as it was.
+ *
+ * Errors: -EAGAIN -EBADMSG -ECHILD -EINTR -EINVAL -EMSGSIZE -EPIPE -ETIMEDOUT.
+ */
+CUBBY_PUBLIC int
+cubby_call_end(cubby_request *request, void *buffer, size_t size,
+	       size_t *ret_size, int64_t deadline);
+
+/* Gives a request up; NULL is allowed. Does not block. */
+CUBBY_PUBLIC void
+cubby_call_cancel(cubby_request *request);
+
+/*
+ * Replies to a request that this handle has received; a message is one if its
+ * envelope says a call. request: that envelope, from cubby_receive_full() or
+ * cubby_message_envelope(). Once for each request; does not wait. It can be
+ * done while the message is held or afterwards. Who receives a request without an
+ * envelope, or releases it unanswered, cannot reply any more: its caller is told
+ * -EPIPE.
+ *
+ * Errors: -EBADF -ECHILD -EINVAL (not a request) -EMSGSIZE (more than
+ * message_max) -ENOSPC (and the kernel's; it can be tried again) -EOPNOTSUPP
+ * -EPIPE (nobody waits for it: its caller has given up or died, or it has been
+ * answered or rejected).
+ */
+CUBBY_PUBLIC int
+cubby_reply(cubby_mailbox *mailbox, const struct cubby_envelope *request,
+	    const void *data, size_t size);
 
 /* Shared memory --------------------------------------------------------- */
 

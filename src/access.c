@@ -78,6 +78,8 @@ class_bits(enum access_kind kind, mode_t class)
 		return receives ? 6 : 0;
 	case ACCESS_LANE:
 		return receives ? 4 : 0;
+	case ACCESS_REPLY:
+		return receives ? 6 : 0;
 	case ACCESS_REGION_DIRECTORY:
 		return receives || sends ? 5 : 0;
 	case ACCESS_REGION_MEMORY:
@@ -95,7 +97,7 @@ file_mode(enum access_kind kind, const struct attributes *a)
 		      class_bits(kind, a->mode >> 3 & 7) << 3 |
 		      class_bits(kind, a->mode & 7);
 
-	if (kind == ACCESS_LANE)	/* its sender's own */
+	if (kind == ACCESS_LANE || kind == ACCESS_REPLY) /* its sender's own */
 		mode = (mode & 077) | 0600;
 	if (kind == ACCESS_DIRECTORY ||	/* removing it takes that */
 	    kind == ACCESS_REGION_DIRECTORY)
@@ -109,9 +111,10 @@ file_mode(enum access_kind kind, const struct attributes *a)
 	return mode;
 }
 
-/* The mailbox's owner reads this lane, whatever its class may. */
+/* The mailbox's owner reads this lane, or uses this reply file, whatever its
+   class may. */
 static int
-let_owner_read(int fd, const struct attributes *a, mode_t mode)
+let_owner_in(int fd, const struct attributes *a, mode_t mode, mode_t rights)
 {
 	uint32_t version = ACL_VERSION;
 	struct acl acl;
@@ -121,9 +124,9 @@ let_owner_read(int fd, const struct attributes *a, mode_t mode)
 #endif
 	acl.version = version;
 	acl.entries[0] = acl_entry(ACL_USER_OBJ, mode >> 6 & 7, ACL_NOBODY);
-	acl.entries[1] = acl_entry(ACL_USER, 4, a->uid);
+	acl.entries[1] = acl_entry(ACL_USER, rights, a->uid);
 	acl.entries[2] = acl_entry(ACL_GROUP_OBJ, mode >> 3 & 7, ACL_NOBODY);
-	acl.entries[3] = acl_entry(ACL_MASK, 4, ACL_NOBODY);
+	acl.entries[3] = acl_entry(ACL_MASK, rights, ACL_NOBODY);
 	acl.entries[4] = acl_entry(ACL_OTHER, mode & 7, ACL_NOBODY);
 	return fsetxattr(fd, "system.posix_acl_access", &acl, sizeof(acl), 0) < 0
 	       ? -errno : 0;
@@ -153,8 +156,9 @@ access_set(int fd, enum access_kind kind, const struct attributes *a,
 		return r;
 	if (fchmod(fd, mode) < 0)
 		return -errno;
-	if (kind == ACCESS_LANE && maker != a->uid && (a->mode & 0400))
-		return let_owner_read(fd, a, mode);
+	if ((kind == ACCESS_LANE || kind == ACCESS_REPLY) &&
+	    maker != a->uid && (a->mode & 0400))
+		return let_owner_in(fd, a, mode, kind == ACCESS_LANE ? 4 : 6);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
  *	doorbell	rw-		rw-		rw-	---
  *	attendance	rw-		---		rw-	---
  *	lane.N		r--		---		r--	---
+ *	reply.ID	rw-		---		rw-	---
  *	queue, blocks	rw-		rw-		rw-	---
  *
  * Of a region (r: may read, w: may write, and so read):
@@ -24,8 +25,8 @@
  * on `attendance` of a region): to look at the mailbox and to remove it. lanes/
  * is sticky and setgid: a lane belongs to the sender that made it and to the
  * mailbox's group. The owner of the mailbox, if it may receive, reads every
- * lane by an ACL entry of its own, since it is neither the lane's owner nor, it
- * may be, of a class that may receive. Others whom a region is granted to have
+ * lane, and writes every reply file, by an ACL entry of its own, since it is
+ * neither their owner nor, it may be, of a class that may receive. Others whom a region is granted to have
  * such entries on its directory and files.
  */
 #ifndef CUBBY_ACCESS_H
@@ -43,6 +44,7 @@ enum access_kind {
 	ACCESS_DOORBELL,
 	ACCESS_ATTENDANCE,
 	ACCESS_LANE,
+	ACCESS_REPLY,
 	ACCESS_REGION_DIRECTORY,
 	ACCESS_REGION_MEMORY,
 	ACCESS_REGION_ATTENDANCE

@@ -145,6 +145,7 @@ claims_intend(struct view *view, uint32_t claim, uint32_t slot,
 	word64_store_relaxed(&c->tag, taken->tag);
 	word64_store_relaxed(&c->type, taken->type);
 	word64_store_relaxed(&c->block, taken->block);
+	word64_store_relaxed(&c->call, taken->call);
 	if (bytes)
 		/* relaxed: as above */
 		copy_in_relaxed(c->bytes, bytes, taken->size);
@@ -206,6 +207,7 @@ claims_read(const struct view *view, uint32_t claim, uint64_t *ret_word,
 	taken.tag = word64_load_relaxed(&c->tag);
 	taken.type = word64_load_relaxed(&c->type);
 	taken.block = word64_load_relaxed(&c->block);
+	taken.call = word64_load_relaxed(&c->call) & 1;
 	/* CLAIM-F2 acquire: the fields before the second look. Pairs with
 	   CLAIM-F1. */
 	atomics_fence_acquire();

@@ -9,7 +9,7 @@
 
 #define PRIORITY_MAX 32767
 /* What the first version had; no caller knows less. */
-#define SMALLEST sizeof(struct cubby_envelope)
+#define SMALLEST offsetof(struct cubby_envelope, call)
 
 int
 envelope_check(const struct cubby_envelope *envelope, uint32_t order)
@@ -39,7 +39,8 @@ envelope_describe(const struct taken *taken, uid_t uid, uint32_t deliveries,
 {
 	struct cubby_envelope full = CUBBY_ENVELOPE_INIT;
 
-	full.tag = taken->tag;
+	full.tag = taken->call ? 0 : taken->tag;
+	full.call = taken->call ? taken->tag : 0;
 	full.type = (int64_t)taken->type;
 	full.priority = (int32_t)priority;
 	full.uid = uid;

@@ -17,6 +17,26 @@
 int
 envelope_check(const struct cubby_envelope *envelope, uint32_t order);
 
+/* Has the caller's struct room for what is needed to reply? */
+static inline bool
+envelope_tells_call(const struct cubby_envelope *envelope)
+{
+	return envelope->struct_size >=
+	       offsetof(struct cubby_envelope, call) + sizeof(envelope->call);
+}
+
+/* Can who wishes reply to the request that he gets? */
+static inline bool
+wish_can_reply(const struct wish *wish)
+{
+	const struct cubby_envelope *envelope;
+
+	if (likely(!wish->batch))
+		return wish->replies;
+	envelope = wish->batch->entries[wish->batch->filled].envelope;
+	return envelope && envelope_tells_call(envelope);
+}
+
 /* Writes what the caller's struct has room for. */
 void
 envelope_write(struct cubby_envelope *ret, const struct cubby_envelope *full);

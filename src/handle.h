@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 11. May include: base exclusion liveness layout parcel rest inbox queue spin sender receiver listener. */
+/* Layer 11. May include: base exclusion liveness layout parcel rest inbox caller queue spin sender receiver listener. */
 /*
  * A handle: a mailbox that is open, and the table of what carries its messages.
  *
@@ -12,6 +12,7 @@
 #define CUBBY_HANDLE_H
 
 #include "base.h"
+#include "caller.h"
 #include "exclusion.h"
 #include "inbox.h"
 #include "layout.h"
@@ -43,6 +44,12 @@ struct cubby_mailbox;
  *		how many were sent; or an error, if none was
  * receive_batch as receive, with a wish for a batch, which has room for one
  *		message more; those that it has got are entered in it
+ *
+ * Requests and replies (layout_reply.h); NULL: there are none, -EOPNOTSUPP.
+ *
+ * reply_word	in which the sender says the id of its reply file
+ * check	can what was sent be taken yet? -EPIPE, -EBADMSG
+ * reply	as answers_reply()
  *
  * The end of a handle as one of several, see rest.h; role: CUBBY_RECEIVE or
  * CUBBY_SEND. None waits, but for LOOK_PATIENTLY.
@@ -101,6 +108,11 @@ struct operations {
 	int (*receive_batch)(struct cubby_mailbox *mailbox, struct wish *wish,
 			     int64_t deadline);
 
+	word64 *(*reply_word)(struct cubby_mailbox *mailbox);
+	int (*check)(struct cubby_mailbox *mailbox);
+	int (*reply)(struct cubby_mailbox *mailbox, uint64_t sender,
+		     uint64_t reference, const void *data, size_t size);
+
 	int (*look)(struct cubby_mailbox *mailbox, uint32_t role,
 		    enum look how);
 	int (*announce)(struct cubby_mailbox *mailbox, uint32_t role,
@@ -130,6 +142,7 @@ struct cubby_mailbox {
 	struct receiver receiver;
 	struct listener listener;	/* of a broadcast mailbox */
 	struct queue queue;
+	struct caller caller;
 	struct cubby_region *regions;	/* received here, and open */
 	struct region_sent *regions_sent;
 	struct exclusion regions_exclusion;	/* of these two */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base atomics shm liveness layout names participants claims broadcast bias lane lane_rings directory inspect_queue handle mailbox listing region_transfer. */
+/* Layer 13. May include: base atomics shm liveness layout names participants reply_file claims broadcast bias lane lane_rings directory inspect_queue handle mailbox listing region_transfer. */
 /*
  * Looking at mailboxes from outside: everything is mapped read-only, nothing is
  * written, and nobody notices.
@@ -17,6 +17,7 @@
 #include "names.h"
 #include "participants.h"
 #include "region_transfer.h"
+#include "reply_file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -403,7 +404,8 @@ inspect(const struct view *view, struct cubby_info *ret)
 	info.memory = file_memory(view->directory, RECEIVERS) +
 		      file_memory(view->directory, DOORBELL) +
 		      file_memory(view->directory, ATTENDANCE) +
-		      region_links_memory(view->lanes_directory);
+		      region_links_memory(view->lanes_directory) +
+		      reply_file_memory(view);
 	r = count(view, &info);
 	if (r < 0)
 		return r;

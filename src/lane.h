@@ -174,7 +174,7 @@ lane_block(const struct lane_writer *writer, uint64_t block)
 static FAST bool
 lane_fits(const struct lane_writer *writer, const struct parcel *parcel)
 {
-	uint32_t wide = parcel->type > INT32_MAX ? 8 : 0;
+	uint32_t wide = parcel->type > CELL_TYPE_MAX ? 8 : 0;
 
 	return parcel->size + wide <= writer->view->geometry.inline_max;
 }
@@ -221,11 +221,13 @@ lane_fill(struct cell *cell, const struct parcel *parcel, const void *data)
 	word64 *bytes = cell->bytes;
 	uint64_t size_type = parcel->size << 1 | parcel->type << 33;
 
-	if (unlikely(parcel->type > INT32_MAX)) {
+	if (unlikely(parcel->type > CELL_TYPE_MAX)) {
 		size_type = parcel->size << 1 | CELL_WIDE;
 		/* relaxed: before LANE-R1 or LANE-R2 */
 		word64_store_relaxed(bytes++, parcel->type);
 	}
+	if (unlikely(parcel->call))
+		size_type |= CELL_CALL;
 	/* relaxed: before LANE-R1 or LANE-R2 */
 	word64_store_relaxed(&cell->tag, parcel->tag);
 	word64_store_relaxed(&cell->size_type, size_type);
@@ -378,7 +380,7 @@ lane_copy_plain(const struct lane_reader *reader, void *buffer, uint64_t room,
 	/* relaxed: after LANE-A9, and read once */
 	size_type = word64_load_relaxed(&cell->size_type);
 	size = cell_size_of(size_type);
-	if (unlikely(size_type & (CELL_BLOCK | CELL_WIDE)) ||
+	if (unlikely(size_type & (CELL_BLOCK | CELL_WIDE | CELL_CALL)) ||
 	    unlikely(size < reader->plain_min) ||
 	    unlikely(size > reader->plain_max) || unlikely(size > room))
 		return false;

@@ -255,7 +255,8 @@ lane_read_cell(const struct lane_reader *reader, struct sight *sight)
 	taken->tag = word64_load_relaxed(&cell->tag);
 	size = cell_size_of(size_type);
 	taken->size = size;
-	taken->type = size_type >> 33;
+	taken->type = cell_type_of(size_type);
+	taken->call = size_type & CELL_CALL;
 	taken->block = 0;
 	taken->lane = reader->lane;
 	sight->bytes = cell->bytes;

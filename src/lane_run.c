@@ -9,7 +9,8 @@
  * it, so that one step proves all copies good; if it fails, none of them counts.
  * Killed before it, the receiver has received nothing, after it all.
  *
- * Only plain messages are taken so: in their cells, without a wide type. What
+ * Only plain messages are taken so: in their cells, without a wide type, and no
+ * requests. What
  * else comes ends the run, and is dealt with by itself when it is the next. So
  * does what makes no sense: only at the head can it be told from a message that
  * has been overtaken.
@@ -57,12 +58,12 @@ copy_next(const struct lane_reader *reader, struct batch *batch,
 	/* relaxed: after LANE-A12, and read once */
 	size_type = word64_load_relaxed(&cell->size_type);
 	taken->size = cell_size_of(size_type);
-	if (unlikely(size_type & (CELL_BLOCK | CELL_WIDE)) ||
+	if (unlikely(size_type & (CELL_BLOCK | CELL_WIDE | CELL_CALL)) ||
 	    unlikely(taken->size < reader->plain_min) ||
 	    unlikely(taken->size > reader->plain_max) ||
 	    unlikely(taken->size > batch->size - begin))
 		return false;
-	taken->type = size_type >> 33;
+	taken->type = cell_type_of(size_type);
 	/* relaxed: the cell does not change before the head has passed it */
 	taken->tag = word64_load_relaxed(&cell->tag);
 	copy_out_relaxed(batch->buffer + begin, cell->bytes, taken->size);

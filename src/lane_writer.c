@@ -180,11 +180,13 @@ lane_fill_block(struct lane_writer *w, uint32_t ahead,
 	uint64_t size_type = parcel->size << 1 | CELL_BLOCK |
 			     parcel->type << 33;
 
-	if (parcel->type > INT32_MAX) {
+	if (parcel->type > CELL_TYPE_MAX) {
 		size_type = parcel->size << 1 | CELL_BLOCK | CELL_WIDE;
 		/* relaxed: before LANE-R1 or LANE-R2 */
 		word64_store_relaxed(bytes++, parcel->type);
 	}
+	if (parcel->call)
+		size_type |= CELL_CALL;
 	/* relaxed: before LANE-R1 or LANE-R2 */
 	word64_store_relaxed(bytes, block);
 	word64_store_relaxed(&cell->tag, parcel->tag);
@@ -232,6 +234,7 @@ lane_last_published(const struct lane_writer *w, uint64_t *ret_sequence,
 		return;
 	}
 	*ret_sequence = w->position;
-	/* relaxed: our own */
-	*ret_tag = word64_load_relaxed(&cell->tag);
+	/* relaxed: our own. A request has none. */
+	*ret_tag = word64_load_relaxed(&cell->size_type) & CELL_CALL ? 0 :
+		   word64_load_relaxed(&cell->tag);
 }

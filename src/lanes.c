@@ -193,7 +193,8 @@ lanes_receive(struct cubby_mailbox *mailbox, struct wish *wish,
 
 	if (unlikely(wish->matching))
 		return -EOPNOTSUPP;
-	if (wish->kind == WISH_HOLD && deadline == CUBBY_FOREVER)
+	if ((wish->kind == WISH_HOLD || wish->replies) &&
+	    deadline == CUBBY_FOREVER)
 		await_quickly(receiver);
 	receiver_enter(receiver);
 	r = receiver_grant(receiver, wish, deadline);
@@ -260,6 +261,39 @@ lanes_reject(struct cubby_mailbox *mailbox, struct cubby_message *message)
 	receiver_leave(&mailbox->receiver);
 }
 
+/* Requests and replies ------------------------------------------------------------- */
+
+static word64 *
+lanes_reply_word(struct cubby_mailbox *mailbox)
+{
+	return &mailbox->sender.writer.file->reply;
+}
+
+static int
+lanes_check(struct cubby_mailbox *mailbox)
+{
+	struct sender *sender = &mailbox->sender;
+	int r;
+
+	sender_enter(sender);
+	r = lane_is_broken(&sender->writer) ? -EBADMSG : sender_check(sender);
+	sender_leave(sender);
+	return r;
+}
+
+static int
+lanes_reply(struct cubby_mailbox *mailbox, uint64_t sender, uint64_t reference,
+	    const void *data, size_t size)
+{
+	struct receiver *receiver = &mailbox->receiver;
+	int r;
+
+	receiver_enter(receiver);
+	r = answers_reply(&receiver->answers, sender, reference, data, size);
+	receiver_leave(receiver);
+	return r;
+}
+
 /* As one of several --------------------------------------------------------------- */
 
 static int
@@ -310,6 +344,9 @@ const struct operations lanes_operations = {
 	.sender_name = lanes_sender_name,
 	.release = lanes_release,
 	.reject = lanes_reject,
+	.reply_word = lanes_reply_word,
+	.check = lanes_check,
+	.reply = lanes_reply,
 	.look = lanes_look,
 	.announce = lanes_announce,
 	.settle = lanes_settle,

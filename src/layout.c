@@ -144,6 +144,7 @@ layout_fingerprint(void)
 		offsetof(struct lane_file, wanted), sizeof(struct lane_file),
 		offsetof(struct lane_file, turn),
 		offsetof(struct lane_file, floor),
+		offsetof(struct lane_file, reply), CELL_TYPE_MAX,
 		offsetof(struct lane_file, places), RINGS_MAX, RING_FIRST,
 		RING_FIRST_CELLS, RING_CHUNK, RINGS_CELLS_MAX,
 		offsetof(struct doorbell_file, ringing),

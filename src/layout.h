@@ -260,7 +260,7 @@ struct claim {
 	word64 tag;
 	word64 type;
 	word64 block;		/* offset in the lane's file; 0: in bytes */
-	word64 unused;
+	word64 call;		/* 1: a request; the tag is its reference */
 	word64 bytes[];		/* cell_size - CELL_HEADER, rounded up to 64 */
 };
 
@@ -415,17 +415,25 @@ enum mailbox_state {
 struct cell {
 	word64 sequence;	/* position + 1 */
 	word64 tag;
-	word64 size_type;	/* {type:31, wide:1, size:31, block:1} */
+	word64 size_type;	/* {call:1, type:30, wide:1, size:31, block:1} */
 	word64 bytes[];		/* the payload; or, block: {offset}; wide: {type}
 				   comes first */
 };
 #define CELL_BLOCK	UINT64_C(1)
 #define CELL_WIDE	(UINT64_C(1) << 32)
+#define CELL_CALL	(UINT64_C(1) << 63)	/* a request: `tag` is its reference */
+#define CELL_TYPE_MAX	((UINT64_C(1) << 30) - 1)	/* of a type that is not wide */
 
 static inline uint64_t
 cell_size_of(uint64_t size_type)
 {
 	return (uint32_t)size_type >> 1;
+}
+
+static inline uint64_t
+cell_type_of(uint64_t size_type)
+{
+	return size_type >> 33 & CELL_TYPE_MAX;
 }
 
 /*
@@ -459,6 +467,8 @@ struct ring_place {
  *							until the sleeper looks
  * turn		the owner		receivers,	release, after the place
  *					later owners	of the ring that it names
+ * reply	the owner		receivers,	release, after the file that
+ *					later owners	it names: layout_reply.h
  * places	see struct ring_place
  * pid,		the owner		people		not used by programs
  * pid_namespace
@@ -478,7 +488,8 @@ struct lane_file {
 	word64 wanted;
 	word64 turn;		/* {count:56, ring:8}: where the sender sends */
 	word64 floor;		/* what lies below may be overwritten */
-	uint8_t unused1[64 - 32];
+	word64 reply;		/* the id of its reply file; 0: none yet */
+	uint8_t unused1[64 - 40];
 	struct ring_place places[RINGS_MAX];
 	uint8_t unused2[PAGE - 320 - 16 * RINGS_MAX];
 	/* then the cells: see layout_cell(), and the blocks */

@@ -88,6 +88,7 @@ owner_generation(uint64_t owner)
  * name		who joins; for good	who joins, receivers
  * sequence,	L, by its owner, after	the owner, later ones
  * tag		the slot's state
+ * reply	who is in it		servers, later ones: layout_reply.h
  */
 struct queue_participant {
 	word64 generation;
@@ -99,7 +100,8 @@ struct queue_participant {
 	word32 roles;		/* CUBBY_SEND, CUBBY_RECEIVE */
 	word32 pid_namespace;	/* its inode; 0: not known */
 	word64 name[(SENDER_NAME_MAX + 1) / 8];
-	uint8_t unused[256 - 48 - SENDER_NAME_MAX - 1];
+	word64 reply;		/* the id of its reply file; 0: none yet */
+	uint8_t unused[256 - 56 - SENDER_NAME_MAX - 1];
 };
 
 /*
@@ -190,7 +192,9 @@ struct queue_node {
  * arrival	L, before the state	L
  * waiter	L			L: who waits for its being taken, or
  *					WAITER_NONE
- * in_block	the owner		its bytes lie in `blocks`
+ * in_block	the owner		IN_BLOCK: its bytes lie in `blocks`;
+ *					IS_CALL: a request, the tag is its
+ *					reference
  * counted,	L, derived		L: what of it is part of the header's
  * accounted				`held` and `memory`
  * block	the owner		the owner: bytes committed for it in
@@ -243,6 +247,10 @@ enum slot_state {
 };
 
 #define SLOT_DELIVERIES_MAX 65535
+
+/* in_block */
+#define IN_BLOCK	1
+#define IS_CALL		2
 
 static inline uint64_t
 slot_state_make(uint64_t use, uint32_t deliveries, enum slot_state state)

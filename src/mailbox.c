@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base probe atomics futex spin shm liveness layout options names participants inbox directory handle lanes queue_calls mailbox region region_transfer broadcast broadcast_calls. */
+/* Layer 12. May include: base probe atomics futex spin shm liveness layout options names participants inbox caller directory handle lanes queue_calls mailbox region region_transfer broadcast broadcast_calls. */
 /*
  * Opening, closing and unlinking.
  *
@@ -10,6 +10,7 @@
  */
 #include "base.h"
 #include "broadcast_calls.h"
+#include "caller.h"
 #include "directory.h"
 #include "futex.h"
 #include "lanes.h"
@@ -160,6 +161,7 @@ leave(struct cubby_mailbox *mailbox)
 	struct inbox_at at = mailbox_inbox(&mailbox->view);
 
 	inbox_say_gone(&at, &mailbox->owner);
+	caller_end(&mailbox->caller);
 	mailbox->operations->close(mailbox);
 	addressee_close(&mailbox->addressee);
 	inbox_leave(&mailbox->owner);
@@ -240,6 +242,7 @@ prepare(const struct request *request, const struct place *place,
 {
 	mailbox->process = liveness_process();
 	exclusion_init(&mailbox->regions_exclusion);
+	caller_init(&mailbox->caller, &mailbox->view);
 	exclusion_init(&mailbox->spin_exclusion);
 	spin_init(&mailbox->spin);
 	strcpy(mailbox->entry, place->entry);
@@ -417,6 +420,7 @@ cubby_open(const char *name, int flags, const struct cubby_options *options,
 static void
 forget(struct cubby_mailbox *mailbox)
 {
+	caller_forget(&mailbox->caller);
 	mailbox->operations->forget(mailbox);
 	addressee_close(&mailbox->addressee);
 	directory_forget(&mailbox->view);

@@ -93,6 +93,13 @@ check_send(const struct cubby_mailbox *mailbox, const void *data, size_t size,
 }
 
 int
+message_check_send(const struct cubby_mailbox *mailbox, const void *data,
+		   size_t size, const struct cubby_envelope *envelope)
+{
+	return check_send(mailbox, data, size, envelope, 0);
+}
+
+int
 cubby_send_full(cubby_mailbox *mailbox, const void *data, size_t size,
 		struct cubby_envelope *envelope, int flags, int64_t deadline)
 {
@@ -292,6 +299,7 @@ cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 		return r;
 	if (flags & CUBBY_PEEK)
 		wish.kind = WISH_PEEK;
+	wish.replies = ret_envelope && envelope_tells_call(ret_envelope);
 	r = mailbox->operations->receive(mailbox, &wish, deadline);
 	if (r == 0 && wish.kind == WISH_COPY)
 		PROBE2(receive, mailbox, wish.taken.size);
@@ -405,7 +413,7 @@ int
 cubby_hold(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 	   int64_t deadline, cubby_message **ret)
 {
-	struct wish wish = { .kind = WISH_HOLD };
+	struct wish wish = { .kind = WISH_HOLD, .replies = true };
 	int r;
 
 	r = handle_check(mailbox, CUBBY_RECEIVE);

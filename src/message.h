@@ -13,4 +13,9 @@
 int
 message_read_filter(const struct cubby_filter *filter, struct wish *wish);
 
+/* May it be sent there, with that envelope (or NULL)? As cubby_send_full(). */
+int
+message_check_send(const struct cubby_mailbox *mailbox, const void *data,
+		   size_t size, const struct cubby_envelope *envelope);
+
 #endif

@@ -18,6 +18,7 @@ struct parcel {
 	uint64_t tag;
 	uint64_t type;
 	uint32_t priority;
+	bool call;		/* a request: the tag is its reference */
 };
 
 /* At most so many messages are taken, or sent, in one step: the doorbell is
@@ -62,6 +63,7 @@ struct taken {
 	uint64_t type;
 	uint64_t block;		/* offset in the lane's file; 0: the bytes are
 				   in the cell, and in the record */
+	bool call;		/* a request: the tag is its reference */
 };
 
 /* In a type word, which a user's type does not reach: the message carries a
@@ -83,6 +85,7 @@ struct wish {
 	enum cubby_matching matching;	/* of types */
 	uint64_t type;
 	bool region;		/* nothing but a region; else none */
+	bool replies;		/* who wishes can reply to a request */
 	void *buffer;
 	uint64_t size;		/* of the buffer */
 	struct batch *batch;	/* WISH_COPY: more than one is welcome; or NULL.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base probe atomics clock shm exclusion spin robust_lock layout layout_queue parcel members slots waiters catalogue queue_repair queue. */
+/* Layer 8. May include: base probe atomics clock shm exclusion spin robust_lock layout layout_queue parcel members answers slots waiters catalogue queue_repair queue. */
 /*
  * The lock of a queue, and what is seen to before and after: order behind the
  * dead, chores, and memory.
@@ -367,6 +367,7 @@ queue_look(struct queue *queue)
 		if (p && get64(&p->clean) < get64(&p->generation))
 			r = look_at(queue, n, &returned);
 	}
+	answers_look(&queue->answers);
 	return returned;
 }
 

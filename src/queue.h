@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics shm exclusion spin robust_lock layout inbox layout_queue parcel rest members slots waiters. */
+/* Layer 8. May include: base atomics shm exclusion spin robust_lock layout inbox layout_queue parcel rest members answers slots waiters. */
 /*
  * A queue: all messages of a mailbox in one total order, under one robust lock.
  *
@@ -44,6 +44,7 @@
 #define CUBBY_QUEUE_H
 
 #include "base.h"
+#include "answers.h"
 #include "exclusion.h"
 #include "inbox.h"
 #include "layout_queue.h"
@@ -83,6 +84,7 @@ struct queue {
 	struct mapping blocks;		/* not mapped before it is needed */
 	int fd, blocks_fd;
 	struct member member;
+	struct answers answers;		/* of one who receives */
 	struct addressee *addressee;	/* of an inbox, who sends; or NULL */
 	bool inbox;			/* who is awaited by name may have gone */
 	int64_t asked;			/* clock_tick(), when last asked that */
@@ -140,7 +142,7 @@ queue_bytes(const struct queue *queue, uint32_t slot)
 {
 	struct queue_slot *s = queue_slot(&queue->map, slot);
 
-	return get32(&s->in_block) ? queue_block(queue, slot) :
+	return get32(&s->in_block) & IN_BLOCK ? queue_block(queue, slot) :
 				     (void *)s->bytes;
 }
 

@@ -179,6 +179,39 @@ calls_retract(struct cubby_mailbox *mailbox, uint32_t role, struct rest *rest,
 	return queue_retract(&mailbox->queue, role, rest, slept);
 }
 
+static word64 *
+calls_reply_word(struct cubby_mailbox *mailbox)
+{
+	struct queue *queue = &mailbox->queue;
+
+	return &queue_participant(&queue->map, queue->member.slot)->reply;
+}
+
+static int
+calls_check(struct cubby_mailbox *mailbox)
+{
+	struct queue *queue = &mailbox->queue;
+	int r;
+
+	exclusion_enter(&queue->exclusion);
+	r = shm_is_broken(&queue->map.mapping) ? -EBADMSG : queue_check(queue);
+	exclusion_leave(&queue->exclusion);
+	return r;
+}
+
+static int
+calls_reply(struct cubby_mailbox *mailbox, uint64_t sender, uint64_t reference,
+	    const void *data, size_t size)
+{
+	struct queue *queue = &mailbox->queue;
+	int r;
+
+	exclusion_enter(&queue->exclusion);
+	r = answers_reply(&queue->answers, sender, reference, data, size);
+	exclusion_leave(&queue->exclusion);
+	return r;
+}
+
 const struct operations queue_operations = {
 	.open = calls_open,
 	.close = calls_close,
@@ -193,6 +226,9 @@ const struct operations queue_operations = {
 	.sender_name = calls_sender_name,
 	.release = calls_release,
 	.reject = calls_reject,
+	.reply_word = calls_reply_word,
+	.check = calls_check,
+	.reply = calls_reply,
 	.look = calls_look,
 	.announce = calls_announce,
 	.settle = calls_settle,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base shm exclusion layout_queue parcel slots queue queue_receive. */
+/* Layer 8. May include: base shm exclusion layout_queue parcel answers slots queue queue_receive. */
 /*
  * What a receive from a queue has taken is handed over without the lock: copied out,
  * peeked at, or held; and what is held is ended. To end it is one change of the slot's
@@ -49,7 +49,7 @@ queue_copy(struct queue *queue, uint32_t number, void *buffer, uint64_t size)
 	struct queue_slot *slot = queue_slot(&queue->map, number);
 	int r = 0;
 
-	if (get32(&slot->in_block)) {
+	if (get32(&slot->in_block) & IN_BLOCK) {
 		r = queue_map_blocks(queue);
 		if (r == 0)
 			memcpy(buffer, queue_block(queue, number), size);
@@ -138,6 +138,9 @@ queue_release(struct queue *queue, struct cubby_message *message)
 	slot = queue_slot(&queue->map, message->claim);
 	if (queue->blocks.address && shm_is_broken(&queue->blocks))
 		r = -EBADMSG;
+	if (unlikely(message->taken.call))
+		answers_refuse_by(&queue->answers, message->taken.lane,
+				  message->taken.tag);
 	/* From here on it is dealt with, should we die. */
 	if (slots_change(slot, &word, slot_state_with(word, SLOT_TAKEN)))
 		queue_add_chore(queue, CHORE_FREE, message->claim);
@@ -153,6 +156,9 @@ queue_reject_later(struct queue *queue, struct cubby_message *message)
 	struct queue_slot *slot = queue_slot(&queue->map, message->claim);
 	uint64_t word = message->word;
 
+	if (unlikely(message->taken.call))
+		answers_give_up_by(&queue->answers, message->taken.lane,
+				   message->taken.tag);
 	if (slots_change(slot, &word, slot_state_with(word, SLOT_REJECTED)))
 		queue_leave_to_anybody(queue, message->claim, slot_use(word));
 	unlink_held(queue, message);

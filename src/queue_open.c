@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics clock shm exclusion spin robust_lock layout layout_queue parcel participants members slots waiters queue. */
+/* Layer 8. May include: base atomics clock shm exclusion spin robust_lock layout layout_queue parcel participants members answers slots waiters queue. */
 /*
  * Opening and closing a queue: its files, and a place among its participants.
  */
@@ -127,6 +127,8 @@ queue_open(struct view *view, const char *name, uint32_t roles,
 		close_files(ret);
 		return r;
 	}
+	answers_init(&ret->answers, view, ret->member.slot,
+		     ret->member.generation);
 	exclusion_init(&ret->exclusion);
 	spin_init(&ret->spin);
 	return 0;
@@ -182,6 +184,7 @@ queue_close(struct queue *queue)
 		word64_store_relaxed(&p->clean, queue->member.generation);
 		word32_store_relaxed(&p->pid, 0);
 	}
+	answers_end(&queue->answers);
 	liveness_drop(&queue->member.life);
 	free_private(queue);
 	close_files(queue);
@@ -193,6 +196,7 @@ queue_forget(struct queue *queue)
 	/* Another thread may have been at them: see sender_forget(). */
 	if (!queue->exclusion.taken)
 		free_private(queue);
+	answers_forget(&queue->answers);
 	shm_forget(&queue->blocks);
 	shm_forget(&queue->map.mapping);
 	close(queue->fd);

@@ -71,7 +71,7 @@ fits_its_place(const struct queue *queue, const struct queue_slot *slot,
 {
 	const struct queue_geometry *g = &queue->map.geometry;
 
-	if (get32(&slot->in_block))
+	if (get32(&slot->in_block) & IN_BLOCK)
 		return wish->taken.size <= g->block_stride;
 	return wish->taken.size <= g->inline_max;
 }
@@ -101,6 +101,7 @@ describe(const struct queue_slot *slot, uint64_t word, struct wish *wish)
 	wish->taken.size = get64(&slot->size);
 	wish->taken.tag = get64(&slot->tag);
 	wish->taken.type = get64(&slot->type);
+	wish->taken.call = get32(&slot->in_block) & IS_CALL;
 	wish->uid = get32(&slot->uid);
 	wish->priority = get32(&slot->priority);
 	wish->deliveries = slot_deliveries(word) + 1;
@@ -149,13 +150,21 @@ taken_word(uint64_t word, enum slot_state state)
 	return slot_state_make(slot_use(word), deliveries, state);
 }
 
+/* A request, which has been described, is held until its caller can know who has
+   it: see queue_own_request(). */
+static bool
+must_hold(const struct wish *wish)
+{
+	return wish->kind == WISH_HOLD || unlikely(wish->taken.call);
+}
+
 /* The instant of receiving. -EAGAIN: it has been withdrawn just now. */
 static int
 take(struct queue *queue, struct receive *receive, struct wakes *wakes)
 {
 	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
 	struct queue_file *file = queue->map.file;
-	bool hold = receive->wish->kind == WISH_HOLD;
+	bool hold = must_hold(receive->wish);
 	uint64_t to = taken_word(receive->word, hold ? SLOT_HELD : SLOT_TAKEN);
 
 	/* For the next receive, which is likely to be ours. */
@@ -182,7 +191,7 @@ peek(struct queue *queue, struct receive *receive, struct wakes *wakes)
 {
 	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
 
-	if (!get32(&slot->in_block))
+	if (!(get32(&slot->in_block) & IN_BLOCK))
 		/* relaxed: under the lock */
 		copy_out_relaxed(receive->wish->buffer, slot->bytes,
 				 receive->wish->taken.size);
@@ -232,7 +241,7 @@ take_another(struct queue *queue, struct receive *receive, struct wakes *wakes)
 		queue_nonsense(queue);
 		return false;
 	}
-	if (wish_suits(wish, wish->taken.type) < 0 ||
+	if (wish_suits(wish, wish->taken.type) < 0 || wish->taken.call ||
 	    wish->taken.size > wish->size)
 		return false;
 	/* It may have been withdrawn just now. */
@@ -289,7 +298,7 @@ try_locked(struct queue *queue, struct receive *receive, struct wakes *wakes)
 		}
 		r = take(queue, receive, wakes);
 	} while (r == -EAGAIN);
-	if (unlikely(receive->slots) && r == 0)
+	if (unlikely(receive->slots) && r == 0 && !wish->taken.call)
 		take_more(queue, receive, wakes);
 	return r;
 }
@@ -386,6 +395,7 @@ accept(struct queue *queue, struct receive *receive)
 	if (!fits_its_place(queue, slot, receive->wish) ||
 	    (!hold && receive->wish->taken.size > receive->wish->size))
 		return false;
+	hold = must_hold(receive->wish);
 	if (!slots_change(slot, &word, slot_state_with(word, hold ? SLOT_HELD :
 								   SLOT_TAKEN)))
 		return false;
@@ -529,6 +539,22 @@ end_wait(struct queue *queue, struct receive *receive, int r)
 	return r;
 }
 
+/* Until there is one for us: a request that nobody is to have is none. */
+static int
+get_one(struct queue *queue, struct receive *receive, int64_t deadline)
+{
+	const struct wish *wish = receive->wish;
+	int r;
+
+	do {
+		r = end_wait(queue, receive, get(queue, receive, deadline));
+		if (r == 0 && unlikely(wish->taken.call) && !receive->count &&
+		    wish->kind != WISH_PEEK)
+			r = queue_own_request(queue, receive);
+	} while (r == PASSED_OVER);
+	return r;
+}
+
 /* What a wish needs besides the message, before it is taken. */
 static int
 prepare(struct queue *queue, const struct wish *wish,
@@ -559,7 +585,7 @@ receive_one(struct queue *queue, struct receive *receive, int64_t deadline)
 		if (clock_now() >= queue->next_look)
 			queue_look(queue);
 	}
-	r = end_wait(queue, receive, get(queue, receive, deadline));
+	r = get_one(queue, receive, deadline);
 	if (r < 0) {
 		free(message);
 		return r;
@@ -571,7 +597,8 @@ receive_one(struct queue *queue, struct receive *receive, int64_t deadline)
 	if (receive->wish->kind == WISH_COPY)
 		return queue_copy(queue, receive->slot, receive->wish->buffer,
 				receive->wish->taken.size);
-	if (get32(&queue_slot(&queue->map, receive->slot)->in_block))
+	if (get32(&queue_slot(&queue->map, receive->slot)->in_block) &
+	    IN_BLOCK)
 		return queue_peek_block(queue, receive, deadline);
 	return 0;
 }

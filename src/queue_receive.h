@@ -44,4 +44,13 @@ int
 queue_hold(struct queue *queue, struct receive *receive,
 	   struct cubby_message *message);
 
+/*
+ * A request has been taken, and is held until its caller can know by whom
+ * (queue_request.c). 0: it is ours, TAKEN or HELD, as the wish says. PASSED_OVER:
+ * nobody is to have it, and it has gone. For any error it has gone back.
+ */
+#define PASSED_OVER 1
+int
+queue_own_request(struct queue *queue, struct receive *receive);
+
 #endif

@@ -16,7 +16,7 @@ queue_is_sound(const struct queue_map *map, const struct queue_slot *slot)
 
 	if (get32(&slot->priority) >= PRIORITIES)
 		return false;
-	if (get32(&slot->in_block))
+	if (get32(&slot->in_block) & IN_BLOCK)
 		return size <= map->geometry.block_stride &&
 		       size <= get64(&slot->block);
 	return size <= map->geometry.inline_max;
@@ -112,7 +112,8 @@ count_sequence(const struct queue_map *map, const struct queue_slot *slot)
 	if (!p || (int64_t)(get64(&slot->sequence) - get64(&p->sequence)) <= 0)
 		return;
 	set64(&p->sequence, get64(&slot->sequence));
-	set64(&p->tag, get64(&slot->tag));
+	set64(&p->tag, get32(&slot->in_block) & IS_CALL ? 0 :
+		       get64(&slot->tag));
 }
 
 void

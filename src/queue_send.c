@@ -41,7 +41,8 @@ queue_fill(struct queue *queue, uint32_t n, const void *data,
 		/* relaxed: it is ours, until SLOT-C1 */
 		copy_in_relaxed(slot->bytes, data, parcel->size);
 	}
-	set32(&slot->in_block, large);
+	set32(&slot->in_block, (large ? IN_BLOCK : 0) |
+			       (parcel->call ? IS_CALL : 0));
 	return 0;
 }
 
@@ -115,7 +116,7 @@ count(struct queue *queue, const struct send *send)
 							queue->member.slot);
 
 	set64(&p->sequence, send->sequence);
-	set64(&p->tag, send->parcel->tag);
+	set64(&p->tag, send->parcel->call ? 0 : send->parcel->tag);
 }
 
 /* Who takes it finds our record there. */
@@ -523,7 +524,8 @@ reserve(struct queue *queue, struct cubby_draft *draft, int64_t deadline)
 		return r;
 	if (large)
 		r = queue_commit_block(queue, send.slot, draft->size, deadline);
-	set32(&queue_slot(&queue->map, send.slot)->in_block, large);
+	set32(&queue_slot(&queue->map, send.slot)->in_block,
+	      large ? IN_BLOCK : 0);
 	if (r == 0)
 		r = queue_post(queue, &send, deadline);
 	if (r < 0) {

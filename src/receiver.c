@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 10. May include: base atomics clock spin exclusion layout participants inbox claims doorbell lane rest taking receiver. */
+/* Layer 10. May include: base atomics clock spin exclusion layout participants inbox claims doorbell answers lane rest taking receiver. */
 /*
  * Receiving. One look at everything (try_once) is:
  *
@@ -289,6 +289,7 @@ receiver_sweep(struct receiver *receiver)
 	participants_find_dead(receiver->view, receiver->slot, repair, &dead);
 	/* Whoever returned a message may have died before saying so. */
 	receiver->returned = claims_returned(receiver->view) - 1;
+	answers_look(&receiver->answers);
 	receiver->next_sweep = clock_now() + SLEEP_SLICE_FIRST;
 	return dead.returned;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 10. May include: base claims lane rest taking. */
+/* Layer 10. May include: base claims answers lane rest taking. */
 /*
  * The receiving end of a handle: choosing a lane, and waiting for a message.
  */
@@ -7,6 +7,7 @@
 #define CUBBY_RECEIVER_H
 
 #include "base.h"
+#include "answers.h"
 #include "claims.h"
 #include "lane.h"
 #include "rest.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 10. May include: base spin exclusion layout participants claims doorbell lane taking receiver. */
+/* Layer 10. May include: base atomics spin exclusion layout participants claims doorbell answers lane taking receiver. */
 /*
  * Joining the receivers of a mailbox, and leaving them.
  */
@@ -44,6 +44,9 @@ receiver_open(struct view *view, bool trusts, struct receiver *ret)
 		free(ret->lanes);
 		return r;
 	}
+	/* relaxed: our own */
+	answers_init(&ret->answers, view, ret->slot, word64_load_relaxed(
+			&view->receivers->slots[ret->slot].generation));
 	ret->returned = claims_returned(view) - 1;
 	exclusion_init(&ret->exclusion);
 	spin_init(&ret->spin);
@@ -72,6 +75,7 @@ receiver_close(struct receiver *receiver)
 
 	while (receiver->held)
 		taking_reject(receiver, receiver->held);
+	answers_end(&receiver->answers);
 	for (lane = 0; lane < receiver->known; lane++)
 		if (receiver->lanes[lane])
 			lane_close_reader(receiver->lanes[lane]);
@@ -95,5 +99,6 @@ receiver_forget(struct receiver *receiver)
 	for (lane = 0; lane < receiver->known; lane++)
 		if (receiver->lanes[lane])
 			lane_forget_reader(receiver->lanes[lane]);
+	answers_forget(&receiver->answers);
 	free_private(receiver);
 }

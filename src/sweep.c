@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base shm liveness layout names participants lane queue directory handle mailbox region_transfer. */
+/* Layer 13. May include: base shm liveness layout names participants reply_file lane queue directory handle mailbox region_transfer. */
 /*
  * Cleaning up behind the dead. Each step is one that a participant takes by
  * itself sooner or later; a sweep takes them all now. It never touches what a
@@ -13,6 +13,7 @@
 #include "participants.h"
 #include "queue.h"
 #include "region_transfer.h"
+#include "reply_file.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -37,7 +38,6 @@ sweep_lanes(struct sweep *sweep)
 	uint64_t bytes;
 	int r;
 
-	lane_sweep_unfinished(sweep->view);
 	for (lane = 0; lane < LANES_MAX; lane++) {
 		bytes = 0;
 		r = lane_sweep(sweep->view, lane, &bytes);
@@ -75,7 +75,10 @@ sweep_view(const struct place *place, struct sweep *sweep)
 	if (r < 0)
 		return r;
 	sweep->view = &view;
-	sweep->swept.bytes += region_sweep_links(view.lanes_directory);
+	sweep->swept.bytes += region_sweep_links(view.lanes_directory) +
+			      reply_file_sweep(&view);
+	/* Of lanes, and of reply files. */
+	lane_sweep_unfinished(&view);
 	if (view.attributes.order != CUBBY_ORDER_SENDER) {
 		r = sweep_queue(sweep);
 		directory_close(&view);

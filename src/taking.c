@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics spin exclusion shm liveness layout participants claims doorbell lane taking. */
+/* Layer 9. May include: base atomics spin exclusion shm liveness layout participants envelope claims doorbell lane taking answers. */
 /*
  * Taking one message.
  *
@@ -11,11 +11,15 @@
  *	held		claim it; the bytes of a small one go into the record,
  *			a large one stays in its block
  *	peeked		copy, and look whether it is still the next
+ *	a request	alone: say in its caller's reply file that we have it,
+ *			then as others; else claim it first (layout_reply.h).
+ *			One that nobody waits for is taken, and dropped
  *
  * What lies in a lane of another user may change while it is read, whatever
  * the head says, so a held message of his is copied at once, and read there.
  */
 #include "base.h"
+#include "envelope.h"
 #include "liveness.h"
 #include "taking.h"
 
@@ -178,6 +182,42 @@ claim(struct receiver *receiver, struct lane_reader *reader,
 	return 0;
 }
 
+/* Requests --------------------------------------------------------------------- */
+
+/* Does anybody wait for it? -ENOENT: no. */
+static int
+meet(struct receiver *receiver, const struct lane_reader *reader,
+     const struct taken *taken, struct called *ret)
+{
+	/* CALL-A6 acquire: its id, then the file. Pairs with CALL-R1. */
+	uint64_t id = word64_load_acquire(&reader->file->reply);
+
+	return answers_meet(&receiver->answers, reader->lane, id, reader->uid,
+			    taken->tag, ret);
+}
+
+/* The claim is ours. False: nobody is to have the request, and the claim is
+   free. */
+static bool
+own(struct receiver *receiver, const struct called *called, uint32_t number,
+    uint64_t word)
+{
+	if (answers_own(&receiver->answers, called,
+			claim_deliveries(word) > 1))
+		return true;
+	claims_free(receiver->view, number, word);
+	return false;
+}
+
+/* It has been copied. */
+static void
+copied(struct receiver *receiver, const struct called *called,
+       const struct wish *wish)
+{
+	if (unlikely(!wish_can_reply(wish)))
+		answers_refuse(&receiver->answers, called);
+}
+
 /* Held messages ------------------------------------------------------------------ */
 
 static struct cubby_message *
@@ -279,6 +319,9 @@ taking_release(struct receiver *receiver, struct cubby_message *held)
 	int r = shm_is_broken(&held->reader->mapping) && held->taken.block ?
 		-EBADMSG : 0;
 
+	if (unlikely(held->taken.call))
+		answers_refuse_by(&receiver->answers, held->taken.lane,
+				  held->taken.tag);
 	claims_free(receiver->view, held->claim, held->word);
 	unlink_held(receiver, held);
 	return r;
@@ -287,6 +330,9 @@ taking_release(struct receiver *receiver, struct cubby_message *held)
 void
 taking_reject(struct receiver *receiver, struct cubby_message *held)
 {
+	if (unlikely(held->taken.call))
+		answers_give_up_by(&receiver->answers, held->taken.lane,
+				   held->taken.tag);
 	claims_return(receiver->view, held->claim, held->word);
 	unlink_held(receiver, held);
 	doorbell_ring(receiver->view);
@@ -388,9 +434,11 @@ peek(struct lane_reader *reader, const struct sight *sight, void *buffer)
 	return lane_is_next(reader, sight) ? 0 : -EAGAIN;
 }
 
+/* called: of a request; else NULL. */
 static int
 take_hold(struct receiver *receiver, struct lane_reader *reader,
-	  const struct sight *sight, struct wish *wish)
+	  const struct sight *sight, const struct called *called,
+	  struct wish *wish)
 {
 	struct cubby_message *held;
 	int r;
@@ -399,6 +447,9 @@ take_hold(struct receiver *receiver, struct lane_reader *reader,
 	if (r < 0)
 		return r;
 	r = claim(receiver, reader, sight, &held->claim, &held->word);
+	if (r == 0 && called &&
+	    !own(receiver, called, held->claim, held->word))
+		r = -EAGAIN;
 	if (r < 0) {
 		unprepare_hold(receiver, held);
 		return r;
@@ -408,18 +459,67 @@ take_hold(struct receiver *receiver, struct lane_reader *reader,
 	return 0;
 }
 
-/* TAKING_SEEN: it is there, and stays. */
+/* Others may be at it. */
 static int
-take(struct receiver *receiver, struct lane_reader *reader,
-     const struct sight *sight, struct wish *wish)
+copy_request_by_claim(struct receiver *receiver, struct lane_reader *reader,
+		      const struct sight *sight, const struct called *called,
+		      struct wish *wish)
 {
-	int r = wish_suits(wish, sight->taken.type);
+	const struct taken *taken = &sight->taken;
+	uint32_t number;
+	uint64_t word;
+	int r;
 
+	r = claim(receiver, reader, sight, &number, &word);
+	if (r < 0)
+		return r;
+	if (!own(receiver, called, number, word))
+		return -EAGAIN;
+	if (taken->block)
+		r = copy_block(reader, taken, wish->buffer);
+	else
+		/* relaxed: the record is ours */
+		copy_out_relaxed(wish->buffer,
+				 claims_bytes(receiver->view, number),
+				 taken->size);
+	if (r < 0) {
+		answers_refuse(&receiver->answers, called);
+		lane_break(reader);
+	} else {
+		copied(receiver, called, wish);
+	}
+	claims_free(receiver->view, number, word);
+	return r;
+}
+
+static int
+copy_request(struct receiver *receiver, struct lane_reader *reader,
+	     const struct sight *sight, const struct called *called,
+	     struct wish *wish)
+{
+	int r;
+
+	if (unlikely(!reader->bias) ||
+	    unlikely(!answers_take(&receiver->answers, called)))
+		return copy_request_by_claim(receiver, reader, sight, called,
+					     wish);
+	r = copy(receiver, reader, sight, wish->buffer);
 	if (unlikely(r < 0))
-		return lane_is_next(reader, sight) ? r : -EAGAIN;
+		answers_give_up(&receiver->answers, called);
+	else
+		copied(receiver, called, wish);
+	return r;
+}
+
+/* called: of a request; else NULL. TAKING_SEEN: it is there, and stays. */
+static FAST int
+take_as(struct receiver *receiver, struct lane_reader *reader,
+	const struct sight *sight, const struct called *called,
+	struct wish *wish)
+{
 	if (unlikely(wish->kind >= WISH_HOLD))
 		return wish->kind == WISH_LOOK ? TAKING_SEEN :
-		       take_hold(receiver, reader, sight, wish);
+		       take_hold(receiver, reader, sight, called, wish);
 	if (unlikely(sight->taken.size > wish->size)) {
 		if (!lane_is_next(reader, sight))
 			return -EAGAIN;
@@ -428,10 +528,42 @@ take(struct receiver *receiver, struct lane_reader *reader,
 	}
 	if (unlikely(wish->kind == WISH_PEEK))
 		return peek(reader, sight, wish->buffer);
+	if (called)
+		return copy_request(receiver, reader, sight, called, wish);
 	if (wish->batch && !sight->taken.block &&
 	    likely(sight->taken.type <= INT64_MAX))
 		return copy_run(reader, sight, wish->batch);
 	return copy(receiver, reader, sight, wish->buffer);
+}
+
+/* One that nobody waits for goes: the next one is looked for. */
+static int
+take_request(struct receiver *receiver, struct lane_reader *reader,
+	     const struct sight *sight, struct wish *wish)
+{
+	struct called called;
+	int r = meet(receiver, reader, &sight->taken, &called);
+
+	if (likely(r == 0))
+		return take_as(receiver, reader, sight, &called, wish);
+	if (r == -ENOENT) {
+		lane_take(reader, sight, 0);
+		return -EAGAIN;
+	}
+	return lane_is_next(reader, sight) ? r : -EAGAIN;
+}
+
+static int
+take(struct receiver *receiver, struct lane_reader *reader,
+     const struct sight *sight, struct wish *wish)
+{
+	int r = wish_suits(wish, sight->taken.type);
+
+	if (unlikely(r < 0))
+		return lane_is_next(reader, sight) ? r : -EAGAIN;
+	return unlikely(sight->taken.call) ?
+	       take_request(receiver, reader, sight, wish) :
+	       take_as(receiver, reader, sight, NULL, wish);
 }
 
 int
@@ -491,6 +623,34 @@ read_returned(struct receiver *receiver, uint32_t number, uint64_t *word,
 }
 
 static int
+copy_returned_request(struct receiver *receiver,
+		      const struct lane_reader *reader, uint32_t number,
+		      uint64_t word, const struct called *called,
+		      struct wish *wish)
+{
+	struct view *view = receiver->view;
+	const struct taken *taken = &wish->taken;
+	int r = 0;
+
+	if (!claims_take_over(view, number, receiver->slot, &word) ||
+	    !own(receiver, called, number, word))
+		return -EAGAIN;
+	wish->deliveries = claim_deliveries(word);
+	if (taken->block)
+		r = copy_block(reader, taken, wish->buffer);
+	else
+		/* relaxed: the record is ours */
+		copy_out_relaxed(wish->buffer, claims_bytes(view, number),
+				 taken->size);
+	if (r < 0)
+		answers_refuse(&receiver->answers, called);
+	else
+		copied(receiver, called, wish);
+	claims_free(view, number, word);
+	return r;
+}
+
+static int
 copy_returned(struct receiver *receiver, const struct lane_reader *reader,
 	      uint32_t number, uint64_t word, struct wish *wish)
 {
@@ -528,7 +688,8 @@ peek_returned(const struct receiver *receiver,
 
 static int
 hold_returned(struct receiver *receiver, const struct lane_reader *reader,
-	      uint32_t number, uint64_t word, struct wish *wish)
+	      uint32_t number, uint64_t word, const struct called *called,
+	      struct wish *wish)
 {
 	struct cubby_message *held;
 	int r;
@@ -536,7 +697,8 @@ hold_returned(struct receiver *receiver, const struct lane_reader *reader,
 	r = prepare_hold(receiver, reader, &wish->taken, &held);
 	if (r < 0)
 		return r;
-	if (!claims_take_over(receiver->view, number, receiver->slot, &word)) {
+	if (!claims_take_over(receiver->view, number, receiver->slot, &word) ||
+	    (called && !own(receiver, called, number, word))) {
 		unprepare_hold(receiver, held);
 		return -EAGAIN;
 	}
@@ -547,26 +709,47 @@ hold_returned(struct receiver *receiver, const struct lane_reader *reader,
 	return 0;
 }
 
+/* called: of a request; else NULL. */
+static int
+take_returned_as(struct receiver *receiver, const struct lane_reader *reader,
+		 uint32_t number, uint64_t word, const struct called *called,
+		 struct wish *wish)
+{
+	if (wish->kind == WISH_LOOK)
+		return TAKING_SEEN;
+	if (wish->kind == WISH_HOLD)
+		return hold_returned(receiver, reader, number, word, called,
+				     wish);
+	if (wish->taken.size > wish->size)
+		return -EMSGSIZE;
+	if (wish->kind == WISH_PEEK)
+		return peek_returned(receiver, reader, number, word, wish);
+	if (called)
+		return copy_returned_request(receiver, reader, number, word,
+					     called, wish);
+	return copy_returned(receiver, reader, number, word, wish);
+}
+
 static int
 take_returned(struct receiver *receiver, const struct lane_reader *reader,
 	      uint32_t number, uint64_t word, const struct taken *taken,
 	      struct wish *wish)
 {
+	struct called called;
 	int r = wish_suits(wish, taken->type);
 
+	if (r == 0 && taken->call)
+		r = meet(receiver, reader, taken, &called);
+	if (r == -ENOENT) {
+		claims_consume(receiver->view, number, word);
+		return -EAGAIN;
+	}
 	if (unlikely(r < 0))
 		return claims_unchanged(receiver->view, number, word) ?
 		       r : -EAGAIN;
 	fill_in(wish, reader, taken, claim_deliveries(word) + 1);
-	if (wish->kind == WISH_LOOK)
-		return TAKING_SEEN;
-	if (wish->kind == WISH_HOLD)
-		return hold_returned(receiver, reader, number, word, wish);
-	if (taken->size > wish->size)
-		return -EMSGSIZE;
-	if (wish->kind == WISH_PEEK)
-		return peek_returned(receiver, reader, number, word, wish);
-	return copy_returned(receiver, reader, number, word, wish);
+	return take_returned_as(receiver, reader, number, word,
+				taken->call ? &called : NULL, wish);
 }
 
 /* The oldest of its sender's, of those that the wish allows: its record. *any:

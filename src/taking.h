@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics spin exclusion layout participants claims doorbell lane. */
+/* Layer 9. May include: base atomics spin exclusion layout participants claims doorbell lane answers. */
 /*
  * Taking one message, by copy, by peek, or by claim, from a lane or from those
  * that went back.
@@ -8,6 +8,7 @@
 #define CUBBY_TAKING_H
 
 #include "base.h"
+#include "answers.h"
 #include "exclusion.h"
 #include "lane.h"
 #include "spin.h"
@@ -41,6 +42,7 @@ struct receiver {
 	int64_t polled;			/* ns: when last at the clock */
 	struct stream stream;
 	int64_t next_sweep;		/* ns: a look of one's own */
+	struct answers answers;
 	bool inbox;			/* who is awaited by name may have gone */
 	int64_t asked;			/* clock_tick(), when last asked that */
 	uint32_t sweeps;
