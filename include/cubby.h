@@ -662,6 +662,35 @@ CUBBY_PUBLIC int
 cubby_reply(cubby_mailbox *mailbox, const struct cubby_envelope *request,
 	    const void *data, size_t size);
 
+/* In an event loop ------------------------------------------------------- */
+
+/*
+ * A descriptor for poll(), epoll, io_uring and event loops: readable while the
+ * mailbox may be ready for that role, CUBBY_RECEIVE (there is a message) or
+ * CUBBY_SEND (there is room). The same one each time; the handle's own, and closed
+ * with it. Watch it for reading, and do nothing else with it.
+ *
+ * When it is readable, receive (or send) with CUBBY_NOW until that finds nothing,
+ * which is what makes it wait again. It may be readable for nothing, never the
+ * other way round: while there is a message, it is readable, for everybody who
+ * polls. Edge-triggered as well: the message after that is a new edge. Does not
+ * block.
+ *
+ * While it waits, a timer makes it readable now and then, after 50 ms first, and up
+ * to 1 s while nothing happens: for the same reasons for which a receive that
+ * sleeps looks by itself. A mailbox costs a system call for a message only to one
+ * who sends while the descriptor waits. It does not tell which message: a receive
+ * with a filter may find nothing though it stays readable.
+ *
+ * In a child after fork() it is the parent's: do not poll it there.
+ *
+ * Returns the descriptor. Errors: -EBADF -EBADMSG -ECHILD -EINVAL -EMFILE -ENFILE
+ * -ENOMEM -ENOSPC -EOPNOTSUPP (it needs access control lists, and the file system
+ * has none), and the kernel's.
+ */
+CUBBY_PUBLIC int
+cubby_fd(cubby_mailbox *mailbox, int role);
+
 /* Shared memory --------------------------------------------------------- */
 
 /*

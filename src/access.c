@@ -80,6 +80,12 @@ class_bits(enum access_kind kind, mode_t class)
 		return receives ? 4 : 0;
 	case ACCESS_REPLY:
 		return receives ? 6 : 0;
+	case ACCESS_BELLS:
+		return (receives ? 7 : 0) | (sends ? 1 : 0);
+	case ACCESS_BELL:
+		return receives || sends ? 2 : 0;
+	case ACCESS_LANE_BELL:
+		return receives ? 2 : 0;
 	case ACCESS_REGION_DIRECTORY:
 		return receives || sends ? 5 : 0;
 	case ACCESS_REGION_MEMORY:
@@ -97,7 +103,9 @@ file_mode(enum access_kind kind, const struct attributes *a)
 		      class_bits(kind, a->mode >> 3 & 7) << 3 |
 		      class_bits(kind, a->mode & 7);
 
-	if (kind == ACCESS_LANE || kind == ACCESS_REPLY) /* its sender's own */
+	if (kind == ACCESS_LANE || kind == ACCESS_REPLY ||
+	    kind == ACCESS_BELL || kind == ACCESS_LANE_BELL)
+		/* its maker's own */
 		mode = (mode & 077) | 0600;
 	if (kind == ACCESS_DIRECTORY ||	/* removing it takes that */
 	    kind == ACCESS_REGION_DIRECTORY)
@@ -106,15 +114,15 @@ file_mode(enum access_kind kind, const struct attributes *a)
 		mode |= 0600;
 	if (kind == ACCESS_RECEIVERS)	/* its owner may look at it */
 		mode |= 0400;
-	if (kind == ACCESS_LANES)
+	if (kind == ACCESS_LANES || kind == ACCESS_BELLS)
 		mode |= S_ISVTX | S_ISGID;
 	return mode;
 }
 
-/* The mailbox's owner reads this lane, or uses this reply file, whatever its
-   class may. */
+/* The mailbox's owner has these bits of what another has made, whatever its class
+   may. No class has others. */
 static int
-let_owner_in(int fd, const struct attributes *a, mode_t mode, mode_t rights)
+let_owner(int fd, const struct attributes *a, mode_t mode, uint16_t bits)
 {
 	uint32_t version = ACL_VERSION;
 	struct acl acl;
@@ -124,9 +132,9 @@ let_owner_in(int fd, const struct attributes *a, mode_t mode, mode_t rights)
 #endif
 	acl.version = version;
 	acl.entries[0] = acl_entry(ACL_USER_OBJ, mode >> 6 & 7, ACL_NOBODY);
-	acl.entries[1] = acl_entry(ACL_USER, rights, a->uid);
+	acl.entries[1] = acl_entry(ACL_USER, bits, a->uid);
 	acl.entries[2] = acl_entry(ACL_GROUP_OBJ, mode >> 3 & 7, ACL_NOBODY);
-	acl.entries[3] = acl_entry(ACL_MASK, rights, ACL_NOBODY);
+	acl.entries[3] = acl_entry(ACL_MASK, bits, ACL_NOBODY);
 	acl.entries[4] = acl_entry(ACL_OTHER, mode & 7, ACL_NOBODY);
 	return fsetxattr(fd, "system.posix_acl_access", &acl, sizeof(acl), 0) < 0
 	       ? -errno : 0;
@@ -150,15 +158,21 @@ access_set(int fd, enum access_kind kind, const struct attributes *a,
 
 	r = strip(fd, "system.posix_acl_access");
 	if (r == 0 && (kind == ACCESS_DIRECTORY || kind == ACCESS_LANES ||
-		       kind == ACCESS_REGION_DIRECTORY))
+		       kind == ACCESS_BELLS || kind == ACCESS_REGION_DIRECTORY))
 		r = strip(fd, "system.posix_acl_default");
 	if (r < 0)
 		return r;
 	if (fchmod(fd, mode) < 0)
 		return -errno;
-	if ((kind == ACCESS_LANE || kind == ACCESS_REPLY) &&
-	    maker != a->uid && (a->mode & 0400))
-		return let_owner_in(fd, a, mode, kind == ACCESS_LANE ? 4 : 6);
+	if (maker == a->uid)
+		return 0;
+	if (kind == ACCESS_LANE && (a->mode & 0400))
+		return let_owner(fd, a, mode, 4);
+	if (kind == ACCESS_REPLY && (a->mode & 0400))
+		return let_owner(fd, a, mode, 6);
+	if ((kind == ACCESS_BELL && (a->mode & 0600)) ||
+	    (kind == ACCESS_LANE_BELL && (a->mode & 0400)))
+		return let_owner(fd, a, mode, 2);
 	return 0;
 }
 

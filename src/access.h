@@ -10,6 +10,9 @@
  *	receivers	rw-		r--		rw-	---
  *	doorbell	rw-		rw-		rw-	---
  *	attendance	rw-		---		rw-	---
+ *	bells/		rwx		--x		rwx	---
+ *	bells/bell.X	-w-		-w-		-w-	---
+ *	lanes/bell.X	-w-		---		-w-	---
  *	lane.N		r--		---		r--	---
  *	reply.ID	rw-		---		rw-	---
  *	queue, blocks	rw-		rw-		rw-	---
@@ -23,10 +26,12 @@
  *
  * The owner keeps rwx on the directory and r on `receivers` in any case (and rw
  * on `attendance` of a region): to look at the mailbox and to remove it. lanes/
- * is sticky and setgid: a lane belongs to the sender that made it and to the
- * mailbox's group. The owner of the mailbox, if it may receive, reads every
- * lane, and writes every reply file, by an ACL entry of its own, since it is
- * neither their owner nor, it may be, of a class that may receive. Others whom a region is granted to have
+ * and bells/ are sticky and setgid: a lane belongs to the sender that made it and
+ * to the mailbox's group, a bell to the one for whom it is rung, who alone reads
+ * it. The owner of the mailbox, if it may receive, reads every lane and writes
+ * every reply file, and it writes every bell that it may have to ring, by ACL
+ * entries of its own, since it is neither their owner nor, it may be, of a class
+ * that may. Others whom a region is granted to have
  * such entries on its directory and files.
  */
 #ifndef CUBBY_ACCESS_H
@@ -45,6 +50,9 @@ enum access_kind {
 	ACCESS_ATTENDANCE,
 	ACCESS_LANE,
 	ACCESS_REPLY,
+	ACCESS_BELLS,
+	ACCESS_BELL,		/* of a receiver, or of one in a queue */
+	ACCESS_LANE_BELL,	/* of a sender, in lanes/ */
 	ACCESS_REGION_DIRECTORY,
 	ACCESS_REGION_MEMORY,
 	ACCESS_REGION_ATTENDANCE

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base envelope parcel handle message. */
+/* Layer 13. May include: base envelope parcel handle pollable message. */
 /*
  * The public calls that move many messages at once. Each step of BATCH_STEP
  * messages is checked, then sent as far as there is room; lane.h and queue.h say
@@ -9,6 +9,7 @@
 #include "envelope.h"
 #include "handle.h"
 #include "message.h"
+#include "pollable.h"
 
 /* Sending ---------------------------------------------------------------------- */
 
@@ -61,7 +62,7 @@ cubby_send_batch(cubby_mailbox *mailbox,
 		if (likely(r > 0))
 			sent += (size_t)r;
 	} while (r > 0 && r == n && sent < count);
-	return sent ? (int)sent : r;
+	return sent ? (int)sent : pollable_told(mailbox, CUBBY_SEND, r);
 }
 
 /* Receiving --------------------------------------------------------------------- */
@@ -90,5 +91,6 @@ cubby_receive_batch(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 	r = mailbox->operations->receive_batch(mailbox, &wish, deadline);
 	if (r == -EMSGSIZE)
 		entries[0].size = wish.taken.size;
-	return r < 0 ? r : (int)batch.filled;
+	return r < 0 ? pollable_told(mailbox, CUBBY_RECEIVE, r) :
+	       (int)batch.filled;
 }

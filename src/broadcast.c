@@ -250,5 +250,5 @@ broadcast_stir(struct view *view)
 	   LANE-C3. */
 	lanes = word32_load_acquire(&view->receivers->lanes_committed);
 	for (lane = 0; lane < lanes && lane < LANES_MAX; lane++)
-		doorbell_stir_sender(&view->receivers->lanes[lane]);
+		doorbell_stir_sender(view, lane);
 }

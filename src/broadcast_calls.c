@@ -173,6 +173,24 @@ broadcast_retract(struct cubby_mailbox *mailbox, uint32_t role,
 	       sender_retract(&mailbox->sender, rest, slept);
 }
 
+static void
+broadcast_hang(struct cubby_mailbox *mailbox, uint32_t role,
+	       const struct bell *bell)
+{
+	if (role == CUBBY_RECEIVE)
+		listener_hang(&mailbox->listener, bell);
+	else
+		sender_hang(&mailbox->sender, bell);
+}
+
+static int
+broadcast_arm(struct cubby_mailbox *mailbox, uint32_t role, int64_t *ret_slice)
+{
+	return role == CUBBY_RECEIVE ?
+	       listener_arm(&mailbox->listener, ret_slice) :
+	       sender_arm(&mailbox->sender, ret_slice);
+}
+
 const struct operations broadcast_operations = {
 	.open = broadcast_open,
 	.close = broadcast_close,
@@ -192,4 +210,6 @@ const struct operations broadcast_operations = {
 	.announce = broadcast_announce,
 	.settle = broadcast_settle,
 	.retract = broadcast_retract,
+	.hang = broadcast_hang,
+	.arm = broadcast_arm,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 14. May include: base envelope parcel caller handle message. */
+/* Layer 14. May include: base envelope parcel caller handle pollable message. */
 /*
  * The public calls of request and reply: they check what they are given, send the
  * request as any other message, and leave the rest to caller.c and answers.c.
@@ -9,6 +9,7 @@
 #include "envelope.h"
 #include "handle.h"
 #include "message.h"
+#include "pollable.h"
 
 #include <stdlib.h>
 
@@ -58,7 +59,7 @@ send_request(struct cubby_mailbox *mailbox, const void *data, size_t size,
 		caller_unsend(&mailbox->caller, calling);
 	else
 		envelope_sent(envelope, sent.sender, sent.sequence);
-	return r;
+	return pollable_told(mailbox, CUBBY_SEND, r);
 }
 
 static int

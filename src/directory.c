@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 6. May include: base atomics shm liveness layout layout_queue names access participants. */
+/* Layer 6. May include: base atomics shm liveness layout layout_queue names access participants bell directory. */
 /*
  * A mailbox's directory and files, made and opened; directory.h says how they
  * come and go, directory_end.c how they end.
@@ -9,6 +9,7 @@
  */
 #include "base.h"
 #include "access.h"
+#include "bell.h"
 #include "directory.h"
 #include "layout_queue.h"
 #include "participants.h"
@@ -122,16 +123,17 @@ make_file(const struct making *making, const char *name, enum access_kind kind)
 }
 
 static int
-make_lanes(const struct making *making)
+make_directory(const struct making *making, const char *name,
+	       enum access_kind kind)
 {
 	int fd, r;
 
-	if (mkdirat(making->directory, LANES, 0700) < 0)
+	if (mkdirat(making->directory, name, 0700) < 0)
 		return -errno;
-	fd = openat(making->directory, LANES, READ_DIRECTORY);
+	fd = openat(making->directory, name, READ_DIRECTORY);
 	if (fd < 0)
 		return -errno;
-	r = set_rights(making, fd, ACCESS_LANES);
+	r = set_rights(making, fd, kind);
 	close(fd);
 	return r;
 }
@@ -168,7 +170,9 @@ make_contents(struct making *making, struct attributes *attributes)
 	if (r == 0)
 		r = make_file(making, ATTENDANCE, ACCESS_ATTENDANCE);
 	if (r == 0)
-		r = make_lanes(making);
+		r = make_directory(making, LANES, ACCESS_LANES);
+	if (r == 0)
+		r = make_directory(making, BELLS, ACCESS_BELLS);
 	if (r == 0)
 		r = set_rights(making, making->directory, ACCESS_DIRECTORY);
 	return r;
@@ -393,6 +397,7 @@ directory_open(const struct place *place, enum directory_access access,
 static void
 close_descriptors(struct view *view)
 {
+	bell_close_rung(view);
 	if (view->directory >= 0)
 		close(view->directory);
 	if (view->lanes_directory >= 0)

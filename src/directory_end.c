@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 6. May include: base atomics shm liveness layout names participants directory. */
+/* Layer 6. May include: base atomics shm liveness layout names participants bell directory. */
 /*
  * The end of a mailbox: who finds that it has come, what is removed, and how
  * nobody is left inside of it.
@@ -29,6 +29,7 @@
  * that is never empty. Whoever finds an empty directory there does the same.
  */
 #include "base.h"
+#include "bell.h"
 #include "directory.h"
 #include "participants.h"
 
@@ -135,7 +136,7 @@ has_senders(int directory, bool unknown)
 		return true;
 	}
 	while (!used && (d = readdir(dir)))
-		used = d->d_type != DT_DIR &&
+		used = d->d_type != DT_DIR && d->d_type != DT_FIFO &&
 		       is_locked(dirfd(dir), d->d_name, unknown);
 	closedir(dir);
 	return used;
@@ -186,6 +187,7 @@ open_up(int directory)
 	if (fstat(directory, &st) < 0 || st.st_uid != geteuid())
 		return;
 	add_rights(directory, LANES, 0700);
+	add_rights(directory, BELLS, 0700);
 	add_rights(directory, ATTENDANCE, 0600);
 	add_rights(directory, RECEIVERS, 0600);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 6. May include: base atomics clock futex layout doorbell. */
+/* Layer 6. May include: base atomics clock futex layout bell doorbell shm. */
 /*
  * Going to sleep and waking up; doorbell.h has the protocol and its proof.
  *
@@ -8,9 +8,15 @@
  * sleeper looks by itself.
  */
 #include "base.h"
+#include "bell.h"
 #include "clock.h"
 #include "doorbell.h"
 #include "futex.h"
+#include "shm.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
 
 static uint64_t
 slot_bit(uint32_t slot)
@@ -116,6 +122,16 @@ doorbell_slept(struct sleeper *sleeper, int result)
 		sleeper->slice = SLEEP_SLICE_LONGEST;
 }
 
+/* Is it armed, and has nobody rung for it? */
+static bool
+is_armed(const struct view *view, uint32_t slot, const struct sleeper *sleeper)
+{
+	/* relaxed: one who rings just now puts a byte in as well */
+	return sleeper->armed &&
+	       word32_load_relaxed(&view->doorbell->polled[slot]) ==
+	       sleeper->polled;
+}
+
 void
 doorbell_retract(struct view *view, uint32_t slot, struct sleeper *sleeper)
 {
@@ -126,7 +142,7 @@ doorbell_retract(struct view *view, uint32_t slot, struct sleeper *sleeper)
 	/* BELL-R3 release: not asleep, before the bit goes. Pairs with
 	   BELL-A2. */
 	word64_store_release(&file->slots[slot].sleep, 0);
-	if (!sleeper->attentive)
+	if (!sleeper->attentive && !is_armed(view, slot, sleeper))
 		/* BELL-R4 acq_rel: 64 slots share the word. Pairs with
 		   BELL-A1. */
 		word64_and_acq_rel(&file->attention[slot / 64],
@@ -140,12 +156,160 @@ void
 doorbell_calm(struct view *view, uint32_t slot, struct sleeper *sleeper)
 {
 	sleeper->often = 0;
-	if (!sleeper->attentive || sleeper->threads)
+	if (!sleeper->attentive || sleeper->threads ||
+	    is_armed(view, slot, sleeper))
 		return;
 	sleeper->attentive = false;
 	/* BELL-R5 acq_rel: as BELL-R4. Pairs with BELL-A1. */
 	word64_and_acq_rel(&view->receivers->attention[slot / 64],
 			   ~slot_bit(slot));
+}
+
+/* A descriptor's ---------------------------------------------------------------- */
+
+/* Nobody need ring. */
+static void
+disarm(struct view *view, uint32_t slot, struct sleeper *sleeper)
+{
+	sleeper->armed = false;
+	/* BELL-R11 release: not armed, before the bit goes. Pairs with
+	   BELL-A8. */
+	word64_store_release(&view->receivers->slots[slot].polls, 0);
+	if (!sleeper->attentive && !sleeper->threads)
+		/* BELL-R12 acq_rel: as BELL-R4. Pairs with BELL-A1. */
+		word64_and_acq_rel(&view->receivers->attention[slot / 64],
+				   ~slot_bit(slot));
+}
+
+void
+doorbell_hang(struct view *view, uint32_t slot, struct sleeper *sleeper,
+	      const struct bell *bell)
+{
+	if (!bell)
+		disarm(view, slot, sleeper);
+	/* relaxed: before BELL-R9 */
+	word64_store_relaxed(&view->receivers->slots[slot].bell,
+			     bell ? bell->number : 0);
+}
+
+bool
+doorbell_arm(struct view *view, uint32_t slot, struct sleeper *sleeper)
+{
+	struct receivers_file *file = view->receivers;
+
+	if (is_armed(view, slot, sleeper))
+		return false;
+	/* BELL-A7 acquire: the ticket before it is asked for. Pairs with
+	   BELL-C6. */
+	sleeper->polled = word32_load_acquire(&view->doorbell->polled[slot]);
+	sleeper->armed = true;
+	sleeps_again(sleeper);
+	/* BELL-R9 release: the ticket, and the bell's number, before who asks
+	   for it. Pairs with BELL-A8. */
+	word64_store_release(&file->slots[slot].polls,
+			     sleep_make(sleeper->polled, POLLS_ARMED));
+	if (sleeper->attentive) {
+		/* BELL-F9 seq_cst: as BELL-F2. Pairs with BELL-F3. */
+		atomics_fence_seq_cst();
+		return true;
+	}
+	/* BELL-R10 acq_rel: `polls` before the bit. Pairs with BELL-A1. */
+	word64_or_acq_rel(&file->attention[slot / 64], slot_bit(slot));
+	doorbell_announced(sleeper, doorbell_barrier());
+	return true;
+}
+
+int
+doorbell_armed(struct view *view, uint32_t slot, struct sleeper *sleeper,
+	       bool anew, int r, int64_t *ret_slice)
+{
+	*ret_slice = sleeper->unfenced ? SLEEP_SLICE_UNFENCED :
+					 SLEEP_SLICE_LONGEST;
+	if (r == 0)
+		return anew ? 0 : -EALREADY;
+	disarm(view, slot, sleeper);
+	return r;
+}
+
+bool
+doorbell_is_armed_sender(const struct lane_entry *entry,
+			 const struct sleeper *sleeper)
+{
+	/* relaxed: as in is_armed() */
+	return sleeper->armed &&
+	       (entry ? word32_load_relaxed(&entry->polled) : 0) ==
+	       sleeper->polled;
+}
+
+/* What of a lane's sleep word is not the threads'. */
+static uint32_t
+sender_polls(const struct sleeper *sleeper)
+{
+	return sleeper->armed ? SLEEP_POLLS : 0;
+}
+
+/* As it stands, but for that flag. */
+static void
+say_sender_polls(struct lane_file *lane, const struct sleeper *sleeper)
+{
+	/* relaxed: ours alone to write */
+	uint64_t sleep = word64_load_relaxed(&lane->sleep) &
+			 ~(uint64_t)SLEEP_POLLS;
+
+	/* BELL-R13 release: `polls` before the flag. Pairs with BELL-A6. */
+	word64_store_release(&lane->sleep, sleep | sender_polls(sleeper));
+}
+
+void
+doorbell_arm_sender(struct lane_file *lane, const struct lane_entry *entry,
+		    struct sleeper *sleeper)
+{
+	/* BELL-A9 acquire: as BELL-A7. Pairs with BELL-C7. */
+	sleeper->polled = entry ? word32_load_acquire(&entry->polled) : 0;
+	sleeper->armed = true;
+	sleeps_again(sleeper);
+	/* BELL-R14 release: as BELL-R9. Pairs with BELL-A10. */
+	word64_store_release(&lane->polls,
+			     sleep_make(sleeper->polled, POLLS_ARMED));
+	say_sender_polls(lane, sleeper);
+	if (sleeper->attentive)
+		/* BELL-F10 seq_cst: as BELL-F2. Pairs with BELL-F4. */
+		atomics_fence_seq_cst();
+	else
+		doorbell_announced(sleeper, doorbell_barrier());
+}
+
+void
+doorbell_disarm_sender(struct lane_file *lane, struct sleeper *sleeper)
+{
+	sleeper->armed = false;
+	/* BELL-R15 release: not armed. Pairs with BELL-A10. */
+	word64_store_release(&lane->polls, 0);
+	say_sender_polls(lane, sleeper);
+}
+
+/* Ringing ---------------------------------------------------------------------- */
+
+/* Tells the descriptor of slot if it is armed and nobody has. */
+static void
+ring_polls(struct view *view, uint32_t slot)
+{
+	struct receiver_slot *s = &view->receivers->slots[slot];
+	uint64_t polls;
+	uint32_t ticket;
+
+	/* BELL-A8 acquire: who polls, on what, and its bell. Pairs with BELL-R9,
+	   BELL-R11, PART-R5. */
+	polls = word64_load_acquire(&s->polls);
+	ticket = sleep_ticket(polls);
+	if (likely(!((uint32_t)polls & POLLS_ARMED)))
+		return;
+	/* BELL-C6 acq_rel: one of all senders rings for this arming. Pairs with
+	   BELL-A7. */
+	if (word32_cas_acq_rel(&view->doorbell->polled[slot], &ticket,
+			       ticket + 1))
+		/* relaxed: after BELL-A8 */
+		bell_ring(view, BELL_OF_OTHERS, word64_load_relaxed(&s->bell));
 }
 
 /* Rings for slot if it sleeps and nobody has. */
@@ -170,8 +334,8 @@ ring_slot(struct view *view, uint32_t slot)
 	return true;
 }
 
-/* The first of the slots from `from` on: so many; of a broadcast mailbox all of
-   them. */
+/* The first that sleep of the slots from `from` on, so many (of a broadcast mailbox
+   all of them), and all that poll. */
 static void
 ring_from(struct view *view, uint32_t from, uint32_t count)
 {
@@ -179,19 +343,20 @@ ring_from(struct view *view, uint32_t from, uint32_t count)
 	uint64_t bits;
 
 	/* BELL-F3 seq_cst: the publish before the look at who sleeps. Pairs
-	   with BELL-F1, BELL-F2, BELL-F5. */
+	   with BELL-F1, BELL-F2, BELL-F5, BELL-F9. */
 	atomics_fence_seq_cst();
 	for (word = from / 64; word < RECEIVERS_MAX / 64; word++) {
 		/* BELL-A1 acquire: the sleep word before its bit. Pairs with
-		   BELL-R2, BELL-R4, BELL-R5, PART-R2. */
+		   BELL-R2, BELL-R4, BELL-R5, BELL-R10, BELL-R12, PART-R2. */
 		bits = word64_load_acquire(&view->receivers->attention[word]);
 		if (word == from / 64)
 			bits &= ~UINT64_C(0) << (from & 63);
 		for (; bits; bits &= bits - 1) {
 			slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
-			if (ring_slot(view, slot) &&
-			    !view->attributes.delivery && !--count)
-				return;
+			if (count && ring_slot(view, slot) &&
+			    !view->attributes.delivery)
+				count--;
+			ring_polls(view, slot);
 		}
 	}
 }
@@ -236,7 +401,8 @@ doorbell_begin_sender(struct lane_file *lane, const struct lane_entry *entry,
 	/* BELL-R6 release: the ticket before who asks for it. Pairs with
 	   BELL-A6. */
 	word64_store_release(&lane->sleep,
-			     sleep_make(ticket, SLEEP_ASLEEP));
+			     sleep_make(ticket, SLEEP_ASLEEP |
+					sender_polls(sleeper)));
 	*ret_barrier = !sleeper->attentive;
 	if (sleeper->attentive)
 		/* BELL-F6 seq_cst: as BELL-F2. Pairs with BELL-F4. */
@@ -266,34 +432,60 @@ doorbell_retract_sender(struct lane_file *lane, struct sleeper *sleeper)
 	/* BELL-R7 release: awake; and do they still have to fence? Pairs with
 	   BELL-A6. */
 	word64_store_release(&lane->sleep, sleep_make(0,
-			     sleeper->attentive ? SLEEP_ATTENTION : 0));
+			     (sleeper->attentive ? SLEEP_ATTENTION : 0) |
+			     sender_polls(sleeper)));
 }
 
 void
-doorbell_calm_sender(struct lane_file *lane, struct sleeper *sleeper)
+doorbell_calm_sender(struct lane_file *lane, const struct lane_entry *entry,
+		     struct sleeper *sleeper)
 {
 	sleeper->often = 0;
-	if (!sleeper->attentive || sleeper->threads)
+	/* One that is armed, and that nobody has rung for, is told yet. */
+	if (sleeper->threads || !(sleeper->attentive || sleeper->armed) ||
+	    doorbell_is_armed_sender(entry, sleeper))
 		return;
+	sleeper->armed = false;
 	sleeper->attentive = false;
 	/* BELL-R8 release: no need to fence. Pairs with BELL-A6. */
 	word64_store_release(&lane->sleep, 0);
 }
 
+/* The same of a sender that polls for room. */
+static COLD void
+ring_sender_polls(struct view *view, const struct lane_file *lane,
+		  struct lane_entry *entry)
+{
+	uint64_t polls;
+	uint32_t ticket;
+
+	/* BELL-A10 acquire: as BELL-A8. Pairs with BELL-R14, BELL-R15. */
+	polls = word64_load_acquire(&lane->polls);
+	ticket = sleep_ticket(polls);
+	if (!((uint32_t)polls & POLLS_ARMED))
+		return;
+	/* BELL-C7 acq_rel: as BELL-C6. Pairs with BELL-A9. */
+	if (word32_cas_acq_rel(&entry->polled, &ticket, ticket + 1))
+		/* relaxed: after BELL-A10 */
+		bell_ring(view, BELL_OF_LANE, word64_load_relaxed(&lane->bell));
+}
+
 COLD void
-doorbell_ring_sender(const struct lane_file *lane, struct lane_entry *entry,
-		     uint64_t position)
+doorbell_ring_sender(struct view *view, const struct lane_file *lane,
+		     struct lane_entry *entry, uint64_t position)
 {
 	uint64_t sleep, wanted;
 	uint32_t ticket;
 
 	/* BELL-F4 seq_cst: the head before the look at who sleeps. Pairs with
-	   BELL-F1, BELL-F6. */
+	   BELL-F1, BELL-F6, BELL-F10. */
 	atomics_fence_seq_cst();
 	/* BELL-A6 acquire: `wanted` and the ticket. Pairs with BELL-R6,
-	   BELL-R7, BELL-R8. */
+	   BELL-R7, BELL-R8, BELL-R13. */
 	sleep = word64_load_acquire(&lane->sleep);
 	ticket = sleep_ticket(sleep);
+	if (unlikely((uint32_t)sleep & SLEEP_POLLS))
+		ring_sender_polls(view, lane, entry);
 	if (!((uint32_t)sleep & SLEEP_ASLEEP))
 		return;
 	/* relaxed: a hint */
@@ -306,12 +498,45 @@ doorbell_ring_sender(const struct lane_file *lane, struct lane_entry *entry,
 		futex_wake(&entry->room, INT32_MAX);
 }
 
-void
-doorbell_stir_sender(struct lane_entry *entry)
+/* Of a lane that need not be open here. */
+static void
+stir_polls(struct view *view, uint32_t lane, struct lane_entry *entry)
 {
+	char name[sizeof("lane.") + 10];
+	struct {
+		uint64_t polls, bell;
+	} its;
+	uint32_t ticket;
+	int fd;
+
+	_Static_assert(offsetof(struct lane_file, bell) ==
+		       offsetof(struct lane_file, polls) + 8, "read as one");
+	snprintf(name, sizeof(name), "lane.%u", lane);
+	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, NULL);
+	if (fd < 0)
+		return;
+	/* BELL-F11 seq_cst: the event before the look at who polls. Pairs with
+	   BELL-F1, BELL-F10. */
+	atomics_fence_seq_cst();
+	if (pread(fd, &its, sizeof(its), offsetof(struct lane_file, polls)) ==
+		    sizeof(its) && its.polls & POLLS_ARMED) {
+		ticket = sleep_ticket(its.polls);
+		/* BELL-C8 acq_rel: as BELL-C7. Pairs with BELL-A9. */
+		if (word32_cas_acq_rel(&entry->polled, &ticket, ticket + 1))
+			bell_ring(view, BELL_OF_LANE, its.bell);
+	}
+	close(fd);
+}
+
+void
+doorbell_stir_sender(struct view *view, uint32_t lane)
+{
+	struct lane_entry *entry = &view->receivers->lanes[lane];
+
 	/* BELL-C5 acq_rel: the head before the event. Pairs with BELL-A4. */
 	word32_add_acq_rel(&entry->room, 1);
 	futex_wake(&entry->room, INT32_MAX);
+	stir_polls(view, lane, entry);
 }
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 6. May include: base atomics clock futex layout. */
+/* Layer 6. May include: base atomics clock futex layout bell. */
 /*
  * Sleeping and waking, on both sides, and which lanes have something.
  *
@@ -36,6 +36,33 @@
  * the other way round: its lane's sleep word, and the event count `room` of
  * its lane in the receivers' file.
  *
+ * A descriptor (cubby_fd()) is a sleeper of its own beside the threads of the
+ * handle: with a word `polls` beside `sleep`, an event count `polled` beside
+ * `events`, and a bell (bell.h) in place of the futex. It is *armed* by a receive
+ * that finds nothing, and stays so when that returns:
+ *
+ *	receiver (polls)			sender (runs)
+ *	empty the bell				store sequence (publish)
+ *	ticket = polled[slot]			load attention
+ *	store polls = {ticket, armed}		0: done
+ *	set attention bit			else: full fence, load polls
+ *	membarrier				armed: polled[slot]: ticket ->
+ *	look at all lanes: nothing		ticket + 1; a byte into the bell
+ *	return; poll() sleeps on the bell
+ *
+ * The proof is the same, and the byte in the bell stands for "polled[slot] !=
+ * ticket": it is there before poll() sleeps or comes later and ends that. A look
+ * that does find something rings one's own bell. So as long as there is something,
+ * the bell has a byte, or someone owes it. It is emptied only before it is armed
+ * again, and the look comes after. A byte that comes late, for an older ticket,
+ * lets poll() return for nothing.
+ *
+ * *Whoever polls is told, each of them*: readiness is a state, and one who is told
+ * of it need not take the message, nor do it soon. So a sender rings for one
+ * sleeping thread and for all descriptors that are armed, each once until it is
+ * armed again. An application that does not heed its descriptor keeps no message
+ * from anybody.
+ *
  * What breaks it: a waker killed or stopped between the CAS of the event count
  * and the wake-up, and a doorbell written to by somebody hostile. Both delay a
  * wake-up until the sleeper's own look (SLEEP_SLICE_*), and no longer.
@@ -45,6 +72,7 @@
 
 #include "base.h"
 #include "atomics.h"
+#include "bell.h"
 #include "layout.h"
 
 /* The sleeper's own look: no sleep lasts longer. The single timed thing. */
@@ -58,6 +86,8 @@ struct sleeper {
 	bool attentive;		/* the other side fences for us */
 	bool unfenced;		/* no membarrier to be had: short slices */
 	uint32_t threads;	/* of this process, asleep on it */
+	bool armed;		/* its descriptor, on this ticket */
+	uint32_t polled;
 	int64_t slice;
 };
 #define SLEEPER_OFTEN 4
@@ -111,10 +141,39 @@ doorbell_retract(struct view *view, uint32_t slot, struct sleeper *sleeper);
 void
 doorbell_calm(struct view *view, uint32_t slot, struct sleeper *sleeper);
 
+/* A descriptor's side ------------------------------------------------------- */
+
+/* Publishes the bell's number; NULL: disarms it, and takes the number back. */
+void
+doorbell_hang(struct view *view, uint32_t slot, struct sleeper *sleeper,
+	      const struct bell *bell);
+
+/* Arms it; the bell has been emptied, and the caller looks once more. False: it
+   was armed before, and nobody has rung for it. */
+bool
+doorbell_arm(struct view *view, uint32_t slot, struct sleeper *sleeper);
+
+/* That look has found: r. As `arm` in handle.h: disarms it if there is something,
+   and says how long it may be without another look. */
+int
+doorbell_armed(struct view *view, uint32_t slot, struct sleeper *sleeper,
+	       bool anew, int r, int64_t *ret_slice);
+
+/* The same, of a sender that polls for room. entry: NULL: it has no memory yet, and
+   so nobody has ever rung there. */
+bool
+doorbell_is_armed_sender(const struct lane_entry *entry,
+			 const struct sleeper *sleeper);
+void
+doorbell_arm_sender(struct lane_file *lane, const struct lane_entry *entry,
+		    struct sleeper *sleeper);
+void
+doorbell_disarm_sender(struct lane_file *lane, struct sleeper *sleeper);
+
 /* The sender's side -------------------------------------------------------- */
 
-/* Wakes one sleeping receiver that nobody has rung for, if there is one; of a
-   broadcast mailbox all of them. */
+/* Wakes one sleeping receiver that nobody has rung for, if there is one (of a
+   broadcast mailbox all of them), and tells all that poll. */
 void
 doorbell_ring(struct view *view);
 
@@ -170,12 +229,13 @@ doorbell_begin_sender(struct lane_file *lane, const struct lane_entry *entry,
 void
 doorbell_retract_sender(struct lane_file *lane, struct sleeper *sleeper);
 void
-doorbell_calm_sender(struct lane_file *lane, struct sleeper *sleeper);
+doorbell_calm_sender(struct lane_file *lane, const struct lane_entry *entry,
+		     struct sleeper *sleeper);
 
 /* The slow part of doorbell_advanced(). */
 void
-doorbell_ring_sender(const struct lane_file *lane, struct lane_entry *entry,
-		     uint64_t position);
+doorbell_ring_sender(struct view *view, const struct lane_file *lane,
+		     struct lane_entry *entry, uint64_t position);
 
 /* After a head has been moved: may the sender sleep? */
 static FAST bool
@@ -191,17 +251,17 @@ doorbell_sender_is_waiting(const struct view *view,
 
 /* After a head has been moved to position. */
 static inline void
-doorbell_advanced(const struct view *view, const struct lane_file *lane,
+doorbell_advanced(struct view *view, const struct lane_file *lane,
 		  struct lane_entry *entry, uint64_t position)
 {
 	if (unlikely(doorbell_sender_is_waiting(view, lane)))
-		doorbell_ring_sender(lane, entry, position);
+		doorbell_ring_sender(view, lane, entry, position);
 }
 
 /* A head may have moved, and nobody knows for whom to ring: the lane's sender
    looks. */
 void
-doorbell_stir_sender(struct lane_entry *entry);
+doorbell_stir_sender(struct view *view, uint32_t lane);
 
 /* Which lanes have something ------------------------------------------------ */
 

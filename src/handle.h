@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 11. May include: base exclusion liveness layout parcel rest inbox caller queue spin sender receiver listener. */
+/* Layer 11. May include: base exclusion liveness layout parcel rest inbox caller queue spin sender receiver listener bell. */
 /*
  * A handle: a mailbox that is open, and the table of what carries its messages.
  *
@@ -13,6 +13,7 @@
 
 #include "base.h"
 #include "caller.h"
+#include "bell.h"
 #include "exclusion.h"
 #include "inbox.h"
 #include "layout.h"
@@ -63,6 +64,13 @@ struct cubby_mailbox;
  *		-EUSERS, and the kernel's)
  * settle	after a barrier for those that want one: fenced: what
  *		doorbell_barrier() returned
+ * hang		the bell of that end's descriptor is about to be hung up, under
+ *		this number; NULL: about to be taken down. It stays the caller's
+ * arm		the bell has been emptied: has those who bring it about that the
+ *		end is ready ring it, once, and looks. 0: armed; -EALREADY: it was
+ *		before, and nobody has rung; 1 or other -errno: it is ready, or
+ *		has something to tell, and is not armed: the caller rings.
+ *		*ret_slice: the longest it may be without another look
  * retract	slept: REST_SLICE_OVER if the end has slept for its slice, else 0
  *		or the error that ended the sleep. Looks thoroughly, and returns
  *		as look does, but for -ETIMEDOUT; rings on, if it is ready
@@ -121,6 +129,18 @@ struct operations {
 		       struct rest *rest, bool fenced);
 	int (*retract)(struct cubby_mailbox *mailbox, uint32_t role,
 		       struct rest *rest, int slept);
+
+	void (*hang)(struct cubby_mailbox *mailbox, uint32_t role,
+		     const struct bell *bell);
+	int (*arm)(struct cubby_mailbox *mailbox, uint32_t role,
+		   int64_t *ret_slice);
+};
+
+/* The descriptors of a handle: see pollable.c. */
+struct pollables {
+	word32 roles;		/* that have one: CUBBY_SEND, CUBBY_RECEIVE */
+	struct pollable *receiving, *sending;
+	struct exclusion exclusion;
 };
 
 struct cubby_mailbox {
@@ -148,6 +168,7 @@ struct cubby_mailbox {
 	struct exclusion regions_exclusion;	/* of these two */
 	struct spin spin;		/* of waits that it is the first of */
 	struct exclusion spin_exclusion;
+	struct pollables pollables;
 };
 
 /* -ECHILD: inherited through fork(); -EBADF: not opened for that role. */

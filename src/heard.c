@@ -288,7 +288,7 @@ heard_look(struct listener *listener, struct heard *heard)
 static void
 tell_sender(struct heard *heard)
 {
-	doorbell_ring_sender(heard->reader.file, heard->reader.entry,
+	doorbell_ring_sender(heard->reader.view, heard->reader.file, heard->reader.entry,
 			     heard->position);
 }
 

@@ -107,7 +107,7 @@ count_waiters(const struct queue_map *map, struct cubby_info *info)
 		if (!w)
 			break;
 		info->sleeping += get32(&w->state) == WAITER_RECEIVES &&
-				  get32(&w->asleep);
+				  get32(&w->asleep) == WAITER_ASLEEP;
 	}
 }
 
@@ -196,7 +196,8 @@ find_waits(const struct queue_map *map, int role,
 		if (!w || n >= get32(&map->file->waiters_committed))
 			return;
 		owner = owner_participant(get64(&w->owner));
-		if (!is_of(get32(&w->state), role) || !get32(&w->asleep) ||
+		if (!is_of(get32(&w->state), role) ||
+		    get32(&w->asleep) != WAITER_ASLEEP ||
 		    owner >= PARTICIPANTS_MAX)
 			continue;
 		waits[owner].asleep = true;

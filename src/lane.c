@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base probe atomics layout participants claims doorbell bias lane broadcast. */
+/* Layer 8. May include: base probe atomics layout participants claims doorbell bias lane broadcast bell. */
 /*
  * What both ends of a lane know: its name, the memory of its entry, and how to
  * put in order what a dead receiver has left on it.
  */
 #include "base.h"
+#include "bell.h"
 #include "lane.h"
 #include "participants.h"
 #include "probe.h"
@@ -107,9 +108,9 @@ repair_claim(struct view *view, uint32_t claim, uint32_t slot, bool ours)
  * slot by now.
  */
 static void
-repair_bias(struct view *view, struct lane_entry *entry, uint32_t slot,
-	    bool ours)
+repair_bias(struct view *view, uint32_t lane, uint32_t slot, bool ours)
 {
+	struct lane_entry *entry = &view->receivers->lanes[lane];
 	uint64_t head = bias_towards(entry, slot);
 
 	if (ours)
@@ -118,7 +119,7 @@ repair_bias(struct view *view, struct lane_entry *entry, uint32_t slot,
 		bias_revoke_dead(entry, head);
 	if (head)
 		/* Its sender may have seen one message less. */
-		doorbell_stir_sender(entry);
+		doorbell_stir_sender(view, lane);
 }
 
 /* Only he who keeps others from the slot may say that nobody is there. */
@@ -136,13 +137,15 @@ lane_repair_slot(struct view *view, uint32_t slot, bool ours)
 {
 	uint32_t lanes = lane_entries(view), lane, claim, returned = 0;
 
+	if (ours)
+		bell_remove_of_slot(view, slot);
 	if (broadcast_is(view)) {
 		repair_audience(view, slot, ours);
 		return 0;
 	}
 	/* First the heads: they tell which claims have won. */
 	for (lane = 0; lane < lanes; lane++)
-		repair_bias(view, &view->receivers->lanes[lane], slot, ours);
+		repair_bias(view, lane, slot, ours);
 	for (claim = 0; claim < claims_count(view); claim++)
 		returned += repair_claim(view, claim, slot, ours);
 	PROBE2(repair, slot, returned);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics shm liveness layout access carry bias lane lane_ring lane_rings. */
+/* Layer 8. May include: base atomics shm liveness layout access bell carry bias lane lane_ring lane_rings. */
 /*
  * Who owns a lane: making one, taking one over, leaving it, sweeping up.
  *
@@ -15,6 +15,7 @@
  */
 #include "base.h"
 #include "access.h"
+#include "bell.h"
 #include "lane.h"
 #include "lane_ring.h"
 #include "lane_rings.h"
@@ -266,6 +267,17 @@ refill(struct lane_writer *w)
 	return r;
 }
 
+/* Its last owner polled for room, and has died over it. */
+static void
+take_down_bell(struct lane_writer *w)
+{
+	/* relaxed: our predecessor is dead */
+	bell_remove_left(w->view, BELL_OF_LANE,
+			 word64_load_relaxed(&w->file->bell));
+	word64_store_relaxed(&w->file->polls, 0);
+	word64_store_relaxed(&w->file->bell, 0);
+}
+
 /* Locked, and ours from now on. */
 static int
 settle_in(struct lane_writer *w)
@@ -274,6 +286,7 @@ settle_in(struct lane_writer *w)
 	uint64_t size = 0;
 	int r;
 
+	take_down_bell(w);
 	/* relaxed: our predecessor is dead */
 	hollow = word32_load_relaxed(&w->file->ring_hollow);
 	r = ring_inherit(w, &size);

@@ -488,7 +488,8 @@ lane_keep_plain(struct lane_reader *reader)
 COLD void
 lane_tell_sender(struct lane_reader *reader)
 {
-	doorbell_ring_sender(reader->file, reader->entry, reader->position);
+	doorbell_ring_sender(reader->view, reader->file, reader->entry,
+			     reader->position);
 }
 
 void

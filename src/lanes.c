@@ -330,6 +330,26 @@ lanes_retract(struct cubby_mailbox *mailbox, uint32_t role, struct rest *rest,
 	       sender_retract(&mailbox->sender, rest, slept);
 }
 
+/* Its descriptors ----------------------------------------------------------------- */
+
+static void
+lanes_hang(struct cubby_mailbox *mailbox, uint32_t role,
+	   const struct bell *bell)
+{
+	if (role == CUBBY_RECEIVE)
+		receiver_hang(&mailbox->receiver, bell);
+	else
+		sender_hang(&mailbox->sender, bell);
+}
+
+static int
+lanes_arm(struct cubby_mailbox *mailbox, uint32_t role, int64_t *ret_slice)
+{
+	return role == CUBBY_RECEIVE ?
+	       receiver_arm(&mailbox->receiver, ret_slice) :
+	       sender_arm(&mailbox->sender, ret_slice);
+}
+
 const struct operations lanes_operations = {
 	.open = lanes_open,
 	.close = lanes_close,
@@ -353,4 +373,6 @@ const struct operations lanes_operations = {
 	.retract = lanes_retract,
 	.send_batch = lanes_send_batch,
 	.receive_batch = lanes_receive_batch,
+	.hang = lanes_hang,
+	.arm = lanes_arm,
 };

@@ -9,6 +9,7 @@
  *	lanes/lane.N	written by the one sender that owns it, mapped read-only
  *			by receivers
  *	doorbell	written by anyone who may send or receive; not trusted
+ *	bells/		FIFOs of those who poll: see bell.h
  *	attendance	no contents: receivers lock a byte each to be alive
  *
  * So every byte of a message has one writer, and the MMU holds that true.
@@ -110,6 +111,10 @@ struct identity {
  * pid_namespace					not used by programs
  * cursors	the slot's owner,	senders		after the commit; the memory
  *		rising: broadcast			stays with the slot
+ * polls	the slot's owner	senders		{ticket:32, POLLS_ARMED:32}
+ *							in one word, as `sleep`
+ * bell		the slot's owner, before senders	a number, see bell.h: a
+ *		`polls`					wrong one is no FIFO's
  */
 struct receiver_slot {
 	word64 generation;
@@ -118,7 +123,9 @@ struct receiver_slot {
 	word32 uid;
 	word32 pid_namespace;	/* its inode; 0: not known */
 	word32 cursors;		/* of so many lanes have got memory */
-	uint8_t unused[32];
+	word64 polls;
+	word64 bell;
+	uint8_t unused[16];
 };
 
 /*
@@ -157,6 +164,8 @@ struct lane_cursor {
  * bias_owner	receivers, by CAS	receivers	slot + 1, or 0
  * room		receivers, by an atomic	the sender	an event count on which
  *		increment		sleeps on it	the sender sleeps
+ * polled	receivers, by CAS	the sender	the event count of the
+ *							sender's descriptor
  * hot		receivers		the sender	0: "ring the doorbell when
  *							you send"; see doorbell.h
  * broken	receivers, once		receivers	the lane is cut off
@@ -168,7 +177,8 @@ struct lane_entry {
 	word64 decision;
 	word32 bias_owner;
 	word32 room;
-	uint8_t unused1[96];
+	word32 polled;
+	uint8_t unused1[92];
 	word32 hot;
 	word32 broken;
 	uint8_t unused2[56];
@@ -465,6 +475,8 @@ struct ring_place {
  * wanted	the owner, before it	receivers	a hint: a wrong one costs
  *		sleeps					a wake-up, or a delay
  *							until the sleeper looks
+ * polls, bell	the owner		receivers	as a receiver's slot has
+ *							them
  * turn		the owner		receivers,	release, after the place
  *					later owners	of the ring that it names
  * reply	the owner		receivers,	release, after the file that
@@ -489,7 +501,9 @@ struct lane_file {
 	word64 turn;		/* {count:56, ring:8}: where the sender sends */
 	word64 floor;		/* what lies below may be overwritten */
 	word64 reply;		/* the id of its reply file; 0: none yet */
-	uint8_t unused1[64 - 40];
+	word64 polls;
+	word64 bell;
+	uint8_t unused1[64 - 56];
 	struct ring_place places[RINGS_MAX];
 	uint8_t unused2[PAGE - 320 - 16 * RINGS_MAX];
 	/* then the cells: see layout_cell(), and the blocks */
@@ -510,18 +524,25 @@ turn_ring(uint64_t turn)
  *							and then
  * events	senders, an atomic	the slot's	the same
  *		increment		owner sleeps on it
+ * polled	senders, by CAS		the slot's	the same: of its
+ *					owner		descriptor
  */
 struct doorbell_file {
 	struct identity identity;
 	uint8_t unused0[1024 - sizeof(struct identity)];
 	word64 ringing[LANES_MAX / 64];
 	word32 events[RECEIVERS_MAX];
-	uint8_t unused1[PAGE - 1024 - LANES_MAX / 8 - 4 * RECEIVERS_MAX];
+	word32 polled[RECEIVERS_MAX];
+	uint8_t unused1[PAGE - 1024 - LANES_MAX / 8 - 8 * RECEIVERS_MAX];
 };
 
 /* What a sleep word says: {ticket:32, flags:32}. */
 #define SLEEP_ASLEEP	1
 #define SLEEP_ATTENTION	2	/* fence, and look again: I sleep often */
+#define SLEEP_POLLS	4	/* of a lane: look at `polls` */
+
+/* What `polls` says, in the same manner. */
+#define POLLS_ARMED	1
 
 static inline uint64_t
 sleep_make(uint32_t ticket, uint32_t flags)
@@ -587,6 +608,12 @@ struct view {
 	int lanes_directory;
 	bool fences;	/* barrier_all() of others does not reach us: fence on
 			   every publish and advance */
+	struct bell_cache {	/* the bell rung last: see bell.c */
+		word32 busy;
+		bool is_open;
+		int fd;
+		uint64_t number;
+	} rung;
 };
 
 static inline struct claim *

@@ -111,5 +111,5 @@ layout_queue_init(struct queue_file *file, const uint8_t uuid[16])
 	layout_queue_reset(file);
 	set32(&file->catalogued[0], 1);
 	set64(&file->arrival, 1);
-	set64(&file->order, 1);
+	set64(&file->order, WAITERS_MAX + 1);
 }

@@ -89,6 +89,8 @@ owner_generation(uint64_t owner)
  * sequence,	L, by its owner, after	the owner, later ones
  * tag		the slot's state
  * reply	who is in it		servers, later ones: layout_reply.h
+ * bell		the owner		who takes down what the dead have left:
+ *					of its two ends, see bell.h
  */
 struct queue_participant {
 	word64 generation;
@@ -101,11 +103,12 @@ struct queue_participant {
 	word32 pid_namespace;	/* its inode; 0: not known */
 	word64 name[(SENDER_NAME_MAX + 1) / 8];
 	word64 reply;		/* the id of its reply file; 0: none yet */
-	uint8_t unused[256 - 56 - SENDER_NAME_MAX - 1];
+	word64 bell[2];
+	uint8_t unused[256 - 72 - SENDER_NAME_MAX - 1];
 };
 
 /*
- * A thread that waits. 128 bytes.
+ * A thread that waits, or a descriptor that is armed. 128 bytes.
  *
  * field	written by		read by
  * events	L: who wakes it		its thread sleeps on it
@@ -119,7 +122,7 @@ struct queue_waiter {
 	word32 events;
 	word32 state;		/* enum waiter_state; the truth */
 	word64 owner;		/* OWNER */
-	word64 order;		/* who came first */
+	word64 order;		/* who came first; descriptors before threads */
 	word64 since;		/* ns: when it last looked, before it slept */
 	word64 type;		/* of the filter; TAKEN: the tag before */
 	word64 sender;		/* 0: anyone's */
@@ -127,11 +130,19 @@ struct queue_waiter {
 	word64 use;		/* of the slot that it waits for */
 	word32 matching;
 	word32 slot;		/* given to it; or the one that it waits for */
-	word32 asleep;
+	word32 asleep;		/* enum waiter_sleep */
 	word32 peeks;		/* does not take what it is rung for */
 	word32 next, prev;	/* derived: of one list */
-	uint8_t unused[128 - 88];
+	word64 bell;		/* of a descriptor's: see bell.h */
+	uint8_t unused[128 - 96];
 };
+
+enum waiter_sleep {
+	WAITER_AWAKE = 0,
+	WAITER_ASLEEP,		/* a thread, on `events` */
+	WAITER_POLLS		/* no thread: a descriptor, whose bell is rung */
+};
+
 #define WAITER_ANY_SIZE UINT64_MAX
 
 enum waiter_state {
@@ -369,6 +380,7 @@ layout_queue_init(struct queue_file *file, const uint8_t uuid[16]);
 /* What a handle has of the queue: private. */
 struct queue_map {
 	struct queue_file *file;
+	struct view *view;	/* to ring bells through */
 	struct queue_geometry geometry;
 	struct mapping mapping;
 	int attendance;		/* to ask who lives, kept open so that it can

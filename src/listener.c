@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 10. May include: base atomics clock spin exclusion layout participants rest doorbell broadcast lane heard listener. */
+/* Layer 10. May include: base atomics clock spin exclusion layout participants rest doorbell broadcast lane heard listener bell. */
 /*
  * Listening: which lane next, and waiting. As receiver.c does it, but that
  * nothing which others do here changes what is left for us: there is no bias,
@@ -12,6 +12,7 @@
  * busy.
  */
 #include "base.h"
+#include "bell.h"
 #include "clock.h"
 #include "listener.h"
 #include "participants.h"
@@ -383,6 +384,36 @@ listener_retract(struct listener *listener, struct rest *rest, int slept)
 	return r;
 }
 
+/* Its descriptor ----------------------------------------------------------------- */
+
+void
+listener_hang(struct listener *listener, const struct bell *bell)
+{
+	listener_enter(listener);
+	doorbell_hang(listener->view, listener->slot, &listener->sleeper, bell);
+	listener_leave(listener);
+}
+
+int
+listener_arm(struct listener *listener, int64_t *ret_slice)
+{
+	struct sleeper *sleeper = &listener->sleeper;
+	bool anew;
+	int r;
+
+	listener_enter(listener);
+	/* Its timer stands for the end of a sleep. */
+	if (clock_tick() >= listener->next_sweep)
+		sweep(listener);
+	listener->calm = 0;
+	anew = doorbell_arm(listener->view, listener->slot, sleeper);
+	r = look(listener, LOOK_THOROUGHLY);
+	r = doorbell_armed(listener->view, listener->slot, sleeper, anew, r,
+			   ret_slice);
+	listener_leave(listener);
+	return r;
+}
+
 /* Opening and closing --------------------------------------------------------------- */
 
 /* Steps 1 to 4: a slot, in which we are alive, for receivers and for senders. */
@@ -396,6 +427,7 @@ join(struct listener *listener)
 	r = participants_join(view, &joining, &listener->slot);
 	if (r < 0)
 		return r;
+	bell_remove_of_slot(view, listener->slot);
 	r = broadcast_prepare(view, listener->slot, &listener->voice);
 	if (r < 0) {
 		liveness_drop(&joining);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 10. May include: base exclusion rest broadcast heard. */
+/* Layer 10. May include: base exclusion rest broadcast heard bell. */
 /*
  * The receiving end of a handle of a broadcast mailbox: in the audience, hearing
  * all lanes, and waiting for a message on one of them.
@@ -8,6 +8,7 @@
 #define CUBBY_LISTENER_H
 
 #include "base.h"
+#include "bell.h"
 #include "heard.h"
 #include "rest.h"
 
@@ -59,6 +60,12 @@ void
 listener_settle(struct listener *listener, struct rest *rest, bool fenced);
 int
 listener_retract(struct listener *listener, struct rest *rest, int slept);
+
+/* Its descriptor: as receiver_hang() and receiver_arm(). */
+void
+listener_hang(struct listener *listener, const struct bell *bell);
+int
+listener_arm(struct listener *listener, int64_t *ret_slice);
 
 /* The lane, opened if it has to be; NULL: there is none that can be read. */
 struct heard *

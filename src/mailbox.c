@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base probe atomics futex spin shm liveness layout options names participants inbox caller directory handle lanes queue_calls mailbox region region_transfer broadcast broadcast_calls. */
+/* Layer 12. May include: base probe atomics futex spin shm liveness layout options names participants inbox caller directory handle lanes queue_calls mailbox region region_transfer broadcast broadcast_calls pollable. */
 /*
  * Opening, closing and unlinking.
  *
@@ -17,6 +17,7 @@
 #include "mailbox.h"
 #include "options.h"
 #include "participants.h"
+#include "pollable.h"
 #include "probe.h"
 #include "queue_calls.h"
 #include "region.h"
@@ -161,6 +162,7 @@ leave(struct cubby_mailbox *mailbox)
 	struct inbox_at at = mailbox_inbox(&mailbox->view);
 
 	inbox_say_gone(&at, &mailbox->owner);
+	pollable_close(mailbox);
 	caller_end(&mailbox->caller);
 	mailbox->operations->close(mailbox);
 	addressee_close(&mailbox->addressee);
@@ -245,6 +247,7 @@ prepare(const struct request *request, const struct place *place,
 	caller_init(&mailbox->caller, &mailbox->view);
 	exclusion_init(&mailbox->spin_exclusion);
 	spin_init(&mailbox->spin);
+	exclusion_init(&mailbox->pollables.exclusion);
 	strcpy(mailbox->entry, place->entry);
 	mailbox->view.fences = !barrier_register();
 	mailbox->fixed = mailbox->view.attributes.sizing == CUBBY_FIXED;
@@ -420,6 +423,7 @@ cubby_open(const char *name, int flags, const struct cubby_options *options,
 static void
 forget(struct cubby_mailbox *mailbox)
 {
+	pollable_forget(mailbox);
 	caller_forget(&mailbox->caller);
 	mailbox->operations->forget(mailbox);
 	addressee_close(&mailbox->addressee);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base probe clock envelope parcel sender receiver handle message. */
+/* Layer 13. May include: base probe clock envelope parcel sender receiver handle message pollable. */
 /*
  * The public calls that move messages: they check what they are given, and go
  * through the handle's table of operations.
@@ -9,6 +9,7 @@
 #include "envelope.h"
 #include "handle.h"
 #include "message.h"
+#include "pollable.h"
 #include "probe.h"
 
 #define SEND_FLAGS CUBBY_SYNCHRONOUS
@@ -53,7 +54,7 @@ send_general(struct cubby_mailbox *mailbox, const void *data, size_t size)
 				      CUBBY_FOREVER, &sent);
 	if (r == 0)
 		PROBE2(send, mailbox, size);
-	return r;
+	return pollable_told(mailbox, CUBBY_SEND, r);
 }
 
 /*
@@ -118,7 +119,7 @@ cubby_send_full(cubby_mailbox *mailbox, const void *data, size_t size,
 		PROBE2(send, mailbox, size);
 		envelope_sent(envelope, sent.sender, sent.sequence);
 	}
-	return r;
+	return pollable_told(mailbox, CUBBY_SEND, r);
 }
 
 int
@@ -203,7 +204,7 @@ receive_general(struct cubby_mailbox *mailbox, void *buffer, size_t size,
 		PROBE2(receive, mailbox, wish.taken.size);
 	if (ret_size && (r == 0 || r == -EMSGSIZE))
 		*ret_size = wish.taken.size;
-	return r;
+	return pollable_told(mailbox, CUBBY_RECEIVE, r);
 }
 
 /* The bias was taken away just now: is the message that was copied ours? */
@@ -309,7 +310,7 @@ cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 		envelope_describe(&wish.taken, wish.uid, wish.deliveries,
 				  wish.priority, wish.missed,
 				  ret_envelope);
-	return r;
+	return pollable_told(mailbox, CUBBY_RECEIVE, r);
 }
 
 int
@@ -357,7 +358,7 @@ cubby_reserve(cubby_mailbox *mailbox, size_t size, int64_t deadline,
 		r = mailbox->operations->reserve(mailbox, size, deadline, ret);
 	if (r == 0)
 		(*ret)->owner = mailbox;
-	return r;
+	return pollable_told(mailbox, CUBBY_SEND, r);
 }
 
 void *
@@ -426,7 +427,7 @@ cubby_hold(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 		return r;
 	r = mailbox->operations->receive(mailbox, &wish, deadline);
 	if (r < 0)
-		return r;
+		return pollable_told(mailbox, CUBBY_RECEIVE, r);
 	wish.held->owner = mailbox;
 	PROBE3(hold, mailbox, wish.held->taken.size, wish.held->deliveries);
 	*ret = wish.held;

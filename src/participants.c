@@ -109,6 +109,8 @@ end_sleep(struct view *view, uint32_t slot)
 	/* PART-R1 release: not asleep, before the bit goes. Pairs with
 	   BELL-A2. */
 	word64_store_release(&s->sleep, 0);
+	/* PART-R5 release: nor does it poll. Pairs with BELL-A8. */
+	word64_store_release(&s->polls, 0);
 	/* PART-R2 acq_rel: one of 64 slots in the word. Pairs with BELL-A1. */
 	word64_and_acq_rel(&view->receivers->attention[slot / 64], ~bit);
 }

@@ -184,7 +184,7 @@ enter(struct queue *queue, int r)
 		queue_nonsense(queue);
 	/* Under the lock: rare, for only what goes back wakes. */
 	if (unlikely(wakes.count))
-		wakes_give(&wakes);
+		wakes_give(&queue->map, &wakes);
 	return 0;
 }
 
@@ -248,7 +248,7 @@ queue_leave(struct queue *queue, struct wakes *wakes)
 {
 	robust_lock_give(&queue->map.file->lock, &queue->locker);
 	if (unlikely(wakes->count))
-		wakes_give(wakes);
+		wakes_give(&queue->map, wakes);
 	if (unlikely(queue->cooling != SLOT_NONE))
 		cool(queue);
 	if (unlikely(queue->shrinking != CHUNK_NONE))
@@ -321,6 +321,8 @@ look_at(struct queue *queue, uint32_t n, uint64_t *ret_returned)
 	r = take_back_waiters(queue, n, dead);
 	for (chunk = 0; r == 0 && chunk < chunks; chunk++)
 		r = take_back_chunk(queue, chunk, n, dead, ret_returned);
+	if (r == 0)
+		queue_take_down_bells(queue, n, dead);
 	PROBE2(repair, n, *ret_returned - before);
 	return r == 0 ? say_clean(queue, n, dead) : r;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics shm exclusion spin robust_lock layout inbox layout_queue parcel rest members answers slots waiters. */
+/* Layer 8. May include: base atomics shm exclusion spin robust_lock layout inbox layout_queue parcel rest members answers slots waiters bell. */
 /*
  * A queue: all messages of a mailbox in one total order, under one robust lock.
  *
@@ -45,6 +45,7 @@
 
 #include "base.h"
 #include "answers.h"
+#include "bell.h"
 #include "exclusion.h"
 #include "inbox.h"
 #include "layout_queue.h"
@@ -106,6 +107,8 @@ struct queue {
 	uint32_t receives;		/* until the next look at the clock */
 	struct cubby_draft *drafts;
 	struct cubby_message *held;
+	uint32_t descriptors[2];	/* records: see queue_poll.c */
+	uint64_t bells[2];
 };
 
 /* Opening (queue_open.c) -------------------------------------------------------- */
@@ -340,6 +343,31 @@ queue_retract(struct queue *queue, uint32_t role, struct rest *rest,
 int
 queue_look_for_one(struct queue *queue, int64_t deadline, uint32_t *ret_waiter,
 		   uint32_t *ret_ticket);
+
+/*
+ * 0: there is a message, which stays; -EAGAIN: none, and the record of a
+ * descriptor has been enlisted: *waiter, or a new one. Other errors: those of
+ * queue_enter() and queue_commit_waiters().
+ */
+int
+queue_enlist_for_one(struct queue *queue, int64_t deadline, uint64_t bell,
+		     uint32_t *waiter);
+
+/* The same of room. */
+int
+queue_enlist_for_room(struct queue *queue, int64_t deadline, uint64_t bell,
+		      uint32_t *waiter);
+
+/* Its descriptors (queue_poll.c) -------------------------------------------------------- */
+
+void
+queue_hang(struct queue *queue, uint32_t role, const struct bell *bell);
+int
+queue_arm(struct queue *queue, uint32_t role, int64_t *ret_slice);
+
+/* What a participant that is dead up to that generation has left hanging. */
+void
+queue_take_down_bells(struct queue *queue, uint32_t participant, uint64_t dead);
 
 /* Sending (queue_send.c) ---------------------------------------------------------------- */
 

@@ -212,6 +212,19 @@ calls_reply(struct cubby_mailbox *mailbox, uint64_t sender, uint64_t reference,
 	return r;
 }
 
+static void
+calls_hang(struct cubby_mailbox *mailbox, uint32_t role,
+	   const struct bell *bell)
+{
+	queue_hang(&mailbox->queue, role, bell);
+}
+
+static int
+calls_arm(struct cubby_mailbox *mailbox, uint32_t role, int64_t *ret_slice)
+{
+	return queue_arm(&mailbox->queue, role, ret_slice);
+}
+
 const struct operations queue_operations = {
 	.open = calls_open,
 	.close = calls_close,
@@ -235,4 +248,6 @@ const struct operations queue_operations = {
 	.retract = calls_retract,
 	.send_batch = calls_send_batch,
 	.receive_batch = calls_receive_batch,
+	.hang = calls_hang,
+	.arm = calls_arm,
 };

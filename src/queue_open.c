@@ -97,6 +97,8 @@ join(struct queue *queue, const char *name, uint32_t roles)
 	queue->locker.alive = is_owner_alive;
 	queue->locker.context = queue;
 	queue->recovered = queue_look_at(queue, queue->member.slot);
+	queue_take_down_bells(queue, queue->member.slot,
+			      queue->member.generation);
 	return 0;
 }
 
@@ -116,6 +118,9 @@ queue_open(struct view *view, const char *name, uint32_t roles,
 	ret->spare = SLOT_NONE;
 	ret->cooling = SLOT_NONE;
 	ret->shrinking = CHUNK_NONE;
+	ret->descriptors[0] = WAITER_NONE;
+	ret->descriptors[1] = WAITER_NONE;
+	ret->map.view = view;
 	ret->map.rendezvous = view->attributes.buffering == CUBBY_RENDEZVOUS;
 	r = layout_queue_geometry(&view->attributes, &ret->map.geometry);
 	if (r < 0)

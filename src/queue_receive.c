@@ -647,3 +647,52 @@ queue_look_for_one(struct queue *queue, int64_t deadline, uint32_t *ret_waiter,
 	}
 	return r;
 }
+
+/* The record of a descriptor, off its list: to be enlisted. */
+static int
+want_ring(struct queue *queue, struct receive *receive, uint64_t bell)
+{
+	int r = queue_take_waiter(queue, &receive->waiter);
+
+	if (r < 0)
+		return r == -ENOSPC ? NEED_WAITERS : r;
+	return waiters_enlist_descriptor(&queue->map, receive->waiter,
+					 WAITER_RECEIVES, bell) ?
+	       -EAGAIN : queue_nonsense(queue);
+}
+
+static int
+enlist_once(struct queue *queue, struct receive *receive, uint64_t bell)
+{
+	struct wakes wakes = { .count = 0 };
+	int r;
+
+	if (receive->waiter != WAITER_NONE &&
+	    !queue_off_list(queue, receive->waiter))
+		r = queue_nonsense(queue);
+	else
+		r = try_locked(queue, receive, &wakes);
+	if (r == -EAGAIN)
+		r = want_ring(queue, receive, bell);
+	queue_leave(queue, &wakes);
+	return r;
+}
+
+int
+queue_enlist_for_one(struct queue *queue, int64_t deadline, uint64_t bell,
+		     uint32_t *waiter)
+{
+	struct wish wish = { .kind = WISH_LOOK };
+	struct receive receive = {
+		.wish = &wish, .waiter = *waiter, .living = OWNER_NONE,
+	};
+	int r;
+
+	do {
+		r = queue_enter(queue, deadline);
+		if (r == 0)
+			r = enlist_once(queue, &receive, bell);
+	} while (r > 0 && (r = help_out(queue, &receive, r)) == 0);
+	*waiter = receive.waiter;
+	return r;
+}

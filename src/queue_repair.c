@@ -305,6 +305,19 @@ see_sender(const struct queue_map *map, uint32_t n,
 	waiters_serve(map, n, SLOT_NONE, wakes, &served);
 }
 
+/* A thread looks when its slice ends. A descriptor's timer may be further off, and
+   the dead one may have owed it a ring. */
+static void
+see_waiting(const struct queue_map *map, uint32_t n,
+	    const struct queue_waiter *w, struct wakes *wakes)
+{
+	bool served;
+
+	waiters_enlist(map, n, get32(&w->state), false);
+	if (get32(&w->asleep) == WAITER_POLLS)
+		waiters_serve(map, n, SLOT_NONE, wakes, &served);
+}
+
 static void
 see_waiter(const struct queue_map *map, uint32_t n, struct wakes *wakes)
 {
@@ -316,7 +329,7 @@ see_waiter(const struct queue_map *map, uint32_t n, struct wakes *wakes)
 	case WAITER_RECEIVES:
 	case WAITER_ROOM:
 	case WAITER_WATCHES:
-		waiters_enlist(map, n, get32(&w->state), false);
+		see_waiting(map, n, w, wakes);
 		break;
 	case WAITER_TAKEN:
 		see_sender(map, n, w, wakes);
@@ -377,7 +390,7 @@ queue_make_anew(const struct queue_map *map)
 	catalogue_reset(map);
 	make_slots_anew(map);
 	make_waiters_anew(map, &wakes);
-	wakes_give(&wakes);
+	wakes_give(map, &wakes);
 }
 
 /* Taking back ----------------------------------------------------------------------- */

@@ -28,6 +28,7 @@ struct search {
 	uint32_t waiter;
 	uint32_t ticket;
 	bool enlists;
+	uint64_t bell;		/* of a descriptor: 0: none */
 	uint64_t asked, living;	/* owners */
 	uint32_t asks;
 };
@@ -92,9 +93,13 @@ enlist(struct queue *queue, struct search *search)
 
 	if (r < 0)
 		return r == -ENOSPC ? NEED_WAITERS : r;
+	if (search->bell)
+		return waiters_enlist_descriptor(&queue->map, search->waiter,
+						 WAITER_ROOM, search->bell) ?
+		       -EAGAIN : queue_nonsense(queue);
 	w = queue_waiter(&queue->map, search->waiter);
 	set32(&w->peeks, 1);
-	set32(&w->asleep, 1);
+	set32(&w->asleep, WAITER_ASLEEP);
 	search->ticket = get32(&w->events);
 	return waiters_enlist(&queue->map, search->waiter, WAITER_ROOM,
 			      false) ? -EAGAIN : queue_nonsense(queue);
@@ -105,6 +110,9 @@ search_locked(struct queue *queue, struct search *search)
 {
 	int r;
 
+	if (search->waiter != WAITER_NONE &&
+	    !queue_off_list(queue, search->waiter))
+		return queue_nonsense(queue);
 	if (queue->map.rendezvous)
 		r = find_taker(queue, search);
 	else
@@ -135,7 +143,8 @@ look_for_room(struct queue *queue, int64_t deadline, struct search *search)
 	int r;
 
 	do {
-		r = queue_enter_or_rest(queue, deadline, search->enlists ?
+		r = queue_enter_or_rest(queue, deadline,
+					search->enlists && !search->bell ?
 					&search->ticket : NULL);
 		if (r < 0)
 			return r;
@@ -145,6 +154,18 @@ look_for_room(struct queue *queue, int64_t deadline, struct search *search)
 			return r;
 		r = help_out(queue, search, r);
 	} while (r == 0);
+	return r;
+}
+
+int
+queue_enlist_for_room(struct queue *queue, int64_t deadline, uint64_t bell,
+		      uint32_t *waiter)
+{
+	struct search search = { .waiter = *waiter, .living = OWNER_NONE,
+				 .enlists = true, .bell = bell };
+	int r = look_for_room(queue, deadline, &search);
+
+	*waiter = search.waiter;
 	return r;
 }
 

@@ -97,7 +97,7 @@ announce(struct queue *queue, struct queue_waiter *w, enum waiter_state state,
 	*ret_ticket = get32(&w->events);
 	r = still_waits(w, state);
 	if (r)
-		set32(&w->asleep, 1);
+		set32(&w->asleep, WAITER_ASLEEP);
 	queue_leave(queue, &wakes);
 	return r;
 }
@@ -177,7 +177,7 @@ queue_off_list(struct queue *queue, uint32_t n)
 
 	if (!w || !waiters_delist(&queue->map, n))
 		return false;
-	set32(&w->asleep, 0);
+	set32(&w->asleep, WAITER_AWAKE);
 	/* relaxed: under the lock, and off its list */
 	word32_store_relaxed(&w->state, WAITER_SERVED);
 	return true;

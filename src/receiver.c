@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 10. May include: base atomics clock spin exclusion layout participants inbox claims doorbell answers lane rest taking receiver. */
+/* Layer 10. May include: base atomics clock spin exclusion layout participants inbox claims doorbell answers lane rest taking receiver bell. */
 /*
  * Receiving. One look at everything (try_once) is:
  *
@@ -574,6 +574,36 @@ receiver_retract(struct receiver *receiver, struct rest *rest, int slept)
 	if (r)
 		/* We may have been rung for it, and leave it. */
 		doorbell_published(view);
+	receiver_leave(receiver);
+	return r;
+}
+
+/* Its descriptor ----------------------------------------------------------------- */
+
+void
+receiver_hang(struct receiver *receiver, const struct bell *bell)
+{
+	receiver_enter(receiver);
+	doorbell_hang(receiver->view, receiver->slot, &receiver->sleeper, bell);
+	receiver_leave(receiver);
+}
+
+int
+receiver_arm(struct receiver *receiver, int64_t *ret_slice)
+{
+	struct sleeper *sleeper = &receiver->sleeper;
+	bool anew;
+	int r;
+
+	receiver_enter(receiver);
+	/* Its timer stands for the end of a sleep. */
+	if (clock_now() >= receiver->next_sweep)
+		receiver_sweep(receiver);
+	receiver->calm = 0;
+	anew = doorbell_arm(receiver->view, receiver->slot, sleeper);
+	r = look(receiver, LOOK_THOROUGHLY);
+	r = doorbell_armed(receiver->view, receiver->slot, sleeper, anew, r,
+			   ret_slice);
 	receiver_leave(receiver);
 	return r;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 10. May include: base claims answers lane rest taking. */
+/* Layer 10. May include: base claims answers lane rest taking bell. */
 /*
  * The receiving end of a handle: choosing a lane, and waiting for a message.
  */
@@ -8,6 +8,7 @@
 
 #include "base.h"
 #include "answers.h"
+#include "bell.h"
 #include "claims.h"
 #include "lane.h"
 #include "rest.h"
@@ -66,6 +67,12 @@ receiver_retract(struct receiver *receiver, struct rest *rest, int slept);
    False: no, or it is full. */
 bool
 receiver_grant_more(struct receiver *receiver, struct wish *wish);
+
+/* Its descriptor: as sender_hang() and sender_arm(). */
+void
+receiver_hang(struct receiver *receiver, const struct bell *bell);
+int
+receiver_arm(struct receiver *receiver, int64_t *ret_slice);
 
 /* The lane whose turn it is, if nothing comes before it; or NULL. */
 static FAST struct lane_reader *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 14. May include: base clock exclusion liveness access envelope parcel handle message region region_transfer. */
+/* Layer 14. May include: base clock exclusion liveness access envelope parcel handle pollable message region region_transfer. */
 /*
  * Regions in messages: the public calls that send and receive them. The protocol
  * is in region_transfer.h; here it meets the mailbox.
@@ -17,6 +17,7 @@
 #include "handle.h"
 #include "liveness.h"
 #include "message.h"
+#include "pollable.h"
 #include "region_transfer.h"
 
 #include <sys/stat.h>
@@ -240,7 +241,7 @@ cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,
 	r = mailbox->operations->reserve(mailbox, sizeof(shipment.ticket),
 					 deadline, &shipment.draft);
 	if (r < 0 && r != -EOPNOTSUPP)
-		return r;
+		return pollable_told(mailbox, CUBBY_SEND, r);
 	r = transfer(region, &shipment, &sent);
 	if (r < 0) {
 		if (shipment.draft)
@@ -353,7 +354,7 @@ cubby_receive_region(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 			r = deadline == CUBBY_NOW ? -EAGAIN : -ETIMEDOUT;
 	}
 	if (r < 0)
-		return r;
+		return pollable_told(mailbox, CUBBY_RECEIVE, r);
 	region->message = wish.held;
 	region->end = end;
 	list_region(mailbox, region);

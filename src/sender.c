@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics clock spin exclusion futex layout envelope inbox doorbell lane rest sender broadcast lane_audience. */
+/* Layer 9. May include: base atomics clock spin exclusion futex layout envelope inbox doorbell lane rest sender broadcast lane_audience bell. */
 /*
  * Sending: fill the next cell of one's lane; if there is no room, look for a
  * moment, then sleep until a receiver moves the head.
@@ -247,6 +247,12 @@ wait_for(struct sender *sender, const struct awaited *awaited,
 	return r;
 }
 
+static const struct lane_entry *
+known_entry(const struct lane_writer *w)
+{
+	return w->entry_known ? w->entry : NULL;
+}
+
 int
 sender_wait_room(struct sender *sender, int64_t deadline)
 {
@@ -259,6 +265,7 @@ sender_wait_room(struct sender *sender, int64_t deadline)
 	    !lane_is_broken(&sender->writer)) {
 		if (unlikely(++sender->calm == CALM_AFTER))
 			doorbell_calm_sender(sender->writer.file,
+					     known_entry(&sender->writer),
 					     &sender->sleeper);
 		return 0;
 	}
@@ -370,6 +377,64 @@ sender_retract(struct sender *sender, struct rest *rest, int slept)
 	}
 	rest->kind = REST_NONE;
 	r = look_for_room(sender);
+	sender_leave(sender);
+	return r;
+}
+
+/* Its descriptor --------------------------------------------------------------- */
+
+void
+sender_hang(struct sender *sender, const struct bell *bell)
+{
+	struct lane_writer *w = &sender->writer;
+
+	sender_enter(sender);
+	sender->bell = bell;
+	if (!bell)
+		doorbell_disarm_sender(w->file, &sender->sleeper);
+	/* relaxed: before BELL-R14 */
+	word64_store_relaxed(&w->file->bell, bell ? bell->number : 0);
+	sender_leave(sender);
+}
+
+/* Between two looks of its own: whether the addressee lives, and for a place that
+   a fellow thread gives back. */
+static int64_t
+slice_of_descriptor(const struct sender *sender)
+{
+	int64_t slice = doorbell_slice(&sender->sleeper);
+
+	return sender->addressee || sender->writer.drafts ?
+	       (int64_t)min_u64((uint64_t)slice, SLEEP_SLICE_FIRST) :
+	       sender->sleeper.unfenced ? slice : SLEEP_SLICE_LONGEST;
+}
+
+/* -EALREADY: it is armed, and was before. */
+static int
+arm(struct sender *sender)
+{
+	struct lane_writer *w = &sender->writer;
+	int r;
+
+	sender->calm = 0;
+	if (doorbell_is_armed_sender(known_entry(w), &sender->sleeper)) {
+		r = look_for_room(sender);
+		return r == 0 ? -EALREADY : r;
+	}
+	doorbell_arm_sender(w->file, known_entry(w), &sender->sleeper);
+	return look_for_room(sender);
+}
+
+int
+sender_arm(struct sender *sender, int64_t *ret_slice)
+{
+	int r;
+
+	sender_enter(sender);
+	r = arm(sender);
+	if (r != 0 && r != -EALREADY)
+		doorbell_disarm_sender(sender->writer.file, &sender->sleeper);
+	*ret_slice = slice_of_descriptor(sender);
 	sender_leave(sender);
 	return r;
 }
@@ -523,4 +588,8 @@ sender_abort(struct sender *sender, struct cubby_draft *draft)
 	unlink_draft(sender, draft);
 	if (unlikely(sender->sleeper.threads) || unlikely(!w->entry_known))
 		wake_fellows(sender);
+	if (unlikely(sender->sleeper.armed)) {
+		doorbell_disarm_sender(w->file, &sender->sleeper);
+		bell_light(sender->bell);
+	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics clock spin exclusion futex layout inbox doorbell lane rest. */
+/* Layer 9. May include: base atomics clock spin exclusion futex layout inbox bell doorbell lane rest. */
 /*
  * The sending end of a handle: a lane, and waiting for room in it.
  */
@@ -7,6 +7,7 @@
 #define CUBBY_SENDER_H
 
 #include "base.h"
+#include "bell.h"
 #include "exclusion.h"
 #include "inbox.h"
 #include "lane.h"
@@ -22,6 +23,7 @@ struct sender {
 	struct exclusion exclusion;
 	struct cubby_draft *drafts;
 	uint32_t calm;		/* sends since the last sleep */
+	const struct bell *bell;	/* of its descriptor; NULL: it has none */
 };
 
 /* addressee: who receives there, of an inbox; NULL: it is none. Errors: those of
@@ -78,6 +80,15 @@ void
 sender_settle(struct sender *sender, struct rest *rest, bool fenced);
 int
 sender_retract(struct sender *sender, struct rest *rest, int slept);
+
+/*
+ * Its descriptor. hang: publishes the bell's number, and keeps the bell; NULL:
+ * takes the number back. arm: the bell is empty: as the table in handle.h says.
+ */
+void
+sender_hang(struct sender *sender, const struct bell *bell);
+int
+sender_arm(struct sender *sender, int64_t *ret_slice);
 
 /* Is there room, and nothing else to see to? */
 static FAST bool

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base shm liveness layout names participants reply_file lane queue directory handle mailbox region_transfer. */
+/* Layer 13. May include: base shm liveness layout names participants reply_file lane queue directory handle mailbox region_transfer bell. */
 /*
  * Cleaning up behind the dead. Each step is one that a participant takes by
  * itself sooner or later; a sweep takes them all now. It never touches what a
  * living process has locked.
  */
 #include "base.h"
+#include "bell.h"
 #include "directory.h"
 #include "lane.h"
 #include "mailbox.h"
@@ -50,6 +51,37 @@ sweep_lanes(struct sweep *sweep)
 	}
 }
 
+/* Bells that the living name. The number stands there before the FIFO does. */
+static bool
+a_receiver_names(void *context, uint64_t number)
+{
+	const struct view *view = context;
+	uint32_t slot, count = participants_slots(view);
+
+	for (slot = 0; slot < count; slot++)
+		/* relaxed: see bell.h */
+		if (word64_load_relaxed(&view->receivers->slots[slot].bell) ==
+		    number)
+			return true;
+	return false;
+}
+
+static bool
+a_participant_names(void *context, uint64_t number)
+{
+	const struct queue_map *map = context;
+	uint32_t n, count = get32(&map->file->participants_committed);
+	const struct queue_participant *p;
+
+	for (n = 0; n < count; n++) {
+		p = queue_participant(map, n);
+		if (p && (get64(&p->bell[0]) == number ||
+			  get64(&p->bell[1]) == number))
+			return true;
+	}
+	return false;
+}
+
 static int
 sweep_queue(struct sweep *sweep)
 {
@@ -61,6 +93,8 @@ sweep_queue(struct sweep *sweep)
 		return r;
 	sweep->swept.messages += queue.recovered + queue_look(&queue);
 	sweep->swept.bytes += queue_trim(&queue);
+	bell_sweep(sweep->view, BELL_OF_OTHERS, a_participant_names,
+		   &queue.map);
 	queue_close(&queue);
 	return 0;
 }
@@ -87,6 +121,7 @@ sweep_view(const struct place *place, struct sweep *sweep)
 	participants_find_dead(&view, UINT32_MAX, repair, sweep);
 	if (sweep->swept.messages)
 		doorbell_ring(&view);
+	bell_sweep(&view, BELL_OF_OTHERS, a_receiver_names, &view);
 	sweep_lanes(sweep);
 	directory_close(&view);
 	return 0;

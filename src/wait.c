@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base atomics clock exclusion futex spin rest doorbell handle. */
+/* Layer 13. May include: base atomics clock exclusion futex spin rest doorbell handle pollable. */
 /*
  * Waiting until one of several mailboxes is ready.
  *
@@ -44,6 +44,7 @@
 #include "clock.h"
 #include "futex.h"
 #include "handle.h"
+#include "pollable.h"
 #include "rest.h"
 #include "spin.h"
 
@@ -451,6 +452,20 @@ add(struct waiting *waiting, const struct cubby_wait_entry *entry, size_t n,
 	waiting->count++;
 }
 
+/* Those who have a descriptor, and are not ready: it is to tell when they are. */
+static void
+arm_descriptors(const struct waiting *waiting)
+{
+	const struct end *end;
+	size_t i;
+
+	for (i = 0; i < waiting->count; i++) {
+		end = &waiting->ends[i];
+		if (!end->ready && pollable_is_there(end->mailbox, end->role))
+			pollable_arm(end->mailbox, end->role);
+	}
+}
+
 /* Returns how many entries are ready. */
 static int
 tell(const struct waiting *waiting, struct cubby_wait_entry *entries,
@@ -494,6 +509,7 @@ cubby_wait(struct cubby_wait_entry *entries, size_t count, int64_t deadline)
 		add(&waiting, &entries[i], i, CUBBY_SEND);
 	}
 	r = wait_for_all(&waiting, deadline);
+	arm_descriptors(&waiting);
 	if (r == 0)
 		r = tell(&waiting, entries, count);
 	if (waiting.ends != here)

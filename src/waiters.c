@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 6. May include: base atomics futex shm layout layout_queue slots waiters. */
+/* Layer 6. May include: base atomics futex shm layout bell layout_queue slots waiters. */
 /*
  * Records of threads that wait, in lists by what they wait for, first come,
  * first served. waiters.h has the protocol.
  */
 #include "base.h"
+#include "bell.h"
 #include "futex.h"
 #include "waiters.h"
 
@@ -79,7 +80,7 @@ waiters_take(const struct queue_map *map, uint64_t owner, uint32_t *ret)
 	set64(&w->owner, owner);
 	set64(&w->order, get64(&file->order));
 	set64(&file->order, get64(&file->order) + 1);
-	set32(&w->asleep, 0);
+	set32(&w->asleep, WAITER_AWAKE);
 	set32(&w->slot, SLOT_NONE);
 	set32(&w->next, WAITER_NONE);
 	set32(&w->prev, WAITER_NONE);
@@ -225,6 +226,24 @@ waiters_enlist(const struct queue_map *map, uint32_t n,
 	return again ? add_again(map, list, n) : add_last(map, list, n);
 }
 
+bool
+waiters_enlist_descriptor(const struct queue_map *map, uint32_t n,
+			  enum waiter_state state, uint64_t bell)
+{
+	struct queue_waiter *w = queue_waiter(map, n);
+
+	if (!w)
+		return false;
+	/* Before any thread's. */
+	set64(&w->order, (uint64_t)n + 1);
+	set64(&w->bell, bell);
+	set32(&w->matching, CUBBY_MATCH_ANY);
+	set64(&w->sender, 0);
+	set32(&w->peeks, 1);
+	set32(&w->asleep, WAITER_POLLS);
+	return waiters_enlist(map, n, state, true);
+}
+
 /* state: what it was when it was looked at. By now it may be GONE, and is in its
    list all the same. */
 static bool
@@ -287,12 +306,33 @@ waiters_match(const struct queue_waiter *w, const struct queue_slot *slot)
 	}
 }
 
+/* After the lock; or now, if there is no room for more. */
+static void
+add_wake(struct wakes *wakes, const struct queue_waiter *w)
+{
+	if (wakes->count < WAKES_MAX)
+		wakes->events[wakes->count++] = &w->events;
+	else
+		futex_wake(&w->events, INT32_MAX);
+}
+
+static COLD void
+add_ring(const struct queue_map *map, struct wakes *wakes, uint64_t bell)
+{
+	if (wakes->count == WAKES_MAX) {
+		bell_ring(map->view, BELL_OF_OTHERS, bell);
+		return;
+	}
+	wakes->events[wakes->count] = NULL;
+	wakes->bells[wakes->count++] = bell;
+}
+
 bool
 waiters_serve(const struct queue_map *map, uint32_t n, uint32_t slot,
 	      struct wakes *wakes, bool *ret)
 {
 	struct queue_waiter *w = queue_waiter(map, n);
-	uint32_t state;
+	uint32_t state, asleep;
 
 	*ret = false;
 	if (!w)
@@ -307,15 +347,17 @@ waiters_serve(const struct queue_map *map, uint32_t n, uint32_t slot,
 	if (!change(w, state, WAITER_SERVED))
 		return waiters_free(map, n);	/* it has given up just now */
 	*ret = true;
-	if (!get32(&w->asleep))
+	asleep = get32(&w->asleep);
+	if (asleep == WAITER_AWAKE)
 		return true;
-	set32(&w->asleep, 0);
+	set32(&w->asleep, WAITER_AWAKE);
+	if (unlikely(asleep == WAITER_POLLS)) {
+		add_ring(map, wakes, get64(&w->bell));
+		return true;
+	}
 	/* relaxed: under the lock, as all that changes it */
 	word32_store_relaxed(&w->events, get32(&w->events) + 1);
-	if (wakes->count < WAKES_MAX)
-		wakes->events[wakes->count++] = &w->events;
-	else
-		futex_wake(&w->events, INT32_MAX);
+	add_wake(wakes, w);
 	return true;
 }
 
@@ -393,11 +435,14 @@ waiters_ring_watching(const struct queue_map *map, uint32_t participant,
 }
 
 void
-wakes_give(struct wakes *wakes)
+wakes_give(const struct queue_map *map, struct wakes *wakes)
 {
 	uint32_t i;
 
 	for (i = 0; i < wakes->count; i++)
-		futex_wake(wakes->events[i], INT32_MAX);
+		if (wakes->events[i])
+			futex_wake(wakes->events[i], INT32_MAX);
+		else
+			bell_ring(map->view, BELL_OF_OTHERS, wakes->bells[i]);
 	wakes->count = 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 6. May include: base atomics futex layout_queue slots. */
+/* Layer 6. May include: base atomics futex layout_queue bell slots. */
 /*
  * Who waits at a queue, and for what.
  *
@@ -22,6 +22,12 @@
  * CAS, without it; if it is SERVED by then, it has been served. Records that
  * are GONE are freed by whoever meets them.
  *
+ * A *descriptor* (cubby_fd()) has a record as well, which stays enlisted when the
+ * call that has armed it returns, and is served like the others; but whoever serves
+ * it rings its bell in place of waking a thread. It takes nothing that it is served
+ * for, and stands before all threads, so that each message and each place that is
+ * free is told to all descriptors that are armed, and then to one thread.
+ *
  * Killed between unlock and wake, the server leaves it asleep until its own look
  * (SLEEP_SLICE_*), which it takes in any case. Killed while it waits, a thread
  * leaves its record, and whoever looks round for the dead frees it.
@@ -36,7 +42,8 @@
 /* Whom to wake after the lock. */
 #define WAKES_MAX 16
 struct wakes {
-	const word32 *events[WAKES_MAX];
+	const word32 *events[WAKES_MAX];	/* NULL: a bell */
+	uint64_t bells[WAKES_MAX];
 	uint32_t count;
 };
 
@@ -64,6 +71,11 @@ waiters_commit(const struct queue_map *map, int fd);
 bool
 waiters_enlist(const struct queue_map *map, uint32_t waiter,
 	       enum waiter_state state, bool again);
+
+/* Enlists the record of a descriptor, whose bell that is. */
+bool
+waiters_enlist_descriptor(const struct queue_map *map, uint32_t waiter,
+			  enum waiter_state state, uint64_t bell);
 
 /* Takes it off its list, if it is in one: the caller's own, or a dead one's. */
 bool
@@ -104,6 +116,6 @@ waiters_ring_watching(const struct queue_map *map, uint32_t participant,
 
 /* After the lock. */
 void
-wakes_give(struct wakes *wakes);
+wakes_give(const struct queue_map *map, struct wakes *wakes);
 
 #endif
