@@ -1033,6 +1033,70 @@ class Orders(CommandTest):
         self.assertIn("waiting 1 message held", words)
 
 
+class Broadcast(CommandTest):
+    @staticmethod
+    def state_of(process):
+        with open("/proc/%d/stat" % process.pid) as file:
+            return file.read().rpartition(") ")[2][0]
+
+    def test_every_receiver_gets_every_message(self):
+        self.do("create", "--broadcast", "jobs")
+        receivers = [self.start("receive", "-n2", "jobs") for _ in range(3)]
+        self.wait_until(lambda: self.info()["receivers"] == 3)
+        self.do("send", "jobs", given=b"a\nb\n")
+        for receiver in receivers:
+            self.assertEqual(self.finish(receiver).lines(), ["a", "b"])
+        self.assertEqual(self.info()["waiting"], 0)
+
+    def test_the_last_ones(self):
+        self.do("create", "-b", "jobs")
+        self.send_numbers(1, 9)
+        self.refuse(NOTHING, "receive", "--try", "jobs")
+        told = self.do("receive", "--all", "--last", "3", "jobs").lines()
+        self.assertEqual(told, ["7", "8", "9"])
+        self.assertEqual(self.do("peek", "-l1", "jobs").out, b"9\n")
+
+    def test_a_slow_one_holds_back_or_is_overtaken(self):
+        self.do("create", "--broadcast", "-c4", "jobs")
+        self.do("create", "--broadcast=overtake", "-c4", "news")
+        self.assertEqual(self.info()["delivery"], "every")
+        for name in ("jobs", "news"):
+            slow = self.start("receive", "--json", "-n4", name)
+            self.wait_until(lambda: self.info(name)["sleeping"] == 1)
+            slow.send_signal(signal.SIGSTOP)
+            self.wait_until(lambda: self.state_of(slow) == "T")
+            lines = "".join("%d\n" % n for n in range(1, 101))
+            result = self.cubby("send", "--try", name, given=lines.encode())
+            slow.send_signal(signal.SIGCONT)
+            told = [json.loads(line) for line in self.finish(slow).lines()]
+            missed = told[0].get("missed", 0)
+            if name == "jobs":
+                self.assertEqual(result.code, NOTHING)
+                self.assertEqual(missed, 0)
+            else:
+                self.assertEqual(result.code, DONE)
+                self.assertGreaterEqual(missed, 68)
+            first = missed + 1
+            self.assertEqual(
+                [m["data"] for m in told],
+                [str(first + i) for i in range(4)],
+            )
+
+    def test_what_does_not_go_together(self):
+        for words in ("--order arrival", "--unlimited", "--capacity 0"):
+            err = self.refuse(USAGE, "create", "-b", *words.split(), "jobs")
+            self.assertIn("--broadcast takes --order sender", err)
+        self.refuse(USAGE, "create", "--broadcast=some", "jobs")
+        self.do("create", "jobs")
+        err = self.refuse(ERROR, "receive", "--last", "1", "jobs")
+        self.assertIn("delivers each message to one receiver", err)
+
+    def test_info_for_people(self):
+        self.do("create", "--broadcast=overtake", "jobs")
+        words = " ".join(self.on_terminal("info", "jobs").split())
+        self.assertIn("delivery every message to every receiver", words)
+
+
 class Rendezvous(CommandTest):
     def setUp(self):
         super().setUp()

@@ -193,7 +193,7 @@ find_short(const struct verb *verb, const char *letters)
 		while ((row = options_next(verb, row)))
 			if (row->letter == *letters)
 				break;
-		if (row && row->argument)
+		if (row && option_takes_word(row))
 			return letters[1] ? NULL : row;
 	}
 	return NULL;
@@ -230,7 +230,7 @@ read_option(struct line *line, const char *word)
 		line->row = find_short(line->verb, word + 1);
 	} else if (!strchr(word, '=')) {
 		row = find_long(line->verb, word + 2, strlen(word + 2));
-		line->row = row && row->argument ? row : NULL;
+		line->row = row && option_takes_word(row) ? row : NULL;
 	}
 }
 

@@ -79,6 +79,19 @@ check_mode(const struct arguments *arguments,
 	return EXIT_USAGE;
 }
 
+/* Every receiver gets what a lane has, and a lane alone. */
+static int
+check_delivery(const struct cubby_options *options)
+{
+	if (options->delivery == CUBBY_ONE ||
+	    (options->order == CUBBY_ORDER_SENDER &&
+	     options->buffering == CUBBY_LIMITED))
+		return 0;
+	complain("--broadcast takes --order sender, and a capacity of 1 or "
+		 "more");
+	return EXIT_USAGE;
+}
+
 static int
 read_options(const struct arguments *arguments, struct cubby_options *options)
 {
@@ -88,11 +101,16 @@ read_options(const struct arguments *arguments, struct cubby_options *options)
 						     CUBBY_ORDER_SENDER);
 	if (given(arguments, OPTION_TEMPORARY))
 		options->lifetime = CUBBY_TEMPORARY;
+	if (given(arguments, OPTION_BROADCAST))
+		options->delivery = text_of(arguments, OPTION_BROADCAST) ?
+				    CUBBY_EVERY_OVERTAKE : CUBBY_EVERY;
 	options->mode = (mode_t)number_or(arguments, OPTION_MODE, 0);
 	options->group = text_of(arguments, OPTION_GROUP);
 	code = read_sizes(arguments, options);
 	if (!code)
 		code = read_capacity(arguments, options);
+	if (!code)
+		code = check_delivery(options);
 	return code ? code : check_mode(arguments, options);
 }
 

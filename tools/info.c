@@ -51,6 +51,20 @@ buffering_name(enum cubby_buffering buffering)
 }
 
 static const char *
+delivery_name(enum cubby_delivery delivery)
+{
+	switch (delivery) {
+	case CUBBY_ONE:
+		return "one";
+	case CUBBY_EVERY:
+		return "every";
+	case CUBBY_EVERY_OVERTAKE:
+		return "every-overtake";
+	}
+	return "unknown";
+}
+
+static const char *
 sizing_name(enum cubby_sizing sizing)
 {
 	return sizing == CUBBY_FIXED ? "fixed" : "variable";
@@ -73,7 +87,7 @@ struct counts {
 	uint64_t count;
 };
 
-#define WORDS 5
+#define WORDS 6
 #define COUNTS 17
 
 static void
@@ -87,6 +101,7 @@ get_words(const struct cubby_info *info, char mode[8],
 	words[2] = (struct words){ "sizing", sizing_name(info->sizing) };
 	words[3] = (struct words){ "lifetime", lifetime_name(info->lifetime) };
 	words[4] = (struct words){ "mode", mode };
+	words[5] = (struct words){ "delivery", delivery_name(info->delivery) };
 }
 
 static void
@@ -319,6 +334,11 @@ print_attributes(const struct cubby_info *info)
 
 	print_owner(info);
 	line("order", "%s", info_order(info->order));
+	if (info->delivery)
+		line("delivery", "every message to every receiver; a slow one "
+		     "%s", info->delivery == CUBBY_EVERY ?
+		     "holds the senders back" :
+		     "misses the oldest, and is told how many");
 	print_capacity(info);
 	size_text(size, info->message_max);
 	if (info->sizing == CUBBY_FIXED)

@@ -118,6 +118,8 @@ print_json(cubby_mailbox *mailbox, const void *data, size_t size,
 	json_member_number("priority", (uint64_t)envelope->priority);
 	json_member_number("size", size);
 	json_member_number("deliveries", envelope->deliveries);
+	if (envelope->missed)
+		json_member_number("missed", envelope->missed);
 	json_member_bytes("data", "base64", data, size);
 	json_close('}');
 	json_end_line();
@@ -132,6 +134,12 @@ message_print(const struct arguments *arguments, cubby_mailbox *mailbox,
 		print_json(mailbox, data, size, envelope);
 		return;
 	}
+	if (envelope->missed)
+		complain("%s: %llu messages of sender %llu were overwritten "
+			 "before they could be received",
+			 arguments->words[0],
+			 (unsigned long long)envelope->missed,
+			 (unsigned long long)envelope->sender);
 	output(data, size);
 	if (given(arguments, OPTION_NULL))
 		output("", 1);

@@ -33,6 +33,8 @@ static const struct option_kind duration = {
 };
 static const struct option_kind mode = { "a mode in octal, such as 0620",
 					 parse_octal, NULL };
+static const struct option_kind delivery = { "overtake, or nothing",
+					     parse_delivery, "overtake" };
 static const struct option_kind order = {
 	"an order: sender, arrival or priority", parse_order,
 	"sender arrival priority"
@@ -59,6 +61,10 @@ static const struct option_row rows[] = {
 	  "receiver meet (rendezvous), with --order arrival" },
 	{ OPTION_UNLIMITED, IN(CREATE), "unlimited", 'u', NULL, NULL, 0, 0,
 	  "hold as many messages as memory does" },
+	{ OPTION_BROADCAST, IN(CREATE), "broadcast", 'b', "[=overtake]",
+	  &delivery, 0, UINT64_MAX,
+	  "every receiver gets every message; a slow one holds the senders "
+	  "back or, with =overtake, misses the oldest" },
 	{ OPTION_MESSAGE_MAX, IN(CREATE), "message-max", 0, "SIZE", &size, 1,
 	  GIB, "the largest message (default 1M)" },
 	{ OPTION_FIXED, IN(CREATE), "fixed", 0, "SIZE", &size, 0, GIB,
@@ -93,6 +99,11 @@ static const struct option_row rows[] = {
 	  "receive N messages (default 1)" },
 	{ OPTION_FOLLOW, IN(RECEIVE), "follow", 'f', NULL, NULL, 0, 0,
 	  "receive for ever" },
+	{ OPTION_LAST, IN(RECEIVE) | IN(PEEK), "last", 'l', "N", &number, 0,
+	  UINT64_MAX,
+	  "of a mailbox made with --broadcast: begin with the last N messages of "
+	  "each sender, as far as they are still there (default 0: with what "
+	  "comes from now on)" },
 	{ OPTION_FROM, IN(RECEIVE) | IN(PEEK), "from", 0, "SENDER", NULL, 0, 0,
 	  "only messages of this sender: its number, or the name that it gave "
 	  "(send --as NAME), whether it has sent already or not" },
@@ -214,14 +225,15 @@ make_tables(const struct verb *verb, char *letters, struct option *options)
 			continue;
 		*options++ = (struct option){
 			.name = row->name,
-			.has_arg = row->argument ? required_argument :
+			.has_arg = option_takes_word(row) ? required_argument :
+				   row->argument ? optional_argument :
 						   no_argument,
 			.val = LONG_ONLY + (int)i,
 		};
 		if (!row->letter)
 			continue;
 		*letters++ = row->letter;
-		if (row->argument)
+		if (option_takes_word(row))
 			*letters++ = ':';
 	}
 	*letters = '\0';
@@ -246,11 +258,11 @@ store(const struct option_row *row, const char *text,
 {
 	uint64_t value = 0;
 
-	if (row->kind && row->kind->parse(text, &value) < 0) {
+	if (row->kind && text && row->kind->parse(text, &value) < 0) {
 		complain("--%s %s is not %s", row->name, text, row->kind->what);
 		return EXIT_USAGE;
 	}
-	if (row->kind && (value < row->least || value > row->most)) {
+	if (row->kind && text && (value < row->least || value > row->most)) {
 		complain("--%s %s is out of range", row->name, text);
 		return EXIT_USAGE;
 	}
@@ -350,7 +362,7 @@ options_help(const struct verb *verb)
 			continue;
 		snprintf(left, sizeof(left), "  %3s --%s%s%s",
 			 row->letter ? letter : "", row->name,
-			 row->argument ? " " : "",
+			 option_takes_word(row) ? " " : "",
 			 row->argument ? row->argument : "");
 		output_wrapped(left, 26, row->help);
 	}

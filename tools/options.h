@@ -30,6 +30,7 @@ enum option_id {
 	OPTION_ALL,
 	OPTION_AS,
 	OPTION_BATCH,
+	OPTION_BROADCAST,
 	OPTION_CAPACITY,
 	OPTION_CELL,
 	OPTION_COUNT,
@@ -44,6 +45,7 @@ enum option_id {
 	OPTION_HELP,
 	OPTION_HEX,
 	OPTION_JSON,
+	OPTION_LAST,
 	OPTION_MAX,
 	OPTION_MEMORY_LIMIT,
 	OPTION_MESSAGE_MAX,
@@ -118,12 +120,19 @@ struct option_row {
 	unsigned int verbs; /* a bit for each that has it */
 	const char *name;
 	char letter;			/* 0: none */
-	const char *argument;		/* NULL: takes none */
+	const char *argument;		/* NULL: takes none; [=VALUE]: may */
 	const struct option_kind *kind; /* NULL: any text */
 	uint64_t least;
 	uint64_t most;
 	const char *help;
 };
+
+/* Is the next word its value? */
+static inline bool
+option_takes_word(const struct option_row *row)
+{
+	return row->argument && *row->argument != '[';
+}
 
 /* The verb's row after that one (NULL: its first), or NULL. */
 const struct option_row *

@@ -153,6 +153,11 @@ complain_of_open(const struct arguments *arguments, int roles, const char *deed,
 		return complain_of_root(name);
 	if (error == -EBUSY)
 		return complain_of_busy(name, deed, sender);
+	if (error == -EOPNOTSUPP && given(arguments, OPTION_LAST)) {
+		complain("%s delivers each message to one receiver; --last is for "
+			 "mailboxes made with --broadcast", name);
+		return EXIT_ERROR;
+	}
 	return complain_of(name, deed, error);
 }
 
@@ -163,6 +168,7 @@ open_mailbox(const struct arguments *arguments, int roles, const char *deed,
 	struct cubby_options options = CUBBY_OPTIONS_INIT;
 	int error;
 
+	options.history = number_or(arguments, OPTION_LAST, 0);
 	options.sender = text_of(arguments, OPTION_AS);
 	if (options.sender &&
 	    (!*options.sender || strlen(options.sender) > SENDER_NAME_MAX)) {

@@ -145,6 +145,16 @@ parse_duration(const char *text, uint64_t *ret)
 }
 
 int
+parse_delivery(const char *text, uint64_t *ret)
+{
+	static const struct unit deliveries[] = {
+		{ "overtake", CUBBY_EVERY_OVERTAKE },
+	};
+
+	return find_unit(text, deliveries, ARRAY_SIZE(deliveries), ret);
+}
+
+int
 parse_order(const char *text, uint64_t *ret)
 {
 	static const struct unit orders[] = {

@@ -25,6 +25,8 @@ parse_duration(const char *text, uint64_t *ret);
 
 /* One of enum cubby_order. */
 int
+parse_delivery(const char *text, uint64_t *ret);
+int
 parse_order(const char *text, uint64_t *ret);
 
 #endif
