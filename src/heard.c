@@ -143,8 +143,12 @@ heard_begin(struct listener *listener, struct heard *heard, uint64_t history)
 	heard->position = choose_position(heard, history);
 	heard->cursor = cursor;
 	broadcast_begin(cursor, heard->position);
-	if (listener->attends)
-		heard_settle(heard);
+	if (!listener->attends)
+		return 0;
+	heard_settle(heard);
+	/* The lane was made since we joined. */
+	if (!listener->waits && history == HEARD_ALL)
+		heard->missed = heard->position - START_POSITION;
 	return 0;
 }
 

@@ -379,6 +379,23 @@ the_slow_are_overtaken_and_told(void)
 	}
 }
 
+/* Of a sender that came after it, and that it has not met yet, too. */
+static void
+what_is_missed_of_a_new_sender_is_told(void)
+{
+	cubby_mailbox *receiver = create(CUBBY_EVERY_OVERTAKE, 4,
+					 CUBBY_RECEIVE);
+	cubby_mailbox *sender = open_mailbox("m", CUBBY_SEND, NULL);
+	uint64_t missed;
+
+	for (uint64_t n = 0; n < 100; n++)
+		send_number(sender, n);
+	expect_int(receive_missed(receiver, &missed), missed);
+	expect(missed > 0 && missed <= 96);
+	cubby_close(sender);
+	cubby_close(receiver);
+}
+
 static void
 without_receivers_nothing_holds_a_sender_back(void)
 {
@@ -985,6 +1002,7 @@ main(void)
 		TEST(the_slowest_holds_the_sender_back),
 		TEST(a_filled_lane_is_read_in_order),
 		TEST(the_slow_are_overtaken_and_told),
+		TEST(what_is_missed_of_a_new_sender_is_told),
 		TEST(without_receivers_nothing_holds_a_sender_back),
 		TEST(the_dead_hold_nobody_up),
 		TEST(a_death_wakes_who_waits),
