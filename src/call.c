@@ -35,6 +35,17 @@ check_call(const struct cubby_mailbox *mailbox, const void *data, size_t size,
 	return mailbox->operations->reply_word ? 0 : -EOPNOTSUPP;
 }
 
+/* As cubby_send() does in the plain case. */
+static bool
+is_plain(const struct cubby_mailbox *mailbox, size_t size,
+	 const struct cubby_envelope *envelope)
+{
+	return likely(!envelope) && likely(size <= mailbox->plain_max) &&
+	       likely(size >= mailbox->plain_min) &&
+	       likely(!exclusion_is_needed()) &&
+	       likely(sender_is_plain(&mailbox->sender));
+}
+
 static int
 send_request(struct cubby_mailbox *mailbox, const void *data, size_t size,
 	     struct cubby_envelope *envelope, int64_t deadline,
@@ -53,6 +64,10 @@ send_request(struct cubby_mailbox *mailbox, const void *data, size_t size,
 	if (envelope) {
 		parcel.type = (uint64_t)envelope->type;
 		parcel.priority = (uint32_t)envelope->priority;
+	}
+	if (likely(is_plain(mailbox, size, envelope))) {
+		lane_send(&mailbox->sender.writer, &parcel, data);
+		return 0;
 	}
 	r = operations->send(mailbox, data, &parcel, false, deadline, &sent);
 	if (unlikely(r < 0))

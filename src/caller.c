@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define SLOTS_FIRST 4
+#define QUICK_LOOKS 64
 #define NO_SLOT CALL_SLOTS_MAX
 #define LIMBO_LOOKS 4			/* slots asked for, before others get
 					   memory */
@@ -371,6 +372,17 @@ sleep_once(struct wait *wait, int64_t deadline)
 	return r == -ETIMEDOUT && until < deadline ? 0 : r;
 }
 
+/* As receiver_await_turn() does. */
+static bool
+look_quickly(struct wait *wait)
+{
+	int i = wait->caller->spin.budget ? QUICK_LOOKS : 1;
+
+	while (!look(wait) && --i)
+		cpu_relax();
+	return i;
+}
+
 /* Looks for a moment. */
 static bool
 look_for_a_moment(struct wait *wait)
@@ -398,7 +410,7 @@ await(struct wait *wait, int64_t deadline)
 {
 	int r = 0;
 
-	if (look(wait))
+	if (look_quickly(wait))
 		return 0;
 	if (deadline == CUBBY_NOW)
 		return (r = ask_around(wait)) < 0 ? r : r ? 0 : -EAGAIN;

@@ -28,7 +28,10 @@ envelope_write(struct cubby_envelope *ret, const struct cubby_envelope *full)
 {
 	size_t size = ret->struct_size;
 
-	memcpy(ret, full, size < sizeof(*full) ? size : sizeof(*full));
+	if (likely(size >= sizeof(*full)))
+		*ret = *full;
+	else
+		memcpy(ret, full, size);
 	ret->struct_size = size;
 }
 

@@ -390,6 +390,41 @@ lane_copy_plain(const struct lane_reader *reader, void *buffer, uint64_t room,
 	return likely(!shm_is_broken(&reader->mapping));
 }
 
+/*
+ * The same, told, and not copied yet: the message lies at *ret_bytes. It may be a
+ * request.
+ */
+static FAST bool
+lane_see_plain(const struct lane_reader *reader, uint64_t room,
+	       struct taken *ret, const word64 **ret_bytes)
+{
+	uint64_t position = reader->position, size_type;
+	const struct cell *cell = (const struct cell *)(reader->ring +
+		((position & reader->mask_cells) << reader->cell_shift));
+
+	/* LANE-A13 acquire: as LANE-A1. Pairs with LANE-R1, LANE-R2. */
+	if (!reader->bias ||
+	    word64_load_acquire(&cell->sequence) != position + 1)
+		return false;
+	/* relaxed: after LANE-A13, and read once */
+	size_type = word64_load_relaxed(&cell->size_type);
+	ret->size = cell_size_of(size_type);
+	if (unlikely(size_type & (CELL_BLOCK | CELL_WIDE)) ||
+	    unlikely(ret->size < reader->plain_min) ||
+	    unlikely(ret->size > reader->plain_max) ||
+	    unlikely(ret->size > room))
+		return false;
+	ret->position = position;
+	ret->lane = reader->lane;
+	/* relaxed: after LANE-A13 */
+	ret->tag = word64_load_relaxed(&cell->tag);
+	ret->type = cell_type_of(size_type);
+	ret->block = 0;
+	ret->call = size_type & CELL_CALL;
+	*ret_bytes = cell->bytes;
+	return true;
+}
+
 /* Has it come? */
 static inline bool
 lane_has_plain(const struct lane_reader *reader)

@@ -193,8 +193,7 @@ lanes_receive(struct cubby_mailbox *mailbox, struct wish *wish,
 
 	if (unlikely(wish->matching))
 		return -EOPNOTSUPP;
-	if ((wish->kind == WISH_HOLD || wish->replies) &&
-	    deadline == CUBBY_FOREVER)
+	if (wish->kind == WISH_HOLD && deadline == CUBBY_FOREVER)
 		await_quickly(receiver);
 	receiver_enter(receiver);
 	r = receiver_grant(receiver, wish, deadline);

@@ -280,6 +280,25 @@ cubby_receive(cubby_mailbox *mailbox, void *buffer, size_t size,
 	return take_plain(mailbox, reader, buffer, size, ret_size, taken);
 }
 
+/* The plain case of cubby_receive_full(). False: it is not that. */
+static bool
+receive_told(struct cubby_mailbox *mailbox, struct wish *wish,
+	     int64_t deadline)
+{
+	struct receiver *receiver = &mailbox->receiver;
+	struct lane_reader *reader;
+
+	if (unlikely(exclusion_is_needed()))
+		return false;
+	reader = receiver_turn(receiver);
+	if (likely(reader) && taking_plain(receiver, reader, wish))
+		return true;
+	if (deadline != CUBBY_FOREVER)
+		return false;
+	reader = receiver_await_turn(receiver);
+	return reader && taking_plain(receiver, reader, wish);
+}
+
 int
 cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 		   int flags, int64_t deadline, void *buffer, size_t size,
@@ -301,7 +320,8 @@ cubby_receive_full(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 	if (flags & CUBBY_PEEK)
 		wish.kind = WISH_PEEK;
 	wish.replies = ret_envelope && envelope_tells_call(ret_envelope);
-	r = mailbox->operations->receive(mailbox, &wish, deadline);
+	if (filter || flags || !receive_told(mailbox, &wish, deadline))
+		r = mailbox->operations->receive(mailbox, &wish, deadline);
 	if (r == 0 && wish.kind == WISH_COPY)
 		PROBE2(receive, mailbox, wish.taken.size);
 	if (ret_size && (r == 0 || r == -EMSGSIZE))

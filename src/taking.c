@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics spin exclusion shm liveness layout participants envelope claims doorbell lane taking answers. */
+/* Layer 9. May include: base atomics spin exclusion shm liveness layout participants claims doorbell lane taking answers. */
 /*
  * Taking one message.
  *
@@ -19,7 +19,6 @@
  * the head says, so a held message of his is copied at once, and read there.
  */
 #include "base.h"
-#include "envelope.h"
 #include "liveness.h"
 #include "taking.h"
 
@@ -182,181 +181,7 @@ claim(struct receiver *receiver, struct lane_reader *reader,
 	return 0;
 }
 
-/* Requests --------------------------------------------------------------------- */
-
-/* Does anybody wait for it? -ENOENT: no. */
-static int
-meet(struct receiver *receiver, const struct lane_reader *reader,
-     const struct taken *taken, struct called *ret)
-{
-	/* CALL-A6 acquire: its id, then the file. Pairs with CALL-R1. */
-	uint64_t id = word64_load_acquire(&reader->file->reply);
-
-	return answers_meet(&receiver->answers, reader->lane, id, reader->uid,
-			    taken->tag, ret);
-}
-
-/* The claim is ours. False: nobody is to have the request, and the claim is
-   free. */
-static bool
-own(struct receiver *receiver, const struct called *called, uint32_t number,
-    uint64_t word)
-{
-	if (answers_own(&receiver->answers, called,
-			claim_deliveries(word) > 1))
-		return true;
-	claims_free(receiver->view, number, word);
-	return false;
-}
-
-/* It has been copied. */
-static void
-copied(struct receiver *receiver, const struct called *called,
-       const struct wish *wish)
-{
-	if (unlikely(!wish_can_reply(wish)))
-		answers_refuse(&receiver->answers, called);
-}
-
-/* Held messages ------------------------------------------------------------------ */
-
-static struct cubby_message *
-new_held(struct receiver *receiver)
-{
-	struct cubby_message *held = receiver->spare;
-
-	if (held)
-		receiver->spare = held->next;
-	else
-		held = malloc(sizeof(*held));
-	return held;
-}
-
-static void
-spare_held(struct receiver *receiver, struct cubby_message *held)
-{
-	held->next = receiver->spare;
-	receiver->spare = held;
-}
-
-static void
-unlink_held(struct receiver *receiver, struct cubby_message *held)
-{
-	if (held->previous)
-		held->previous->next = held->next;
-	else
-		receiver->held = held->next;
-	if (held->next)
-		held->next->previous = held->previous;
-	free(held->copy);
-	spare_held(receiver, held);
-}
-
-/* Another user could rewrite what is being read. */
-static bool
-must_copy(const struct receiver *receiver, const struct lane_reader *reader,
-	  const struct taken *taken)
-{
-	return taken->block && reader->foreign && !receiver->trusts;
-}
-
-/* The claim is ours: a handle for it. */
-static void
-hold(struct receiver *receiver, const struct lane_reader *reader,
-     struct cubby_message *held, const struct taken *taken)
-{
-	held->taken = *taken;
-	held->reader = reader;
-	held->uid = reader->uid;
-	held->deliveries = claim_deliveries(held->word);
-	held->priority = 0;
-	held->missed = 0;
-	held->data = !taken->block ? (const void *)
-		     claims_bytes(receiver->view, held->claim) :
-		     lane_read_block(reader, taken->block);
-	if (held->copy) {
-		memcpy(held->copy, held->data, taken->size);
-		held->data = held->copy;
-	}
-	held->previous = NULL;
-	held->next = receiver->held;
-	if (held->next)
-		held->next->previous = held;
-	receiver->held = held;
-}
-
-/* Memory for a handle of that message. Errors: -ENOMEM. */
-static int
-prepare_hold(struct receiver *receiver, const struct lane_reader *reader,
-	     const struct taken *taken, struct cubby_message **ret)
-{
-	struct cubby_message *held = new_held(receiver);
-
-	if (!held)
-		return -ENOMEM;
-	held->copy = NULL;
-	if (must_copy(receiver, reader, taken)) {
-		held->copy = malloc(max_u64(1, taken->size));
-		if (!held->copy) {
-			spare_held(receiver, held);
-			return -ENOMEM;
-		}
-	}
-	*ret = held;
-	return 0;
-}
-
-static void
-unprepare_hold(struct receiver *receiver, struct cubby_message *held)
-{
-	free(held->copy);
-	spare_held(receiver, held);
-}
-
-int
-taking_release(struct receiver *receiver, struct cubby_message *held)
-{
-	int r = shm_is_broken(&held->reader->mapping) && held->taken.block ?
-		-EBADMSG : 0;
-
-	if (unlikely(held->taken.call))
-		answers_refuse_by(&receiver->answers, held->taken.lane,
-				  held->taken.tag);
-	claims_free(receiver->view, held->claim, held->word);
-	unlink_held(receiver, held);
-	return r;
-}
-
-void
-taking_reject(struct receiver *receiver, struct cubby_message *held)
-{
-	if (unlikely(held->taken.call))
-		answers_give_up_by(&receiver->answers, held->taken.lane,
-				   held->taken.tag);
-	claims_return(receiver->view, held->claim, held->word);
-	unlink_held(receiver, held);
-	doorbell_ring(receiver->view);
-}
-
 /* From a lane ---------------------------------------------------------------------- */
-
-static void
-fill_in(struct wish *wish, const struct lane_reader *reader,
-	const struct taken *taken, uint32_t deliveries)
-{
-	wish->taken = *taken;
-	wish->uid = reader->uid;
-	wish->deliveries = deliveries;
-}
-
-/* The block goes to the buffer; its lane may break under it. */
-static int
-copy_block(const struct lane_reader *reader, const struct taken *taken,
-	   void *buffer)
-{
-	memcpy(buffer, lane_read_block(reader, taken->block), taken->size);
-	return shm_is_broken(&reader->mapping) ? -EBADMSG : 0;
-}
 
 static int
 copy_by_claim(struct receiver *receiver, struct lane_reader *reader,
@@ -369,7 +194,7 @@ copy_by_claim(struct receiver *receiver, struct lane_reader *reader,
 	r = claim(receiver, reader, sight, &number, &word);
 	if (r < 0)
 		return r;
-	r = copy_block(reader, &sight->taken, buffer);
+	r = taking_copy_block(reader, &sight->taken, buffer);
 	claims_free(receiver->view, number, word);
 	if (r < 0)
 		lane_break(reader);
@@ -443,18 +268,18 @@ take_hold(struct receiver *receiver, struct lane_reader *reader,
 	struct cubby_message *held;
 	int r;
 
-	r = prepare_hold(receiver, reader, &sight->taken, &held);
+	r = taking_prepare_hold(receiver, reader, &sight->taken, &held);
 	if (r < 0)
 		return r;
 	r = claim(receiver, reader, sight, &held->claim, &held->word);
 	if (r == 0 && called &&
-	    !own(receiver, called, held->claim, held->word))
+	    !taking_own(receiver, called, held->claim, held->word))
 		r = -EAGAIN;
 	if (r < 0) {
-		unprepare_hold(receiver, held);
+		taking_unprepare_hold(receiver, held);
 		return r;
 	}
-	hold(receiver, reader, held, &sight->taken);
+	taking_begin_hold(receiver, reader, held, &sight->taken);
 	wish->held = held;
 	return 0;
 }
@@ -473,10 +298,10 @@ copy_request_by_claim(struct receiver *receiver, struct lane_reader *reader,
 	r = claim(receiver, reader, sight, &number, &word);
 	if (r < 0)
 		return r;
-	if (!own(receiver, called, number, word))
+	if (!taking_own(receiver, called, number, word))
 		return -EAGAIN;
 	if (taken->block)
-		r = copy_block(reader, taken, wish->buffer);
+		r = taking_copy_block(reader, taken, wish->buffer);
 	else
 		/* relaxed: the record is ours */
 		copy_out_relaxed(wish->buffer,
@@ -486,7 +311,7 @@ copy_request_by_claim(struct receiver *receiver, struct lane_reader *reader,
 		answers_refuse(&receiver->answers, called);
 		lane_break(reader);
 	} else {
-		copied(receiver, called, wish);
+		taking_copied(receiver, called, wish);
 	}
 	claims_free(receiver->view, number, word);
 	return r;
@@ -507,7 +332,7 @@ copy_request(struct receiver *receiver, struct lane_reader *reader,
 	if (unlikely(r < 0))
 		answers_give_up(&receiver->answers, called);
 	else
-		copied(receiver, called, wish);
+		taking_copied(receiver, called, wish);
 	return r;
 }
 
@@ -542,7 +367,7 @@ take_request(struct receiver *receiver, struct lane_reader *reader,
 	     const struct sight *sight, struct wish *wish)
 {
 	struct called called;
-	int r = meet(receiver, reader, &sight->taken, &called);
+	int r = taking_meet(receiver, reader, &sight->taken, &called);
 
 	if (likely(r == 0))
 		return take_as(receiver, reader, sight, &called, wish);
@@ -583,7 +408,7 @@ taking_try(struct receiver *receiver, struct lane_reader *reader,
 			break;
 		r = take(receiver, reader, &sight, wish);
 		if (likely(r == 0)) {
-			fill_in(wish, reader, &sight.taken, 1);
+			taking_fill_in(wish, reader, &sight.taken, 1);
 			lane_consider_bias(reader, receiver->slot);
 			return 0;
 		}
@@ -597,212 +422,4 @@ taking_try(struct receiver *receiver, struct lane_reader *reader,
 		return -EBADMSG;
 	}
 	return r == -EBADMSG ? -EAGAIN : r;
-}
-
-/* What went back --------------------------------------------------------------------- */
-
-/* A record that says RETURNED and makes sense; its lane's reader, or NULL. */
-static struct lane_reader *
-read_returned(struct receiver *receiver, uint32_t number, uint64_t *word,
-	      struct taken *taken)
-{
-	const struct view *view = receiver->view;
-	struct lane_reader *reader;
-	int r;
-
-	if (!claims_read(view, number, word, taken) ||
-	    claim_state(*word) != CLAIM_RETURNED || taken->lane >= LANES_MAX)
-		return NULL;
-	reader = taking_lane(receiver, (uint32_t)taken->lane, &r);
-	if (!reader || taken->size > view->attributes.message_max)
-		return NULL;
-	if (taken->block)
-		return lane_holds_block(view, taken->block, taken->size) &&
-		       !reader->broken ? reader : NULL;
-	return taken->size <= view->geometry.inline_max ? reader : NULL;
-}
-
-static int
-copy_returned_request(struct receiver *receiver,
-		      const struct lane_reader *reader, uint32_t number,
-		      uint64_t word, const struct called *called,
-		      struct wish *wish)
-{
-	struct view *view = receiver->view;
-	const struct taken *taken = &wish->taken;
-	int r = 0;
-
-	if (!claims_take_over(view, number, receiver->slot, &word) ||
-	    !own(receiver, called, number, word))
-		return -EAGAIN;
-	wish->deliveries = claim_deliveries(word);
-	if (taken->block)
-		r = copy_block(reader, taken, wish->buffer);
-	else
-		/* relaxed: the record is ours */
-		copy_out_relaxed(wish->buffer, claims_bytes(view, number),
-				 taken->size);
-	if (r < 0)
-		answers_refuse(&receiver->answers, called);
-	else
-		copied(receiver, called, wish);
-	claims_free(view, number, word);
-	return r;
-}
-
-static int
-copy_returned(struct receiver *receiver, const struct lane_reader *reader,
-	      uint32_t number, uint64_t word, struct wish *wish)
-{
-	struct view *view = receiver->view;
-	const struct taken *taken = &wish->taken;
-	int r;
-
-	if (taken->block) {
-		if (!claims_take_over(view, number, receiver->slot, &word))
-			return -EAGAIN;
-		wish->deliveries = claim_deliveries(word);
-		r = copy_block(reader, taken, wish->buffer);
-		claims_free(view, number, word);
-		return r;
-	}
-	/* relaxed: proved by claims_consume() */
-	copy_out_relaxed(wish->buffer, claims_bytes(view, number),
-			 taken->size);
-	return claims_consume(view, number, word) ? 0 : -EAGAIN;
-}
-
-static int
-peek_returned(const struct receiver *receiver,
-	      const struct lane_reader *reader, uint32_t number, uint64_t word,
-	      struct wish *wish)
-{
-	const struct taken *taken = &wish->taken;
-
-	/* relaxed: proved by claims_unchanged() */
-	copy_out_relaxed(wish->buffer, taken->block ?
-			 lane_read_block(reader, taken->block) :
-			 claims_bytes(receiver->view, number), taken->size);
-	return claims_unchanged(receiver->view, number, word) ? 0 : -EAGAIN;
-}
-
-static int
-hold_returned(struct receiver *receiver, const struct lane_reader *reader,
-	      uint32_t number, uint64_t word, const struct called *called,
-	      struct wish *wish)
-{
-	struct cubby_message *held;
-	int r;
-
-	r = prepare_hold(receiver, reader, &wish->taken, &held);
-	if (r < 0)
-		return r;
-	if (!claims_take_over(receiver->view, number, receiver->slot, &word) ||
-	    (called && !own(receiver, called, number, word))) {
-		unprepare_hold(receiver, held);
-		return -EAGAIN;
-	}
-	held->claim = number;
-	held->word = word;
-	hold(receiver, reader, held, &wish->taken);
-	wish->held = held;
-	return 0;
-}
-
-/* called: of a request; else NULL. */
-static int
-take_returned_as(struct receiver *receiver, const struct lane_reader *reader,
-		 uint32_t number, uint64_t word, const struct called *called,
-		 struct wish *wish)
-{
-	if (wish->kind == WISH_LOOK)
-		return TAKING_SEEN;
-	if (wish->kind == WISH_HOLD)
-		return hold_returned(receiver, reader, number, word, called,
-				     wish);
-	if (wish->taken.size > wish->size)
-		return -EMSGSIZE;
-	if (wish->kind == WISH_PEEK)
-		return peek_returned(receiver, reader, number, word, wish);
-	if (called)
-		return copy_returned_request(receiver, reader, number, word,
-					     called, wish);
-	return copy_returned(receiver, reader, number, word, wish);
-}
-
-static int
-take_returned(struct receiver *receiver, const struct lane_reader *reader,
-	      uint32_t number, uint64_t word, const struct taken *taken,
-	      struct wish *wish)
-{
-	struct called called;
-	int r = wish_suits(wish, taken->type);
-
-	if (r == 0 && taken->call)
-		r = meet(receiver, reader, taken, &called);
-	if (r == -ENOENT) {
-		claims_consume(receiver->view, number, word);
-		return -EAGAIN;
-	}
-	if (unlikely(r < 0))
-		return claims_unchanged(receiver->view, number, word) ?
-		       r : -EAGAIN;
-	fill_in(wish, reader, taken, claim_deliveries(word) + 1);
-	return take_returned_as(receiver, reader, number, word,
-				taken->call ? &called : NULL, wish);
-}
-
-/* The oldest of its sender's, of those that the wish allows: its record. *any:
-   there are some, for somebody. */
-static uint32_t
-find_returned(struct receiver *receiver, const struct wish *wish, bool *any)
-{
-	uint32_t number, found = CLAIM_NONE;
-	uint32_t count = claims_count(receiver->view);
-	struct taken taken, best = { 0 };
-	const struct lane_reader *reader;
-	uint64_t word;
-
-	*any = false;
-	for (number = 0; number < count; number++) {
-		reader = read_returned(receiver, number, &word, &taken);
-		if (!reader)
-			continue;
-		*any = true;
-		if (!taking_is_wanted(wish, reader))
-			continue;
-		if (found != CLAIM_NONE &&
-		    (taken.lane != best.lane ||
-		     (int64_t)(taken.position - best.position) > 0))
-			continue;
-		found = number;
-		best = taken;
-	}
-	return found;
-}
-
-int
-taking_try_returned(struct receiver *receiver, struct wish *wish,
-		    uint32_t returned)
-{
-	const struct lane_reader *reader;
-	struct taken taken;
-	uint32_t number;
-	uint64_t word;
-	bool any;
-	int r;
-
-	do {
-		number = find_returned(receiver, wish, &any);
-		if (!any)
-			receiver->returned = returned;
-		if (number == CLAIM_NONE)
-			return -EAGAIN;
-		reader = read_returned(receiver, number, &word, &taken);
-		r = -EAGAIN;	/* lost to another receiver, who has it now */
-		if (reader)
-			r = take_returned(receiver, reader, number, word,
-					  &taken, wish);
-	} while (r == -EAGAIN);
-	return r;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics spin exclusion layout participants claims doorbell lane answers. */
+/* Layer 9. May include: base atomics spin exclusion layout participants claims doorbell lane answers parcel. */
 /*
  * Taking one message, by copy, by peek, or by claim, from a lane or from those
  * that went back.
@@ -11,6 +11,7 @@
 #include "answers.h"
 #include "exclusion.h"
 #include "lane.h"
+#include "parcel.h"
 #include "spin.h"
 
 /* Do messages come faster than they are waited for? See receiver.c. */
@@ -91,6 +92,12 @@ int
 taking_try(struct receiver *receiver, struct lane_reader *reader,
 	   struct wish *wish);
 
+/* Grants a wish to copy one in the plain case, quickly. False: it is not that, or
+   there is none; go the general way. */
+bool
+taking_plain(struct receiver *receiver, struct lane_reader *reader,
+	     struct wish *wish);
+
 /* A message that went back. returned: the event count by which it is looked
    for. */
 int
@@ -102,5 +109,54 @@ int
 taking_release(struct receiver *receiver, struct cubby_message *held);
 void
 taking_reject(struct receiver *receiver, struct cubby_message *held);
+
+/* Between the parts of taking (taking.c, taking_hands.c, taking_returned.c) ------- */
+
+/* Requests (layout_reply.h). Does anybody wait for it? -ENOENT: no, it is to be
+   passed over. Other errors: those of answers_meet(). */
+int
+taking_meet(struct receiver *receiver, const struct lane_reader *reader,
+	    const struct taken *taken, struct called *ret);
+
+/* The claim is ours. False: nobody is to have the request, and the claim is
+   free. */
+bool
+taking_own(struct receiver *receiver, const struct called *called,
+	   uint32_t number, uint64_t word);
+
+/* It has been copied, perhaps by one who cannot reply. */
+void
+taking_copied(struct receiver *receiver, const struct called *called,
+	      const struct wish *wish);
+
+/* Memory for a handle of that message. Errors: -ENOMEM. */
+int
+taking_prepare_hold(struct receiver *receiver, const struct lane_reader *reader,
+		    const struct taken *taken, struct cubby_message **ret);
+void
+taking_unprepare_hold(struct receiver *receiver, struct cubby_message *held);
+
+/* The claim, which held->claim and held->word say, is ours: a handle for it. */
+void
+taking_begin_hold(struct receiver *receiver, const struct lane_reader *reader,
+		  struct cubby_message *held, const struct taken *taken);
+
+static inline void
+taking_fill_in(struct wish *wish, const struct lane_reader *reader,
+	       const struct taken *taken, uint32_t deliveries)
+{
+	wish->taken = *taken;
+	wish->uid = reader->uid;
+	wish->deliveries = deliveries;
+}
+
+/* The block goes to the buffer; its lane may break under it: -EBADMSG. */
+static inline int
+taking_copy_block(const struct lane_reader *reader, const struct taken *taken,
+		  void *buffer)
+{
+	memcpy(buffer, lane_read_block(reader, taken->block), taken->size);
+	return shm_is_broken(&reader->mapping) ? -EBADMSG : 0;
+}
 
 #endif
