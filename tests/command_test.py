@@ -828,6 +828,78 @@ class Receive(CommandTest):
         self.do("send", "--as", "worker", "jobs", "hi")
 
 
+class Several(CommandTest):
+    """Receiving from several mailboxes at once."""
+
+    def setUp(self):
+        super().setUp()
+        self.do("create", "jobs")
+        self.do("create", "--order", "priority", "orders")
+
+    def test_takes_turns(self):
+        self.send_numbers(1, 3)
+        for word in ("a", "b", "c"):
+            self.do("send", "orders", word)
+        self.assertEqual(
+            self.do("receive", "--all", "jobs", "orders").lines(),
+            ["1", "a", "2", "b", "3", "c"],
+        )
+
+    def test_says_which(self):
+        self.do("send", "orders", "tea")
+        self.do("send", "jobs", "x")
+        self.assertEqual(
+            self.do("receive", "-a", "-H", "orders", "jobs").lines(),
+            ["orders\ttea", "jobs\tx"],
+        )
+        self.do("send", "orders", "milk")
+        message = json.loads(self.do("receive", "-j", "jobs", "orders").out)
+        self.assertEqual((message["mailbox"], message["data"]),
+                         ("orders", "milk"))
+        self.do("send", "jobs", "y")
+        message = json.loads(self.do("receive", "-j", "jobs").out)
+        self.assertNotIn("mailbox", message)
+
+    def test_waits_for_all_of_them(self):
+        for name in ("orders", "jobs"):
+            process = self.start("receive", "jobs", "orders")
+            self.wait_until(lambda: self.info(name)["sleeping"] == 1)
+            self.do("send", name, "for " + name)
+            self.assertEqual(
+                self.finish(process).out, b"for " + name.encode() + b"\n"
+            )
+
+    def test_tells_when_there_is_none(self):
+        self.assertEqual(
+            self.refuse(NOTHING, "receive", "--try", "jobs", "orders"),
+            "cubby: none of the 2 mailboxes has a message\n",
+        )
+        self.assertEqual(
+            self.refuse(LATE, "receive", "-t", "20ms", "jobs", "orders"),
+            "cubby: no message came within 20ms in any of 2 mailboxes\n",
+        )
+        self.assertIn(
+            "no mailbox lost",
+            self.refuse(NO_MAILBOX, "receive", "jobs", "lost"),
+        )
+
+    def test_chooses_from_one_only(self):
+        for option in (["--from", "1"], ["--type", "2"],
+                       ["--not-type", "2"], ["--type-up-to", "2"]):
+            self.assertIn(
+                option[0] + " takes one mailbox",
+                self.refuse(USAGE, "receive", *option, "jobs", "orders"),
+            )
+
+    def test_is_ended_by_a_signal_and_loses_nothing(self):
+        process = self.start("receive", "--follow", "jobs", "orders")
+        self.wait_until(lambda: self.info("orders")["sleeping"] == 1)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(DEADLINE), -signal.SIGINT)
+        self.do("send", "orders", "x")
+        self.assertEqual(self.do("receive", "orders").out, b"x\n")
+
+
 class Inbox(CommandTest):
     """@NAME: one process receives, and senders learn that it has gone."""
 

@@ -45,8 +45,10 @@ const struct verb verbs[VERB_COUNT] = {
 	  "cubby send --whole jobs < picture.png\n"
 	  "cubby send --priority 7 --type 3 urgent now\n",
 	  run_send },
-	{ "receive", "NAME", 1, 1, "receive messages",
-	  "Waits for one message, prints it and a newline, and ends.\n\n"
+	{ "receive", "NAME...", 1, INT_MAX, "receive messages",
+	  "Waits for one message, prints it and a newline, and ends. Of several "
+	  "mailboxes it is the first that comes in any of them; those that have "
+	  "some are received from in turns.\n\n"
 	  "A message is held while it is printed, and goes back to the mailbox "
 	  "if that fails: a full disk loses nothing. Nor does a pipe whose "
 	  "reader ends early, as in: cubby receive --follow jobs | head -1. For "
@@ -58,7 +60,8 @@ const struct verb verbs[VERB_COUNT] = {
 	  "cubby receive --all jobs > results\n"
 	  "cubby receive --follow --json jobs | jq .data\n"
 	  "cubby receive -0 --count 10 --timeout 1m jobs | xargs -0 ls -l\n"
-	  "cubby receive --type 3 urgent\n",
+	  "cubby receive --type 3 urgent\n"
+	  "cubby receive --follow --with-name jobs orders @me\n",
 	  run_receive },
 	{ "peek", "NAME", 1, 1, "print the next message and let it stay",
 	  "Waits until there is a message, and prints what receive would print, "

@@ -105,10 +105,13 @@ print_sender_name(cubby_mailbox *mailbox, uint64_t sender)
 }
 
 static void
-print_json(cubby_mailbox *mailbox, const void *data, size_t size,
-	   const struct cubby_envelope *envelope)
+print_json(const char *name, cubby_mailbox *mailbox, const void *data,
+	   size_t size, const struct cubby_envelope *envelope)
 {
 	json_open('{');
+	if (name)
+		json_member_bytes("mailbox", "mailbox_base64", name,
+				  strlen(name));
 	json_member_number("sequence", envelope->sequence);
 	json_member_number("sender", envelope->sender);
 	print_sender_name(mailbox, envelope->sender);
@@ -126,12 +129,13 @@ print_json(cubby_mailbox *mailbox, const void *data, size_t size,
 }
 
 void
-message_print(const struct arguments *arguments, cubby_mailbox *mailbox,
+message_print(const struct arguments *arguments, const char *name,
+	      cubby_mailbox *mailbox,
 	      const void *data, size_t size,
 	      const struct cubby_envelope *envelope)
 {
 	if (given(arguments, OPTION_JSON)) {
-		print_json(mailbox, data, size, envelope);
+		print_json(name, mailbox, data, size, envelope);
 		return;
 	}
 	if (envelope->missed)
@@ -140,6 +144,10 @@ message_print(const struct arguments *arguments, cubby_mailbox *mailbox,
 			 arguments->words[0],
 			 (unsigned long long)envelope->missed,
 			 (unsigned long long)envelope->sender);
+	if (name) {
+		output_text(name);
+		output_text("\t");
+	}
 	output(data, size);
 	if (given(arguments, OPTION_NULL))
 		output("", 1);

@@ -17,9 +17,11 @@ message_filter(const struct arguments *arguments, struct cubby_filter *ret);
 int
 message_check_options(const struct arguments *arguments);
 
-/* Prints a message as --json, --null and --raw say. */
+/* Prints a message as --json, --null and --raw say, with the name of its mailbox
+   if that is not NULL. */
 void
-message_print(const struct arguments *arguments, cubby_mailbox *mailbox,
+message_print(const struct arguments *arguments, const char *name,
+	      cubby_mailbox *mailbox,
 	      const void *data, size_t size,
 	      const struct cubby_envelope *envelope);
 

@@ -123,6 +123,9 @@ static const struct option_row rows[] = {
 	{ OPTION_JSON, IN(RECEIVE) | IN(PEEK), "json", 'j', NULL, NULL, 0, 0,
 	  "print each message as a line of JSON; bytes that are not UTF-8 as "
 	  "base64" },
+	{ OPTION_WITH_NAME, IN(RECEIVE), "with-name", 'H', NULL, NULL, 0, 0,
+	  "print the mailbox's name and a tab before each message; with --json, "
+	  "a member of it, as always with several mailboxes" },
 	{ OPTION_BATCH, IN(RECEIVE), "batch", 0, NULL, NULL, 0, 0,
 	  "write many messages at a time into a pipe: faster, but those that "
 	  "its reader leaves there unread are lost" },

@@ -46,7 +46,8 @@ peek(const struct arguments *arguments, cubby_mailbox *mailbox)
 	if (result < 0)
 		code = message_complain(arguments, result);
 	else
-		message_print(arguments, mailbox, copy.data, copy.size, &copy.envelope);
+		message_print(arguments, NULL, mailbox, copy.data, copy.size,
+			      &copy.envelope);
 	free(copy.data);
 	return code;
 }

@@ -22,24 +22,26 @@
 #include "command.h"
 #include "message.h"
 #include "output.h"
+#include "sources.h"
 #include "watch.h"
 
 #define BATCH 64
 
 struct held {
 	cubby_message *message;
+	struct source *source;
 	uint64_t end; /* bytes of output up to its end */
 };
 
 struct receiver {
 	const struct arguments *arguments;
-	cubby_mailbox *mailbox;
+	struct sources sources;
+	struct source *failed; /* what an error is about */
 	struct cubby_filter filter;
 	uint64_t wanted; /* messages */
 	uint64_t printed;
 	bool until_empty; /* --all */
 	bool one_by_one;  /* stdout is a pipe, and no --batch */
-	uint64_t cut;	  /* lanes that made no sense */
 	bool damaged;	  /* what was printed may be wrong, or lacks */
 	int write_error;
 	uint64_t arrived; /* bytes of output; in a pipe: that were read */
@@ -48,18 +50,18 @@ struct receiver {
 };
 
 static const char *
-name_of(const struct receiver *receiver)
+name_of(const struct source *source)
 {
-	return receiver->arguments->words[0];
+	return source->arguments.words[0];
 }
 
 static void
-release(struct receiver *receiver, cubby_message *message)
+release(struct receiver *receiver, const struct held *held)
 {
-	if (cubby_release(message) >= 0)
+	if (cubby_release(held->message) >= 0)
 		return;
 	complain("%s: a message was damaged by its sender while it was printed",
-		 name_of(receiver));
+		 name_of(held->source));
 	receiver->damaged = true;
 }
 
@@ -71,7 +73,7 @@ settle(struct receiver *receiver)
 	size_t done = 0;
 
 	while (done < receiver->count && batch[done].end <= receiver->arrived)
-		release(receiver, batch[done++].message);
+		release(receiver, &batch[done++]);
 	receiver->count -= done;
 	for (size_t i = 0; i < receiver->count; i++)
 		batch[i] = batch[done + i];
@@ -106,13 +108,14 @@ static bool
 cut_off(struct receiver *receiver)
 {
 	struct cubby_info info = CUBBY_INFO_INIT;
+	struct source *source = receiver->failed;
 
-	if (cubby_inspect(name_of(receiver), &info) < 0 ||
-	    ++receiver->cut > info.lanes)
+	if (cubby_inspect(name_of(source), &info) < 0 ||
+	    ++source->cut > info.lanes)
 		return false;
 	complain("%s: what a sender left there makes no sense; it is cut off, "
 		 "the others go on; see: cubby info %s",
-		 name_of(receiver), name_of(receiver));
+		 name_of(source), name_of(source));
 	receiver->damaged = true;
 	return true;
 }
@@ -127,8 +130,9 @@ hold(struct receiver *receiver, int64_t deadline)
 	do {
 		if (watch_cause())
 			return -EINTR;
-		result = cubby_hold(receiver->mailbox, &receiver->filter,
-				    deadline, &held->message);
+		result = sources_hold(&receiver->sources, &receiver->filter,
+				      deadline, &held->source, &held->message);
+		receiver->failed = held->source;
 	} while (result == -EINTR || (result == -EBADMSG && cut_off(receiver)));
 	if (result == 0) {
 		held->end = UINT64_MAX;
@@ -166,9 +170,14 @@ print_last(struct receiver *receiver)
 {
 	struct held *held = &receiver->batch[receiver->count - 1];
 	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
+	bool named = given(receiver->arguments, OPTION_WITH_NAME) ||
+		     (receiver->sources.count > 1 &&
+		      given(receiver->arguments, OPTION_JSON));
 
 	cubby_message_envelope(held->message, &envelope);
-	message_print(receiver->arguments, receiver->mailbox,
+	message_print(&held->source->arguments,
+		      named ? name_of(held->source) : NULL,
+		      held->source->mailbox,
 		      cubby_message_data(held->message),
 		      cubby_message_size(held->message), &envelope);
 	held->end = output_taken();
@@ -193,6 +202,23 @@ receive_wanted(struct receiver *receiver)
 	return 0;
 }
 
+/* Of one mailbox; or, none has a message, of all of them. */
+static int
+complain_of_result(const struct receiver *receiver, int error)
+{
+	if (receiver->sources.count == 1 ||
+	    (error != -EAGAIN && error != -ETIMEDOUT))
+		return message_complain(&receiver->failed->arguments, error);
+	if (error == -EAGAIN)
+		complain("none of the %zu mailboxes has a message",
+			 receiver->sources.count);
+	else
+		complain("no message came within %s in any of %zu mailboxes",
+			 text_of(receiver->arguments, OPTION_TIMEOUT),
+			 receiver->sources.count);
+	return error == -EAGAIN ? EXIT_NOTHING : EXIT_LATE;
+}
+
 /* Delivers the rest and tells how it ended. Returns the exit code. */
 static int
 finish(struct receiver *receiver, int result)
@@ -209,7 +235,7 @@ finish(struct receiver *receiver, int result)
 	    (receiver->printed || !given(receiver->arguments, OPTION_TRY)))
 		result = 0;
 	if (result < 0)
-		return message_complain(receiver->arguments, result);
+		return complain_of_result(receiver, result);
 	return receiver->damaged ? EXIT_ERROR : EXIT_DONE;
 }
 
@@ -237,6 +263,24 @@ receive(struct receiver *receiver)
 	return finish(receiver, result);
 }
 
+/* A message that is not wanted would make its mailbox ready for ever. */
+static int
+check_choice(const struct arguments *arguments)
+{
+	static const enum option_id choices[] = {
+		OPTION_FROM, OPTION_TYPE, OPTION_NOT_TYPE, OPTION_TYPE_UP_TO
+	};
+
+	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+		if (arguments->count == 1 || !given(arguments, choices[i]))
+			continue;
+		complain("%s takes one mailbox, not several",
+			 option_name(arguments, choices[i]));
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
 int
 run_receive(const struct arguments *arguments)
 {
@@ -247,13 +291,14 @@ run_receive(const struct arguments *arguments)
 	int code = message_check_options(arguments);
 
 	if (!code)
-		code = open_mailbox(arguments, CUBBY_RECEIVE, "receive from",
-				    &receiver.mailbox);
+		code = check_choice(arguments);
+	if (!code)
+		code = sources_open(arguments, &receiver.sources);
 	if (code)
 		return code;
 	code = message_filter(arguments, &receiver.filter);
 	if (!code)
 		code = receive(&receiver);
-	cubby_close(receiver.mailbox);
+	sources_close(&receiver.sources);
 	return code;
 }
