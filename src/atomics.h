@@ -239,4 +239,73 @@ copy_in_relaxed(word64 *shared, const void *private, size_t size)
 	}
 }
 
+/*
+ * The same, 16 bytes at a time: half the work, where the words were not stored a
+ * moment ago by this processor (a wide load of those waits for the store buffer).
+ * A copy may be torn and, under ThreadSanitizer, which has no notion of a copy
+ * that is proved afterwards, goes by words.
+ */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define COPIES_BY_WORDS 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define COPIES_BY_WORDS 1
+#endif
+#ifndef COPIES_BY_WORDS
+#define COPIES_BY_WORDS 0
+#endif
+
+static FAST void
+copy_16(char *to, const char *from)
+{
+	struct { uint64_t halves[2]; } wide;
+
+	memcpy(&wide, from, sizeof(wide));
+	memcpy(to, &wide, sizeof(wide));
+}
+
+static FAST void
+copy_32(char *to, const char *from)
+{
+	copy_16(to, from);
+	copy_16(to + 16, from + 16);
+}
+
+/* All of it but the rest of less than 16 bytes. Returns how much that was. */
+static FAST size_t
+copy_most_wide(char *to, const char *from, size_t size)
+{
+	size_t done = 0;
+
+	if (COPIES_BY_WORDS)
+		return 0;
+	for (; size - done >= 32; done += 32)
+		copy_32(to + done, from + done);
+	if (size & 16) {
+		copy_16(to + done, from + done);
+		done += 16;
+	}
+	return done;
+}
+
+static FAST void
+copy_out_wide(void *private, const word64 *shared, size_t size)
+{
+	size_t done = copy_most_wide(private, (const char *)shared, size);
+
+	copy_out_relaxed((char *)private + done, shared + done / 8,
+			 size - done);
+}
+
+static FAST void
+copy_in_wide(word64 *shared, const void *private, size_t size)
+{
+	size_t done = copy_most_wide((char *)shared, private, size);
+
+	copy_in_relaxed(shared + done / 8, (const char *)private + done,
+			size - done);
+}
+
 #endif

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Layer 13. May include: base envelope parcel handle pollable message. */
 /*
- * The public calls that move many messages at once. Each step of BATCH_STEP
- * messages is checked, then sent as far as there is room; lane.h and queue.h say
- * what a step is, and what is left of it when somebody dies.
+ * The public calls that move many messages at once. lane.h and queue.h say in what
+ * steps that is done, and what is left of one when somebody dies.
  */
 #include "base.h"
 #include "envelope.h"
@@ -13,56 +12,22 @@
 
 /* Sending ---------------------------------------------------------------------- */
 
-static int
-check(const struct cubby_mailbox *mailbox,
-      const struct cubby_batch_entry *entry)
-{
-	if (unlikely(!entry->data && entry->size))
-		return -EINVAL;
-	if (unlikely(entry->size > mailbox->message_max) ||
-	    unlikely(mailbox->fixed && entry->size != mailbox->message_max))
-		return -EMSGSIZE;
-	return likely(!entry->envelope) ? 0 :
-	       envelope_check(entry->envelope, mailbox->view.attributes.order);
-}
-
-/* Those before the first that cannot be sent; or what keeps the first from it. */
-static int
-sendable(const struct cubby_mailbox *mailbox,
-	 const struct cubby_batch_entry *entries, size_t count)
-{
-	int n = 0, r = 0;
-
-	while (n < BATCH_STEP && (size_t)n < count &&
-	       (r = check(mailbox, &entries[n])) == 0)
-		n++;
-	return n ? n : r;
-}
-
 int
 cubby_send_batch(cubby_mailbox *mailbox,
 		 const struct cubby_batch_entry *entries, size_t count,
 		 int flags, int64_t deadline)
 {
-	size_t sent = 0;
-	int n, r;
+	int r = handle_check(mailbox, CUBBY_SEND);
 
-	r = handle_check(mailbox, CUBBY_SEND);
 	if (unlikely(r < 0))
 		return r;
 	if (unlikely(flags) || unlikely(!entries && count))
 		return -EINVAL;
-	count = min_u64(count, INT_MAX);
-	do {
-		n = sendable(mailbox, entries + sent, count - sent);
-		r = n;
-		if (likely(n > 0))
-			r = mailbox->operations->send_batch(mailbox,
-				entries + sent, (uint32_t)n, deadline);
-		if (likely(r > 0))
-			sent += (size_t)r;
-	} while (r > 0 && r == n && sent < count);
-	return sent ? (int)sent : pollable_told(mailbox, CUBBY_SEND, r);
+	if (unlikely(!count))
+		return 0;
+	r = mailbox->operations->send_batch(mailbox, entries,
+					    min_u64(count, INT_MAX), deadline);
+	return pollable_told(mailbox, CUBBY_SEND, r);
 }
 
 /* Receiving --------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 5. May include: base parcel envelope. */
+/* Layer 5. May include: base layout parcel envelope. */
 /*
  * The struct that tells about a message. A caller that sets a smaller size than
  * ours was compiled against an older header: it gets what it knows.
@@ -21,6 +21,20 @@ envelope_check(const struct cubby_envelope *envelope, uint32_t order)
 		return -EINVAL;
 	return envelope->priority && order != CUBBY_ORDER_PRIORITY ?
 	       -EOPNOTSUPP : 0;
+}
+
+int
+envelope_check_entry(const struct attributes *attributes,
+		     const struct cubby_batch_entry *entry)
+{
+	if (unlikely(!entry->data && entry->size))
+		return -EINVAL;
+	if (unlikely(entry->size > attributes->message_max) ||
+	    unlikely(attributes->sizing &&
+		     entry->size != attributes->message_max))
+		return -EMSGSIZE;
+	return likely(!entry->envelope) ? 0 :
+	       envelope_check(entry->envelope, attributes->order);
 }
 
 void

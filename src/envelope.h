@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 5. May include: base parcel. */
+/* Layer 5. May include: base layout parcel. */
 /*
  * Envelopes, in and out, whatever version of the struct the caller was compiled
  * with.
@@ -8,6 +8,7 @@
 #define CUBBY_ENVELOPE_H
 
 #include "base.h"
+#include "layout.h"
 #include "parcel.h"
 
 #include <cubby.h>
@@ -40,6 +41,12 @@ wish_can_reply(const struct wish *wish)
 /* Writes what the caller's struct has room for. */
 void
 envelope_write(struct cubby_envelope *ret, const struct cubby_envelope *full);
+
+/* Can one with those attributes carry that message of a batch? Errors: -EINVAL
+   -EMSGSIZE -EOPNOTSUPP. */
+int
+envelope_check_entry(const struct attributes *attributes,
+		     const struct cubby_batch_entry *entry);
 
 /* A message of size bytes with that envelope, or NULL. */
 static inline struct parcel

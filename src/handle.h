@@ -41,8 +41,8 @@ struct cubby_mailbox;
  * receive	grants the wish
  * sender_name	sender is not 0. Errors: -EINVAL (there is no such)
  * reject	NULL: a message does not go back
- * send_batch	at most BATCH_STEP messages, each checked as for `send`. Returns
- *		how many were sent; or an error, if none was
+ * send_batch	at least one message, at most INT_MAX; checks each. Returns how
+ *		many were sent; or an error, if none was
  * receive_batch as receive, with a wish for a batch, which has room for one
  *		message more; those that it has got are entered in it
  *
@@ -112,7 +112,7 @@ struct operations {
 
 	int (*send_batch)(struct cubby_mailbox *mailbox,
 			  const struct cubby_batch_entry *entries,
-			  uint32_t count, int64_t deadline);
+			  size_t count, int64_t deadline);
 	int (*receive_batch)(struct cubby_mailbox *mailbox, struct wish *wish,
 			     int64_t deadline);
 

@@ -265,6 +265,39 @@ lane_cell_ahead(const struct lane_writer *writer, uint32_t ahead)
 		 << writer->cell_shift));
 }
 
+/* Its lines, for a message of that size: it will be filled soon. */
+static FAST void
+lane_fetch_ahead(const struct lane_writer *writer, uint32_t ahead,
+		 uint64_t size)
+{
+	const char *cell = (const char *)lane_cell_ahead(writer, ahead);
+
+	prefetch_to_write(cell);
+	if (size > CACHE_LINE - CELL_HEADER && writer->cell_shift > 6)
+		prefetch_to_write(cell + CACHE_LINE);
+}
+
+/* The same as lane_fill(), of one that is no request, and was not made a moment
+   ago. */
+static FAST void
+lane_fill_ahead(struct lane_writer *writer, uint32_t ahead,
+		const struct parcel *parcel, const void *data)
+{
+	struct cell *cell = lane_cell_ahead(writer, ahead);
+	word64 *bytes = cell->bytes;
+	uint64_t size_type = parcel->size << 1 | parcel->type << 33;
+
+	if (unlikely(parcel->type > CELL_TYPE_MAX)) {
+		size_type = parcel->size << 1 | CELL_WIDE;
+		/* relaxed: before LANE-R2 */
+		word64_store_relaxed(bytes++, parcel->type);
+	}
+	/* relaxed: before LANE-R2 */
+	word64_store_relaxed(&cell->tag, parcel->tag);
+	word64_store_relaxed(&cell->size_type, size_type);
+	copy_in_wide(bytes, data, parcel->size);
+}
+
 /* One that has been put into a block. */
 void
 lane_fill_block(struct lane_writer *writer, uint32_t ahead,

@@ -87,11 +87,11 @@ lanes_send(struct cubby_mailbox *mailbox, const void *data,
 
 int
 lanes_send_batch(struct cubby_mailbox *mailbox,
-		 const struct cubby_batch_entry *entries, uint32_t count,
+		 const struct cubby_batch_entry *entries, size_t count,
 		 int64_t deadline)
 {
 	struct sender *sender = &mailbox->sender;
-	uint32_t sent = 0;
+	size_t sent = 0;
 	int r = 0;
 
 	sender_enter(sender);
@@ -101,7 +101,7 @@ lanes_send_batch(struct cubby_mailbox *mailbox,
 			r = sender_send_run(sender, entries + sent,
 					    count - sent);
 		if (likely(r > 0))
-			sent += (uint32_t)r;
+			sent += (size_t)r;
 	}
 	sender_leave(sender);
 	return sent ? (int)sent : r;

@@ -17,7 +17,7 @@ lanes_send(struct cubby_mailbox *mailbox, const void *data,
 	   struct sent *ret);
 int
 lanes_send_batch(struct cubby_mailbox *mailbox,
-		 const struct cubby_batch_entry *entries, uint32_t count,
+		 const struct cubby_batch_entry *entries, size_t count,
 		 int64_t deadline);
 int
 lanes_wait_received(struct cubby_mailbox *mailbox, uint64_t sequence,

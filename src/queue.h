@@ -398,7 +398,7 @@ queue_published(struct queue *queue, uint64_t *ret_sequence, uint64_t *ret_tag);
  */
 int
 queue_send_batch(struct queue *queue, const struct cubby_batch_entry *entries,
-		 uint32_t count, int64_t deadline);
+		 size_t count, int64_t deadline);
 
 /* Receiving (queue_receive.c) ------------------------------------------------------------ */
 

@@ -193,18 +193,19 @@ send_run(struct queue *queue, const struct cubby_batch_entry *entries,
 	return run.sent ? (int)run.sent : r;
 }
 
-/* How many of them, from the first on, fit into their slots. */
+/* How many of them, from the first on, can be sent and fit into their slots. */
 static uint32_t
 small_ones(const struct queue *queue, const struct cubby_batch_entry *entries,
-	   uint32_t count)
+	   size_t count)
 {
+	const struct attributes *attributes = &queue->view->attributes;
 	uint32_t n = 0;
 
 	if (queue->map.rendezvous)
 		return 0;
-	if (count > QUEUE_STEP)
-		count = QUEUE_STEP;
-	while (n < count && entries[n].size <= queue->map.geometry.inline_max)
+	count = min_u64(count, QUEUE_STEP);
+	while (n < count && entries[n].size <= queue->map.geometry.inline_max &&
+	       envelope_check_entry(attributes, &entries[n]) == 0)
 		n++;
 	return n;
 }
@@ -215,8 +216,10 @@ send_single(struct queue *queue, const struct cubby_batch_entry *entry,
 {
 	const struct parcel parcel = parcel_of(entry);
 	struct send send = SEND_NOTHING;
-	int r;
+	int r = envelope_check_entry(&queue->view->attributes, entry);
 
+	if (r < 0)
+		return r;
 	send.parcel = &parcel;
 	send.synchronous = queue->map.rendezvous;
 	r = queue_send_one(queue, entry->data, &send, deadline);
@@ -228,9 +231,10 @@ send_single(struct queue *queue, const struct cubby_batch_entry *entry,
 
 int
 queue_send_batch(struct queue *queue, const struct cubby_batch_entry *entries,
-		 uint32_t count, int64_t deadline)
+		 size_t count, int64_t deadline)
 {
-	uint32_t sent = 0, small;
+	size_t sent = 0;
+	uint32_t small;
 	int r = 0;
 
 	exclusion_enter(&queue->exclusion);
@@ -242,7 +246,7 @@ queue_send_batch(struct queue *queue, const struct cubby_batch_entry *entries,
 					     deadline) :
 			    send_single(queue, entries + sent, deadline);
 		if (likely(r > 0))
-			sent += (uint32_t)r;
+			sent += (size_t)r;
 	}
 	exclusion_leave(&queue->exclusion);
 	return sent ? (int)sent : r;

@@ -62,7 +62,7 @@ calls_send(struct cubby_mailbox *mailbox, const void *data,
 
 static int
 calls_send_batch(struct cubby_mailbox *mailbox,
-		 const struct cubby_batch_entry *entries, uint32_t count,
+		 const struct cubby_batch_entry *entries, size_t count,
 		 int64_t deadline)
 {
 	return queue_send_batch(&mailbox->queue, entries, count, deadline);

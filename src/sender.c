@@ -29,6 +29,10 @@ sender_open(struct view *view, const char *name, struct addressee *addressee,
 	r = lane_open_writer(view, name, &ret->writer);
 	if (r < 0)
 		return r;
+	ret->plain_max = min_u64(view->attributes.message_max,
+				 view->geometry.inline_max);
+	ret->plain_min = view->attributes.sizing ?
+			 view->attributes.message_max : 0;
 	exclusion_init(&ret->exclusion);
 	spin_init(&ret->spin);
 	return 0;
@@ -461,18 +465,20 @@ sender_send(struct sender *sender, const struct parcel *parcel,
 	return 0;
 }
 
-/* Into a cell ahead of the next: lane_publish_run() sends it. */
-static int
+/* Into a cell ahead of the next: lane_publish_run() sends it. Any message. */
+static COLD int
 fill(struct lane_writer *w, uint32_t ahead,
      const struct cubby_batch_entry *entry)
 {
 	const struct parcel parcel = envelope_parcel(entry->size,
 						     entry->envelope);
 	uint64_t block;
-	int r;
+	int r = envelope_check_entry(&w->view->attributes, entry);
 
-	if (likely(lane_fits(w, &parcel))) {
-		lane_fill(lane_cell_ahead(w, ahead), &parcel, entry->data);
+	if (r < 0)
+		return r;
+	if (lane_fits(w, &parcel)) {
+		lane_fill_ahead(w, ahead, &parcel, entry->data);
 		return 0;
 	}
 	r = lane_allocate(w, max_u64(1, parcel.size), INT64_MAX, &block);
@@ -483,26 +489,61 @@ fill(struct lane_writer *w, uint32_t ahead,
 	return 0;
 }
 
+/* No envelope, and it fits into a cell, and into the mailbox. */
+static FAST bool
+is_plain(const struct sender *sender, const struct cubby_batch_entry *entry)
+{
+	return likely(!entry->envelope) &&
+	       likely(entry->size - sender->plain_min <=
+		      sender->plain_max - sender->plain_min) &&
+	       likely(entry->data || !entry->size);
+}
+
+/* Those that can be sent, up to count. Returns how many, or an error. */
+static int
+fill_run(struct sender *sender, const struct cubby_batch_entry *entries,
+	 uint32_t count, bool *ret_envelopes)
+{
+	struct parcel plain = { 0 };
+	uint32_t n;
+	int r;
+
+	*ret_envelopes = false;
+	/* All of their lines at once, from the receivers' caches. */
+	for (n = 0; n < count; n++)
+		lane_fetch_ahead(&sender->writer, n, entries[n].size);
+	for (n = 0; n < count; n++) {
+		if (is_plain(sender, &entries[n])) {
+			plain.size = entries[n].size;
+			lane_fill_ahead(&sender->writer, n, &plain,
+					entries[n].data);
+			continue;
+		}
+		r = fill(&sender->writer, n, &entries[n]);
+		if (r < 0)
+			return n ? (int)n : r;
+		*ret_envelopes |= entries[n].envelope != NULL;
+	}
+	return (int)n;
+}
+
 int
 sender_send_run(struct sender *sender, const struct cubby_batch_entry *entries,
-		uint32_t count)
+		size_t count)
 {
 	struct lane_writer *w = &sender->writer;
-	uint64_t room = w->limit - w->position;
-	uint32_t n = 0, i;
-	int r = 0;
+	uint64_t most = min_u64(min_u64(count, BATCH_STEP),
+				w->limit - w->position);
+	bool envelopes;
+	int n = fill_run(sender, entries, (uint32_t)most, &envelopes), i;
 
-	if (count > room)
-		count = (uint32_t)room;
-	while (n < count && (r = fill(w, n, &entries[n])) == 0)
-		n++;
-	if (!n)
-		return r;
-	lane_publish_run(w, n);
-	for (i = 0; i < n; i++)
+	if (n < 0)
+		return n;
+	lane_publish_run(w, (uint32_t)n);
+	for (i = 0; i < n && envelopes; i++)
 		envelope_sent(entries[i].envelope, w->lane + 1,
-			      w->position - n + i + 1);
-	return (int)n;
+			      w->position - (uint64_t)(n - i) + 1);
+	return n;
 }
 
 int

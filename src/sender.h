@@ -24,6 +24,7 @@ struct sender {
 	struct cubby_draft *drafts;
 	uint32_t calm;		/* sends since the last sleep */
 	const struct bell *bell;	/* of its descriptor; NULL: it has none */
+	uint64_t plain_min, plain_max;	/* sizes that go into a cell */
 };
 
 /* addressee: who receives there, of an inbox; NULL: it is none. Errors: those of
@@ -106,12 +107,13 @@ sender_send(struct sender *sender, const struct parcel *parcel,
 	    const void *data);
 
 /*
- * Sends as many of them as there is room for; there is room for one, and they fit
- * the mailbox. Returns how many. Errors: -ENOSPC -ENOMEM: none was sent.
+ * Sends as many of them as there is room for, up to BATCH_STEP, and as can be sent;
+ * there is room for one. Returns how many. Errors: those of
+ * envelope_check_entry(), -ENOSPC -ENOMEM: none was sent.
  */
 int
 sender_send_run(struct sender *sender, const struct cubby_batch_entry *entries,
-		uint32_t count);
+		size_t count);
 
 /* Reserves; there is room. Errors: -ENOSPC -ENOMEM. */
 int

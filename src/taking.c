@@ -356,7 +356,7 @@ take_as(struct receiver *receiver, struct lane_reader *reader,
 	if (called)
 		return copy_request(receiver, reader, sight, called, wish);
 	if (wish->batch && !sight->taken.block &&
-	    likely(sight->taken.type <= INT64_MAX))
+	    likely(sight->taken.type <= CELL_TYPE_MAX))
 		return copy_run(reader, sight, wish->batch);
 	return copy(receiver, reader, sight, wish->buffer);
 }
