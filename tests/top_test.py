@@ -190,6 +190,7 @@ class TopTest(unittest.TestCase):
             [COMMAND, "top", "--json", *words],
             env=self.environment,
             stdout=subprocess.PIPE,
+            bufsize=0,  # select() knows of no buffer
         )
         self.addCleanup(top.stdout.close)
         self.addCleanup(top.wait)
@@ -241,6 +242,10 @@ class TopTest(unittest.TestCase):
         ):
             self.assertIn(words, text)
         self.assertIn("\ndeadlock: ", self.cubby("top", "-bn1", "-d", "50ms"))
+        told = self.cubby("watch", "--json", "-d", "20ms", "-n", "9")
+        events = [json.loads(line) for line in told.splitlines()]
+        told = [e["text"] for e in events if e["event"] == "deadlock"]
+        self.assertEqual(told, [text])
         other.kill()
         other.wait()
         self.await_frame(lambda frame: not frame["deadlocks"])

@@ -47,6 +47,10 @@ run_region(const struct arguments *arguments);
 int
 run_top(const struct arguments *arguments);
 int
+run_watch(const struct arguments *arguments);
+int
+run_hz(const struct arguments *arguments);
+int
 run_tradeoffs(const struct arguments *arguments);
 int
 run_doctor(const struct arguments *arguments);

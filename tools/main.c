@@ -153,6 +153,25 @@ const struct verb verbs[VERB_COUNT] = {
 	  "cubby top --batch --count 1 --sort waiting\n"
 	  "cubby top --json --delay 5s | jq .deadlocks\n",
 	  run_top },
+	{ "watch", "[NAME...]", 0, INT_MAX, "tell what happens to mailboxes",
+	  "Prints a line for each thing that happens to your own mailboxes and "
+	  "the machine-wide ones, or to those named: made, removed; attached, "
+	  "left, died; how many messages were sent and received; full, empty; "
+	  "who waits, and goes on; deadlocks. By looking at shared memory alone, "
+	  "again and again: nothing is received, and nobody notices; what "
+	  "happens and is undone between two looks is not told.",
+	  "cubby watch\n"
+	  "cubby watch --delay 1s jobs\n"
+	  "cubby watch --json | jq -c 'select(.event == \"died\")'\n",
+	  run_watch },
+	{ "hz", "NAME", 1, 1, "measure how often messages come",
+	  "Prints every second how many messages a second were sent to the "
+	  "mailbox and received from it: the mean of the last looks, the least, "
+	  "the most, and the standard deviation of what was counted between two "
+	  "looks. Nothing is received, and nobody notices.",
+	  "cubby hz jobs\n"
+	  "cubby hz --delay 5s --window 1000 jobs\n",
+	  run_hz },
 	{ "tradeoffs", "", 0, 0,
 	  "measure shared memory against message passing, here",
 	  "What textbooks say of shared memory and message passing, measured "

@@ -36,6 +36,7 @@ struct party {
 	bool died;
 	bool sleeping;
 	bool broken;
+	bool waits;		/* as a watcher has found in two looks */
 	size_t process;		/* NO_PROCESS: it is not known which one it is */
 };
 

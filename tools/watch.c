@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NUDGE_EVERY 10 /* ms */
@@ -132,6 +133,19 @@ int
 watch_cause(void)
 {
 	return atomic_load(&cause);
+}
+
+bool
+watch_sleep(int64_t until)
+{
+	struct timespec time = { .tv_sec = until / 1000000000,
+				 .tv_nsec = until % 1000000000 };
+
+	while (!watch_cause())
+		if (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time,
+				    NULL) == 0)
+			return true;
+	return false;
 }
 
 void

@@ -5,6 +5,9 @@
 #ifndef CUBBY_TOOLS_WATCH_H
 #define CUBBY_TOOLS_WATCH_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #define WATCH_NOBODY_READS (-1)
 
 /*
@@ -19,6 +22,11 @@ watch_start(void);
 /* Why the command is to end: a signal, WATCH_NOBODY_READS, or 0. */
 int
 watch_cause(void);
+
+/* Sleeps until that time of CLOCK_MONOTONIC, in nanoseconds. False: the command
+   is to end before. */
+bool
+watch_sleep(int64_t until);
 
 /*
  * Ends the watch. If its cause was a signal, this process dies of it: whoever
