@@ -15,7 +15,8 @@ one promise:
 
 `test:` names what has to notice: `harness NAME` (the every-instruction harness
 on the scenarios of that name; more of its options may follow), `harness-sync
-NAME` (that of cubby_sync.h) or `unit NAME` (tests/NAME_test.c). Of several, one is enough. More than one change: more
+NAME` (that of cubby_sync.h), `harness-broadcast NAME` (that of broadcast) or `unit
+NAME` (tests/NAME_test.c). Of several, one is enough. More than one change: more
 sections. A change that nothing can notice, because the code means the same
 without it, has `equivalent:` with the proof in place of `test:`; it is listed,
 and applied to see that it still fits.
@@ -45,7 +46,8 @@ ASTRAY = "too many runs went astray"
 
 
 HARNESSES = {"harness": "every_instruction",
-             "harness-sync": "every_instruction_sync"}
+             "harness-sync": "every_instruction_sync",
+             "harness-broadcast": "every_instruction_broadcast"}
 
 
 class Mutant:
