@@ -70,6 +70,16 @@ futex_wait(const word32 *word, uint32_t expected, int64_t deadline)
 	return r;
 }
 
+/* That it is not there, once that has been told. */
+static word32 lacks_waitv;
+
+bool
+futex_waits_for_many(void)
+{
+	/* relaxed: the word is all there is, and never goes back */
+	return !word32_load_relaxed(&lacks_waitv);
+}
+
 int
 futex_wait_many(const struct futex_ticket *tickets, uint32_t count,
 		int64_t deadline)

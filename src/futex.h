@@ -36,6 +36,10 @@ int
 futex_wait_many(const struct futex_ticket *tickets, uint32_t count,
 		int64_t deadline);
 
+/* Has it worked so far, or not been tried? */
+bool
+futex_waits_for_many(void);
+
 /* Wakes up to count sleepers. Through any mapping. Returns how many. */
 int
 futex_wake(const word32 *word, int count);

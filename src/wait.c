@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base atomics clock exclusion futex spin rest doorbell handle pollable. */
+/* Layer 13. May include: base atomics clock exclusion futex spin rest doorbell handle wait. */
 /*
  * Waiting until one of several mailboxes is ready.
  *
@@ -36,43 +36,26 @@
  * that ended the wait is not lost to others either.
  *
  * The kernel sleeps on FUTEX_MANY_MAX words at most, and before Linux 5.16, or
- * behind a seccomp filter, on one. Then the sleep is cut into slices of up to
- * SLICE_LONGEST, after each of which every word is looked at: a few loads, and
- * no more than that delay.
+ * behind a seccomp filter, on one. Then all of them are waited for by descriptors
+ * (wait_poll.c). A process that may not open so many cuts its sleep into slices
+ * of up to WAIT_SLICE_LONGEST, after each of which every word is looked at: a few
+ * loads, and no more than that delay.
  */
 #include "base.h"
 #include "clock.h"
 #include "futex.h"
 #include "handle.h"
-#include "pollable.h"
 #include "rest.h"
 #include "spin.h"
+#include "wait.h"
 
 #include <stdlib.h>
 
 #define EVENTS		(CUBBY_RECEIVE | CUBBY_SEND)
 #define ENDS_HERE	16	/* without allocating memory */
 #define SPIN_ENDS	64	/* a look at more takes longer than it may */
-#define SLICE_FIRST	(1 * NSEC_PER_MSEC)
-#define SLICE_LONGEST	(4 * NSEC_PER_MSEC)
 
 _Static_assert(REST_SLICE_OVER == DOORBELL_LOOK, "");
-
-struct end {
-	struct cubby_mailbox *mailbox;
-	uint32_t role;
-	bool ready;
-	bool unknown;		/* a queue's lock was not to be had */
-	size_t entry;
-	struct rest rest;
-	int64_t until;		/* ns: its slice is over */
-};
-
-struct waiting {
-	struct end *ends;
-	size_t count;
-	size_t ready;		/* of them */
-};
 
 /* Looking ------------------------------------------------------------------------ */
 
@@ -86,8 +69,8 @@ see(struct waiting *waiting, struct end *end, int r)
 	waiting->ready++;
 }
 
-static void
-look(struct waiting *waiting, struct end *end, enum look how)
+void
+wait_look(struct waiting *waiting, struct end *end, enum look how)
 {
 	see(waiting, end, end->mailbox->operations->look(end->mailbox,
 							 end->role, how));
@@ -99,7 +82,7 @@ look_at_all(struct waiting *waiting, enum look how)
 	size_t i;
 
 	for (i = 0; i < waiting->count; i++)
-		look(waiting, &waiting->ends[i], how);
+		wait_look(waiting, &waiting->ends[i], how);
 }
 
 /* Those whose lock was not to be had: all together get as long as one call with
@@ -115,7 +98,7 @@ look_patiently(struct waiting *waiting)
 	for (i = 0; i < waiting->count; i++) {
 		end = &waiting->ends[i];
 		if (end->unknown && clock_now() < until)
-			look(waiting, end, LOOK_PATIENTLY);
+			wait_look(waiting, end, LOOK_PATIENTLY);
 		if (end->unknown)
 			r = -ETIMEDOUT;
 	}
@@ -209,20 +192,20 @@ sleep_in_slices(const struct waiting *waiting,
 		const struct futex_ticket *tickets, uint32_t count,
 		int64_t until)
 {
-	int64_t slice = SLICE_FIRST, now = clock_now();
+	int64_t slice = WAIT_SLICE_FIRST, now = clock_now();
 	int r = -ETIMEDOUT;
 
 	while (r == -ETIMEDOUT && now < until && !any_is_rung(waiting)) {
 		r = sleep_on_some(tickets, count, now + slice < until ?
 				  now + slice : until);
-		if (slice < SLICE_LONGEST)
+		if (slice < WAIT_SLICE_LONGEST)
 			slice *= 2;
 		now = clock_now();
 	}
 	return r == -ETIMEDOUT && now < until ? 0 : r;
 }
 
-/* 0, -ETIMEDOUT, -EINTR. */
+/* 0, -ETIMEDOUT, -EINTR; -ENOSYS: it cannot be done like that. */
 static int
 sleep_until(const struct waiting *waiting, int64_t until)
 {
@@ -230,16 +213,14 @@ sleep_until(const struct waiting *waiting, int64_t until)
 	const struct futex_ticket none = { .word = &nothing };
 	struct futex_ticket tickets[FUTEX_MANY_MAX];
 	uint32_t count = collect(waiting, tickets);
-	int r;
 
 	if (!count)
 		return futex_wait(none.word, none.expected, until);
 	if (waiting->count == 1)
 		return futex_wait(tickets->word, tickets->expected, until);
-	r = count < waiting->count ? -ENOSYS :
-	    futex_wait_many(tickets, count, until);
-	return r == -ENOSYS ? sleep_in_slices(waiting, tickets, count, until) :
-			      r;
+	if (waiting->slices)
+		return sleep_in_slices(waiting, tickets, count, until);
+	return futex_wait_many(tickets, count, until);
 }
 
 /* Resting ------------------------------------------------------------------------- */
@@ -302,7 +283,7 @@ look_once_more(struct waiting *waiting)
 	for (i = 0; i < waiting->count && !waiting->ready; i++) {
 		end = &waiting->ends[i];
 		if (!end->until && end->rest.look)
-			look(waiting, end, LOOK_THOROUGHLY);
+			wait_look(waiting, end, LOOK_THOROUGHLY);
 	}
 }
 
@@ -325,7 +306,7 @@ begin_slices(struct waiting *waiting, int64_t deadline)
 }
 
 /* All of them rest: sleeps, and sees to those that were rung, or that have slept
-   for long enough. Errors: -ETIMEDOUT -EINTR. */
+   for long enough. Errors: -ETIMEDOUT -EINTR -ENOSYS. */
 static int
 sleep_once(struct waiting *waiting, int64_t until, int64_t deadline)
 {
@@ -341,9 +322,16 @@ sleep_once(struct waiting *waiting, int64_t until, int64_t deadline)
 		else if (now >= end->until)
 			retract(waiting, end, REST_SLICE_OVER);
 	}
-	if (r == -EINTR)
+	if (r == -EINTR || r == -ENOSYS)
 		return r;
 	return now >= deadline ? -ETIMEDOUT : 0;
+}
+
+static bool
+may_sleep_on_words(const struct waiting *waiting)
+{
+	return waiting->slices || waiting->count <= 1 ||
+	       (waiting->count <= FUTEX_MANY_MAX && futex_waits_for_many());
 }
 
 static int
@@ -353,6 +341,8 @@ sleep_for_all(struct waiting *waiting, int64_t deadline)
 	int64_t until;
 	int r;
 
+	if (!may_sleep_on_words(waiting))
+		return -ENOSYS;
 	r = announce_all(waiting, &barrier);
 	if (r < 0 || waiting->ready)
 		return r;
@@ -377,8 +367,22 @@ leave_all(struct waiting *waiting)
 		if (end->rest.kind != REST_NONE)
 			retract(waiting, end, 0);
 		else if (!end->ready)
-			look(waiting, end, LOOK_THOROUGHLY);
+			wait_look(waiting, end, LOOK_THOROUGHLY);
 	}
+}
+
+/* Not on words. */
+static int
+sleep_otherwise(struct waiting *waiting, int64_t deadline)
+{
+	int r;
+
+	leave_all(waiting);
+	if (waiting->ready)
+		return 0;
+	r = wait_by_descriptors(waiting, deadline);
+	waiting->slices = r == -ENOSYS;
+	return waiting->slices ? 0 : r;
 }
 
 /* 0: some are ready. */
@@ -390,8 +394,11 @@ wait_for_all(struct waiting *waiting, int64_t deadline)
 	if (deadline == CUBBY_NOW)
 		return look_now(waiting);
 	look_for_a_moment(waiting);
-	while (r == 0 && !waiting->ready)
+	while (r == 0 && !waiting->ready) {
 		r = sleep_for_all(waiting, deadline);
+		if (r == -ENOSYS)
+			r = sleep_otherwise(waiting, deadline);
+	}
 	leave_all(waiting);
 	return waiting->ready ? 0 : r;
 }
@@ -452,20 +459,6 @@ add(struct waiting *waiting, const struct cubby_wait_entry *entry, size_t n,
 	waiting->count++;
 }
 
-/* Those who have a descriptor, and are not ready: it is to tell when they are. */
-static void
-arm_descriptors(const struct waiting *waiting)
-{
-	const struct end *end;
-	size_t i;
-
-	for (i = 0; i < waiting->count; i++) {
-		end = &waiting->ends[i];
-		if (!end->ready && pollable_is_there(end->mailbox, end->role))
-			pollable_arm(end->mailbox, end->role);
-	}
-}
-
 /* Returns how many entries are ready. */
 static int
 tell(const struct waiting *waiting, struct cubby_wait_entry *entries,
@@ -509,7 +502,7 @@ cubby_wait(struct cubby_wait_entry *entries, size_t count, int64_t deadline)
 		add(&waiting, &entries[i], i, CUBBY_SEND);
 	}
 	r = wait_for_all(&waiting, deadline);
-	arm_descriptors(&waiting);
+	wait_arm_descriptors(&waiting);
 	if (r == 0)
 		r = tell(&waiting, entries, count);
 	if (waiting.ends != here)

@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -219,17 +220,36 @@ a_region_is_a_message(void)
 
 /* Being woken ---------------------------------------------------------------------- */
 
+enum { MANY_MAILBOXES = 150 };	/* more than the kernel sleeps on at once */
+
+static void
+limit_descriptors(rlim_t most)
+{
+	struct rlimit limit;
+
+	expect_system(getrlimit(RLIMIT_NOFILE, &limit));
+	if (limit.rlim_max < most)
+		skip_test("needs more descriptors");
+	limit.rlim_cur = most;
+	expect_system(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
 /* A child that waits for m0 ... to have messages, and receives those numbers of
    them, ascending, until each has brought `each`. */
 static void
-start_receiver(struct child *child, size_t count, uint64_t each)
+start_receiver(struct child *child, size_t count, uint64_t each,
+	       bool few_descriptors)
 {
 	in_child(child) {
 		struct cubby_wait_entry *entries =
 			calloc(count, sizeof(*entries));
 		uint64_t left = count * each;
 
-		open_several(entries, count, CUBBY_RECEIVE, CUBBY_RECEIVE);
+		open_several(entries, count, CUBBY_CREATE | CUBBY_RECEIVE,
+			     CUBBY_RECEIVE);
+		/* Some for the senders' lanes, as they come. */
+		if (few_descriptors)
+			limit_descriptors((rlim_t)dup(0) + 50);
 		while (left) {
 			expect(cubby_wait(entries, count, soon()) > 0);
 			for (size_t i = 0; i < count; i++) {
@@ -250,8 +270,8 @@ expect_all_received(size_t count, uint64_t each, bool asleep)
 	struct cubby_wait_entry *entries = calloc(count, sizeof(*entries));
 	struct child child;
 
+	start_receiver(&child, count, each, false);
 	open_several(entries, count, CUBBY_CREATE | CUBBY_SEND, CUBBY_SEND);
-	start_receiver(&child, count, each);
 	for (uint64_t n = 0; n < each; n++)
 		for (size_t i = count; i-- > 0;) {
 			if (asleep)
@@ -279,32 +299,67 @@ a_stream_through_several_arrives(void)
 static void
 a_thousand_mailboxes_are_waited_for(void)
 {
-	struct rlimit limit;
-
-	expect_system(getrlimit(RLIMIT_NOFILE, &limit));
-	limit.rlim_cur = limit.rlim_max;
-	expect_system(setrlimit(RLIMIT_NOFILE, &limit));
-	if (limit.rlim_cur < 10000)
-		skip_test("needs 10,000 descriptors");
+	limit_descriptors(10000);
 	expect_all_received(MANY(1000), 1, false);
+}
+
+static void
+expect_any_of_many_wakes(bool few_descriptors)
+{
+	struct cubby_wait_entry entries[MANY_MAILBOXES];
+	struct child child;
+
+	start_receiver(&child, MANY_MAILBOXES, 1, few_descriptors);
+	open_several(entries, MANY_MAILBOXES, CUBBY_CREATE | CUBBY_SEND,
+		     CUBBY_SEND);
+	for (size_t i = MANY_MAILBOXES; i-- > 0;) {
+		child_wait_asleep(&child);
+		send_number(entries[i].mailbox, 1);
+	}
+	child_finish(&child);
+	close_several(entries, MANY_MAILBOXES);
+	unlink_several(MANY_MAILBOXES);
 }
 
 static void
 more_than_the_kernel_waits_for_at_once(void)
 {
-	struct child child;
-	enum { COUNT = 150 };
-	struct cubby_wait_entry entries[COUNT];
+	limit_descriptors(10000);
+	expect_any_of_many_wakes(false);
+}
 
-	open_several(entries, COUNT, CUBBY_CREATE | CUBBY_SEND, CUBBY_SEND);
-	start_receiver(&child, COUNT, 1);
-	for (size_t i = COUNT; i-- > 0;) {
-		child_wait_asleep(&child);
-		send_number(entries[i].mailbox, 1);
-	}
-	child_finish(&child);
-	close_several(entries, COUNT);
-	unlink_several(COUNT);
+/* Three descriptors for each would be too many. */
+static void
+more_than_there_are_descriptors_for(void)
+{
+	limit_descriptors(10000);
+	expect_any_of_many_wakes(true);
+}
+
+/* What is not ready, and polls for somebody, is armed again; what is ready, lit. */
+static void
+their_descriptors_tell_the_same(void)
+{
+	struct cubby_wait_entry entries[MANY_MAILBOXES];
+	struct pollfd polls[2] = { { .events = POLLIN }, { .events = POLLIN } };
+
+	limit_descriptors(10000);
+	open_several(entries, MANY_MAILBOXES, CUBBY_CREATE | BOTH,
+		     CUBBY_RECEIVE);
+	expect_result(cubby_wait(entries, MANY_MAILBOXES,
+				 cubby_deadline_after(1000000)), -ETIMEDOUT);
+	for (size_t i = 0; i < 2; i++)
+		polls[i].fd = cubby_fd(entries[i].mailbox, CUBBY_RECEIVE);
+	expect_int(poll(polls, 2, 0), 0);
+	send_text(entries[1].mailbox, "a");
+	send_text(entries[0].mailbox, "b");
+	expect_int(poll(polls, 2, 0), 2);
+	expect_text(entries[0].mailbox, "b");
+	expect_only(entries, MANY_MAILBOXES, 1, CUBBY_RECEIVE);
+	expect_int(poll(polls, 2, 0), 1);
+	expect_int(polls[1].revents, POLLIN);
+	close_several(entries, MANY_MAILBOXES);
+	unlink_several(MANY_MAILBOXES);
 }
 
 static void
@@ -929,6 +984,8 @@ static const struct test tests[] = {
 	TEST(a_stream_through_several_arrives),
 	TEST(a_thousand_mailboxes_are_waited_for),
 	TEST(more_than_the_kernel_waits_for_at_once),
+	TEST(more_than_there_are_descriptors_for),
+	TEST(their_descriptors_tell_the_same),
 	TEST(room_wakes),
 	TEST(room_that_the_first_receiver_makes_wakes),
 	TEST(who_has_left_his_inbox_is_told),

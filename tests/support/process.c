@@ -148,7 +148,7 @@ static bool
 is_futex_call(long number)
 {
 	return number == SYS_futex || number == 449 /* futex_waitv */ ||
-	       number == 455 /* futex_wait */;
+	       number == 455 /* futex_wait */ || number == SYS_ppoll;
 }
 
 /* Reads /proc/PID/NAME, or /proc/PID/task/TID/NAME. */

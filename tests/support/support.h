@@ -188,7 +188,8 @@ child_stop(struct child *child);
 void
 child_continue(struct child *child);
 
-/* Waits until it sleeps on a futex: in all of this library's waits, it does. */
+/* Waits until it sleeps on a futex, or in ppoll(2): in all of this library's waits,
+   it does. */
 void
 child_wait_asleep(struct child *child);
 
