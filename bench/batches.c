@@ -116,7 +116,8 @@ run_single(void *side, int member, struct round *round)
 
 /* The contenders -------------------------------------------------------- */
 
-static const struct ours_detail one_way = { false, 0, CUBBY_ORDER_SENDER };
+static const struct ours_detail one_way = { false, 0, CUBBY_ORDER_SENDER,
+					   CUBBY_ONE };
 
 #define CONTENDER(name, its_system, its_size, its_run) \
 	const struct contender name = { \

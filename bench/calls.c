@@ -17,7 +17,8 @@ struct calls {
 	uint64_t request[SMALL / sizeof(uint64_t)];
 };
 
-static const struct ours_detail one_mailbox = { false, 0, CUBBY_ORDER_SENDER };
+static const struct ours_detail one_mailbox = { false, 0, CUBBY_ORDER_SENDER,
+					   CUBBY_ONE };
 
 static int
 join(const struct contender *self, void *made, int member, void **ret)

@@ -26,6 +26,7 @@ static const struct test *const tests[] = {
 	&in_full_test,
 	&asleep_test,
 	&batch_test,
+	&broadcast_test,
 	&call_test,
 	&queue_test,
 	&waiting_first_test,

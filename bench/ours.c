@@ -16,13 +16,18 @@ struct made {
 	cubby_mailbox *keep_there, *keep_back;
 };
 
-static const struct ours_detail one_way = { false, 0, CUBBY_ORDER_SENDER };
-static const struct ours_detail both_ways = { true, 0, CUBBY_ORDER_SENDER };
+static const struct ours_detail one_way = { false, 0, CUBBY_ORDER_SENDER,
+					   CUBBY_ONE };
+static const struct ours_detail both_ways = { true, 0, CUBBY_ORDER_SENDER,
+					   CUBBY_ONE };
 /* As many blocks in turn as the bare buffers beside it: buffer.c. */
-static const struct ours_detail one_way_by_one = { false, 1, CUBBY_ORDER_SENDER };
-static const struct ours_detail in_a_queue = { false, 128, CUBBY_ORDER_ARRIVAL };
+static const struct ours_detail one_way_by_one = { false, 1, CUBBY_ORDER_SENDER,
+					   CUBBY_ONE };
+static const struct ours_detail in_a_queue = { false, 128, CUBBY_ORDER_ARRIVAL,
+					       CUBBY_ONE };
 static const struct ours_detail in_a_short_queue = { false, 10,
-						CUBBY_ORDER_ARRIVAL };
+						     CUBBY_ORDER_ARRIVAL,
+						     CUBBY_ONE };
 
 /* Creates a mailbox that goes away with the coordinator and the members. */
 static int
@@ -36,6 +41,7 @@ create(char *ret_name, size_t size, const struct ours_detail *detail,
 	options.lifetime = CUBBY_TEMPORARY;
 	options.capacity = detail->capacity;
 	options.order = detail->order;
+	options.delivery = detail->delivery;
 	return cubby_open(ret_name, CUBBY_CREATE | CUBBY_EXCLUSIVE, &options,
 			  ret);
 }

@@ -14,6 +14,7 @@ struct ours_detail {
 	bool both_ways;	   /* a second mailbox for the answers */
 	uint64_t capacity; /* 0: the default */
 	enum cubby_order order;
+	enum cubby_delivery delivery;
 };
 
 struct ours_side {

@@ -13,6 +13,7 @@ extern const struct test in_place_test;
 extern const struct test in_full_test;
 extern const struct test asleep_test;
 extern const struct test batch_test;
+extern const struct test broadcast_test;
 extern const struct test call_test;
 extern const struct test queue_test;
 extern const struct test waiting_first_test;
