@@ -34,6 +34,7 @@ class Shell:
         self.read = b""
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
+            os.chdir(environment["HOME"])
             os.execvpe(words[0], words, environment)
         self.type(" ".join(setup.split("\n")) + "; echo set''up\r")
         self.wait_for(rb"setup\r?\n")
@@ -195,6 +196,13 @@ class CompletionTest(unittest.TestCase):
             self.offered("region", "ls", "--"), ["--json", "--help"]
         )
 
+    def test_files_are_the_shells(self):
+        self.assertEqual(self.offered("replay", ""), ["\tfiles"])
+        self.assertEqual(self.offered("record", "--output", ""), ["\tfiles"])
+        self.make("jobs")
+        self.assertEqual(self.offered("record", "--to", ""), ["jobs"])
+        self.assertEqual(self.offered("replay", "--speed=m"), ["--speed=max"])
+
     def test_a_name_of_two_lines_is_not_offered(self):
         self.make("two\nlines", "tidy")
         self.assertEqual(self.offered("rm", "t"), ["tidy"])
@@ -211,7 +219,7 @@ class CompletionTest(unittest.TestCase):
         self.run_command("region", "create", "pixels")
         shell = self.shell(program)
         for typed, line in (
-            ("cubby rec", "cubby receive "),
+            ("cubby rece", "cubby receive "),
             ("cubby create --mem", "cubby create --memory-limit "),
             ("cubby create --order pr", "cubby create --order priority "),
             ("cubby create --order=pr", "cubby create --order=priority "),
@@ -227,6 +235,11 @@ class CompletionTest(unittest.TestCase):
         ):
             got = shell.line_after(typed + TAB)
             self.assertIn(got, (line,) if isinstance(line, str) else line)
+        with open(os.path.join(self.home, "some file"), "wb"):
+            pass
+        for typed in ("cubby replay so", "cubby record --output so"):
+            got = shell.line_after(typed + TAB)
+            self.assertEqual(got, typed[:-2] + "some\\ file ")
         listed = shell.list_after("cubby receive " + TAB + TAB)
         for name in ("jobs", "@worker", "/shared"):
             self.assertIn(name, listed)

@@ -53,6 +53,10 @@ run_hz(const struct arguments *arguments);
 int
 run_tradeoffs(const struct arguments *arguments);
 int
+run_record(const struct arguments *arguments);
+int
+run_replay(const struct arguments *arguments);
+int
 run_doctor(const struct arguments *arguments);
 int
 run_help(const struct arguments *arguments);

@@ -190,6 +190,38 @@ const struct verb verbs[VERB_COUNT] = {
 	  "cubby tradeoffs --seconds 5\n"
 	  "cubby tradeoffs --json > figures.json\n",
 	  run_tradeoffs },
+	{ "record", "NAME", 1, 1, "write a mailbox's messages to a file",
+	  "Writes each message that goes through the mailbox to a file, with its "
+	  "envelope and the time at which it came, until it is interrupted. "
+	  "cubby_record(5) describes the file; cubby replay sends what is in "
+	  "it.\n\n"
+	  "From a mailbox made with --broadcast, nobody loses a message by that: "
+	  "it is one more receiver. If the mailbox holds its senders back for a "
+	  "slow receiver, a slow disk is one; if it overtakes, the file tells how "
+	  "many messages were missed.\n\n"
+	  "Of any other mailbox, who reads a message takes it, and the record "
+	  "would be neither complete nor without effect. There, --take receives "
+	  "the messages, and --to passes them on, to a mailbox that the "
+	  "receivers read instead. A message is let go when it is in the file "
+	  "(and has been passed on): none is lost if the command is killed, but "
+	  "one may be recorded twice, the second time with deliveries above 1.",
+	  "cubby record --output day.cubby prices\n"
+	  "cubby record --last 100 prices | zstd > day.cubby.zst\n"
+	  "cubby record --take --all -o dead.cubby jobs.dead\n"
+	  "cubby record --take --to jobs -o jobs.cubby jobs.in\n",
+	  run_record },
+	{ "replay", "FILE", 1, 1, "send what was recorded",
+	  "Sends the messages of a file that cubby record has written, with their "
+	  "tags and types (and priorities, where the mailbox has them), in the "
+	  "order and with the pauses in which they came. FILE - is standard "
+	  "input. All come from one sender. While the mailbox is full it waits, "
+	  "and then makes up for the time.\n\n"
+	  "A file that was cut off is replayed up to there, and that is told.",
+	  "cubby replay day.cubby\n"
+	  "cubby replay --to test --create --speed max day.cubby\n"
+	  "cubby replay --from 10m --until 15m --speed 2 day.cubby\n"
+	  "zstd -dc day.cubby.zst | cubby replay --json - | jq .data\n",
+	  run_replay },
 	{ "doctor", "", 0, 0, "say what is wrong here, and how to cure it",
 	  "Looks at what mailboxes need of this machine, and tells what is as it "
 	  "should be (ok), what may fail or costs more than it must (warn), and "

@@ -35,6 +35,9 @@ static const struct option_kind mode = { "a mode in octal, such as 0620",
 					 parse_octal, NULL };
 static const struct option_kind delivery = { "overtake, or nothing",
 					     parse_delivery, "overtake" };
+static const struct option_kind speed = {
+	"a speed: a factor, such as 2 or 0.5, or max", parse_speed, "max"
+};
 static const struct option_kind order = {
 	"an order: sender, arrival or priority", parse_order,
 	"sender arrival priority"
@@ -174,6 +177,41 @@ static const struct option_row rows[] = {
 	  "send, receive: do not wait: exit 3 if the mailbox is full, or empty" },
 	{ OPTION_TIMEOUT, IN(REGION), "timeout", 't', "T", &duration, 0,
 	  INT64_MAX, "send, receive: wait at most T, then exit 4" },
+
+	{ OPTION_OUTPUT, IN(RECORD), "output", 'o', "FILE", NULL, 0, 0,
+	  "write there (default, and -: standard output); what is in it already "
+	  "is overwritten" },
+	{ OPTION_LAST, IN(RECORD), "last", 'l', "N", &number, 0, UINT64_MAX,
+	  "begin with the last N messages of each sender, as far as they are "
+	  "still there (default 0: with what comes from now on)" },
+	{ OPTION_TAKE, IN(RECORD), "take", 0, NULL, NULL, 0, 0,
+	  "of a mailbox that delivers each message to one receiver: receive "
+	  "them, so that nobody else does" },
+	{ OPTION_TO, IN(RECORD), "to", 0, "MAILBOX", NULL, 0, 0,
+	  "with --take: send each message on to MAILBOX" },
+	{ OPTION_COUNT, IN(RECORD), "count", 'n', "N", &number, 1, UINT64_MAX,
+	  "end after N messages" },
+	{ OPTION_ALL, IN(RECORD), "all", 'a', NULL, NULL, 0, 0,
+	  "end when the mailbox is empty" },
+	{ OPTION_TIMEOUT, IN(RECORD), "timeout", 't', "T", &duration, 0,
+	  INT64_MAX,
+	  "end, with exit code 4, when no message has come for T" },
+
+	{ OPTION_TO, IN(REPLAY), "to", 0, "MAILBOX", NULL, 0, 0,
+	  "send to MAILBOX (default: the one that was recorded)" },
+	{ OPTION_SPEED, IN(REPLAY), "speed", 's', "X", &speed, 0, UINT64_MAX,
+	  "X times as fast (default 1); max: without a pause" },
+	{ OPTION_FROM, IN(REPLAY), "from", 0, "T", &duration, 0, INT64_MAX,
+	  "begin with what came T after the recording began" },
+	{ OPTION_UNTIL, IN(REPLAY), "until", 0, "T", &duration, 0, INT64_MAX,
+	  "end with what came T after the recording began" },
+	{ OPTION_CREATE, IN(REPLAY), "create", 0, NULL, NULL, 0, 0,
+	  "make the mailbox, like the one that was recorded, if it does not "
+	  "exist" },
+	{ OPTION_AS, IN(REPLAY), "as", 0, "NAME", NULL, 0, 0,
+	  "the name of the sender, of 1 to 63 bytes" },
+	{ OPTION_JSON, IN(REPLAY), "json", 'j', NULL, NULL, 0, 0,
+	  "send nothing: print each message as a line of JSON" },
 
 	{ OPTION_BATCH, IN(TOP), "batch", 'b', NULL, NULL, 0, 0,
 	  "print, again and again, and take no keys: for files and pipes" },

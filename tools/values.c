@@ -155,6 +155,26 @@ parse_delivery(const char *text, uint64_t *ret)
 }
 
 int
+parse_speed(const char *text, uint64_t *ret)
+{
+	static const struct unit units[] = {
+		{ "", UINT64_C(1000000) },
+		{ "x", UINT64_C(1000000) },
+	};
+	uint64_t value;
+
+	if (strcmp(text, "max") == 0) {
+		*ret = 0;
+		return 0;
+	}
+	if (parse_with_unit(text, units, ARRAY_SIZE(units), &value) < 0 ||
+	    !value)
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
+int
 parse_order(const char *text, uint64_t *ret)
 {
 	static const struct unit orders[] = {

@@ -23,6 +23,10 @@ parse_size(const char *text, uint64_t *ret);
 int
 parse_duration(const char *text, uint64_t *ret);
 
+/* A factor, in millionths; "max": 0. */
+int
+parse_speed(const char *text, uint64_t *ret);
+
 /* One of enum cubby_order. */
 int
 parse_delivery(const char *text, uint64_t *ret);
