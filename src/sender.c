@@ -408,7 +408,7 @@ slice_of_descriptor(const struct sender *sender)
 {
 	int64_t slice = doorbell_slice(&sender->sleeper);
 
-	return sender->addressee || sender->writer.drafts ?
+	return must_ask(sender) || sender->writer.drafts ?
 	       (int64_t)min_u64((uint64_t)slice, SLEEP_SLICE_FIRST) :
 	       sender->sleeper.unfenced ? slice : SLEEP_SLICE_LONGEST;
 }

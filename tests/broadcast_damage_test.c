@@ -10,6 +10,7 @@
 #include "support/support.h"
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -472,6 +473,54 @@ one_of_several_may_be_waited_for(void)
 	cubby_close(receiver);
 }
 
+static bool
+is_readable(int fd, int milliseconds)
+{
+	struct pollfd polled = { .fd = fd, .events = POLLIN };
+
+	return poll(&polled, 1, milliseconds) == 1;
+}
+
+/* A descriptor of each receiver tells of each message; a sender's of room, also
+   when whoever held it back has died. */
+static void
+descriptors_tell_of_what_is_for_all(void)
+{
+	cubby_mailbox *a = create(CUBBY_EVERY, CUBBY_RECEIVE);
+	cubby_mailbox *b = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	cubby_mailbox *sender = open_mailbox("m", CUBBY_SEND, NULL);
+	int of_a = cubby_fd(a, CUBBY_RECEIVE), of_b, of_sender;
+	struct gate joined = gate_make();
+	struct child child;
+
+	of_b = cubby_fd(b, CUBBY_RECEIVE);
+	of_sender = cubby_fd(sender, CUBBY_SEND);
+	expect(of_a >= 0 && of_b >= 0 && of_sender >= 0);
+	for (uint64_t n = 0; n < 20; n++) {
+		send_number(sender, n);
+		expect(is_readable(of_a, 10000));
+		expect(is_readable(of_b, 10000));
+		expect_number(a, n);
+		expect_number(b, n);
+		expect_empty(a);
+		expect_empty(b);
+	}
+	cubby_close(a);
+	cubby_close(b);
+	in_child(&child) {
+		open_mailbox("m", CUBBY_RECEIVE, NULL);
+		gate_open(&joined);
+		for (;;)
+			pause();
+	}
+	gate_wait(&joined);
+	expect_int(fill_mailbox(sender), 8);
+	child_kill(&child);
+	expect(is_readable(of_sender, 10000));
+	send_number(sender, 1);
+	cubby_close(sender);
+}
+
 static void
 batches_go_to_every_receiver(void)
 {
@@ -519,6 +568,7 @@ main(void)
 		TEST(a_sweep_leaves_what_late_ones_may_ask_for),
 		TEST(receivers_come_and_go),
 		TEST(one_of_several_may_be_waited_for),
+		TEST(descriptors_tell_of_what_is_for_all),
 		TEST(batches_go_to_every_receiver),
 	};
 
