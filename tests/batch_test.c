@@ -652,6 +652,126 @@ a_receiver_of_batches_sleeps_and_is_woken(void)
 	cubby_close(mailbox);
 }
 
+/* What is not plain --------------------------------------------------------------- */
+
+/* As a single receive refuses it: it stays, and what comes before it is had. */
+static void
+a_region_ends_the_batch_before_it(void)
+{
+	cubby_mailbox *mailbox = open_with(0, 0);
+	struct cubby_batch_entry entries[5] = { { NULL, 0, NULL } };
+	cubby_region *region;
+	uint64_t numbers[5];
+
+	send_number(mailbox, 1);
+	send_number(mailbox, 2);
+	expect_ok(cubby_region_open(NULL, CUBBY_WRITE | CUBBY_CREATE, NULL,
+				    &region));
+	expect_ok(cubby_send_region(mailbox, region, NULL, CUBBY_NOW));
+	send_number(mailbox, 3);
+	expect_int(cubby_receive_batch(mailbox, NULL, 0, CUBBY_NOW, entries, 5,
+				       numbers, sizeof(numbers)),
+		   2);
+	expect_int(cubby_receive_batch(mailbox, NULL, 0, CUBBY_NOW, entries, 5,
+				       numbers, sizeof(numbers)),
+		   -EOPNOTSUPP);
+	expect_ok(cubby_receive_region(mailbox, NULL, CUBBY_NOW, &region,
+				       NULL));
+	cubby_region_close(region);
+	expect_int(receive_numbers(mailbox, 3, 5), 1);
+	cubby_close(mailbox);
+}
+
+static void
+a_request_in_a_batch_is_answered(void)
+{
+	cubby_mailbox *mailbox = open_with(0, 0);
+	struct cubby_envelope envelopes[5];
+	struct cubby_batch_entry entries[5];
+	char buffer[100], reply[10];
+	cubby_request *request;
+	int got = 0, n, requests = 0;
+	size_t size;
+
+	send_text(mailbox, "before");
+	expect_ok(cubby_call_begin(mailbox, "question", 8, NULL, CUBBY_NOW,
+				   &request));
+	send_text(mailbox, "after");
+	while (got < 3) {
+		for (int i = 0; i < 5; i++) {
+			envelopes[i] = (struct cubby_envelope)
+				CUBBY_ENVELOPE_INIT;
+			entries[i].envelope = &envelopes[i];
+		}
+		n = cubby_receive_batch(mailbox, NULL, 0, CUBBY_NOW, entries,
+					5, buffer, sizeof(buffer));
+		expect(n > 0);
+		for (int i = 0; i < n; i++) {
+			if (!envelopes[i].call)
+				continue;
+			expect_int(got + i, 1);
+			expect_bytes(entries[i].data, entries[i].size,
+				     "question", 8);
+			expect_ok(cubby_reply(mailbox, &envelopes[i], "answer",
+					      6));
+			requests++;
+		}
+		got += n;
+	}
+	expect_int(requests, 1);
+	expect_ok(cubby_call_end(request, reply, sizeof(reply), &size, soon()));
+	expect_bytes(reply, size, "answer", 6);
+	expect_empty(mailbox);
+	cubby_close(mailbox);
+}
+
+/* Through several rings of a lane, and many slots of a queue. */
+static void
+without_a_limit_all_of_it_goes(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	const uint64_t all = MANY(UINT64_C(60000));
+	cubby_mailbox *mailbox;
+
+	options.buffering = CUBBY_UNLIMITED;
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+	for (int round = 0; round < 2; round++) {
+		for (uint64_t n = 0; n < all; n += 300)
+			expect_int(send_numbers(mailbox, n, 300), 300);
+		for (uint64_t n = 0; n < all;) {
+			int got = receive_numbers(mailbox, n, 300);
+
+			expect(got > 0);
+			n += (uint64_t)got;
+		}
+		expect_empty(mailbox);
+	}
+	cubby_close(mailbox);
+}
+
+/* A queue keeps slots for the sender's next batch. */
+static void
+what_a_sender_keeps_it_gives_back(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	static struct numbers n;
+	struct cubby_batch_entry *entries = numbers_from(&n, 0);
+	cubby_mailbox *mailbox, *sender;
+
+	options.capacity = 40;
+	options.order = CUBBY_ORDER_ARRIVAL;
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+	for (int round = 0; round < 300; round++) {
+		sender = open_mailbox("m", CUBBY_SEND, NULL);
+		expect_int(cubby_send_batch(sender, entries, 40, 0, CUBBY_NOW),
+			   40);
+		cubby_close(sender);
+		for (int got = 0; got < 40;)
+			got += receive_numbers(mailbox, (uint64_t)got, 40);
+	}
+	cubby_close(mailbox);
+}
+
 /* Many of them, with an account -------------------------------------------------- */
 
 static void
@@ -739,6 +859,10 @@ static const struct test tests[] = {
 	TEST(what_went_back_comes_first),
 	TEST(it_wakes_as_many_as_can_take_of_it),
 	TEST(a_receiver_of_batches_sleeps_and_is_woken),
+	TEST(a_region_ends_the_batch_before_it),
+	TEST(a_request_in_a_batch_is_answered),
+	TEST(without_a_limit_all_of_it_goes),
+	TEST(what_a_sender_keeps_it_gives_back),
 	TEST(one_sends_to_one_in_batches),
 	TEST(three_send_to_three_in_batches),
 	TEST(threads_with_handles_of_their_own_in_batches),

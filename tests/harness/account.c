@@ -12,7 +12,8 @@
  * What must hold at the end of a run:
  *	a message whose send returned 0 was received once;
  *	one whose send returned an error, never;
- *	one whose sender was killed in the send, at most once;
+ *	one whose sender was killed in the send, at most once, and of a batch
+ *	none without the one before it;
  *	each receiver saw each sender's first deliveries in the order sent, and
  *	each lane's in the order of their sequence;
  *	the count of deliveries is one more than the times it was handed out;
@@ -304,6 +305,17 @@ out_of_turn(const struct account *account, int from, uint32_t number)
 	return false;
 }
 
+/* Did one of a batch come, and the one before it, of the same batch, not? */
+static bool
+has_gap(const struct account *account, int from, uint32_t number)
+{
+	const struct entry *entry = &account->entries[from][number];
+	const struct entry *before = entry - 1;
+
+	return entry->fate == BEGUN && entry->ended && before->fate == BEGUN &&
+	       !before->ended && !before->holder;
+}
+
 static const char *
 check_entries(const struct account *account, const struct allowance *allowance)
 {
@@ -317,6 +329,10 @@ check_entries(const struct account *account, const struct allowance *allowance)
 
 			if (entry->ended > 1)
 				return trouble_with(from, number, "came twice");
+			if (has_gap(account, from, number))
+				return trouble_with(from, number,
+						    "came without the one "
+						    "before it");
 			if (entry->ended && entry->fate == UNSENT)
 				return trouble_with(from, number,
 						    "came but was not sent");

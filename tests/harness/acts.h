@@ -53,6 +53,22 @@ prepare_send(struct victim *victim);
 void
 perform_send(struct victim *victim);
 void
+prepare_send_batch(struct victim *victim);
+void
+prepare_send_batch_mixed(struct victim *victim);
+void
+perform_send_batch(struct victim *victim);
+void
+conclude_send_batch(struct victim *victim);
+void
+prepare_receive_batch(struct victim *victim);
+void
+prepare_settled_batch(struct victim *victim);
+void
+perform_receive_batch(struct victim *victim);
+void
+conclude_receive_batch(struct victim *victim);
+void
 perform_send_now(struct victim *victim);
 void
 perform_send_synchronous(struct victim *victim);

@@ -48,6 +48,7 @@ enum {
 	SHORT = 40,		/* bytes: fits the cell */
 	LONG = 3000,		/* does not */
 	REGIONAL = 5000,	/* lies in a region that is sent */
+	BATCH = 3,		/* messages in one call */
 	BUFFER = 64 * 1024,
 	VISITS = 3,
 	CROWD = 16,
@@ -274,6 +275,7 @@ enum effect {
 	CHOOSES = 1 << 16,	/* what it receives: not the first there is */
 	ENDS_BY_ITSELF = 1 << 17, /* has a deadline: is given nothing */
 	BY_PRIORITY = 1 << 18,	/* of a queue: order priority as well */
+	MANY = 1 << 20,		/* it takes up to BATCH at one instant */
 	PASSED = 1 << 19	/* while it stands still the bystander sends,
 				   through several rings, and nobody receives */
 };
@@ -367,6 +369,9 @@ struct victim {
 	unsigned char *buffer;
 	size_t size;
 	uint64_t asked;		/* when the receive began */
+	struct letter letters[BATCH];
+	struct cubby_envelope envelopes[BATCH];
+	struct cubby_batch_entry entries[BATCH];
 	int result;
 };
 

@@ -26,6 +26,15 @@ is_sender(const struct run *run)
 	       operation_of(run)->effects & BORROWS;
 }
 
+/* Accepted messages that may be missing because it takes, or has, them. */
+static int
+in_hand(const struct run *run, unsigned ways)
+{
+	unsigned effects = operation_of(run)->effects;
+
+	return !(effects & ways) ? 0 : effects & MANY ? BATCH : 1;
+}
+
 /* Forks the victim and takes it to START. */
 static void
 victim_start(struct run *run)
@@ -172,7 +181,7 @@ static void
 after_kill(struct run *run, uint32_t index)
 {
 	unsigned effects = operation_of(run)->effects;
-	int missing = effects & (TAKES | ENDS) ? 1 : 0;
+	int missing = in_hand(run, TAKES | ENDS);
 	bool ordered = index % 2;
 
 	tracee_kill(&run->victim);
@@ -205,8 +214,7 @@ after_kill(struct run *run, uint32_t index)
 static void
 after_stop_locked(struct run *run, uint32_t index)
 {
-	unsigned effects = operation_of(run)->effects;
-	int missing = effects & (TAKES | HOLDS | ENDS | GIVES_BACK) ? 1 : 0;
+	int missing = in_hand(run, TAKES | HOLDS | ENDS | GIVES_BACK);
 
 	cast_outlast(run);
 	cast_held_up(run, index);
@@ -222,7 +230,7 @@ static void
 after_stop(struct run *run, uint32_t index)
 {
 	unsigned effects = operation_of(run)->effects;
-	int missing = effects & (TAKES | HOLDS | ENDS | GIVES_BACK) ? 1 : 0;
+	int missing = in_hand(run, TAKES | HOLDS | ENDS | GIVES_BACK);
 
 	cast_succeed(run, false);
 	if (effects & (TAKES | HOLDS))

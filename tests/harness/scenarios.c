@@ -27,6 +27,13 @@
 	{ name, SENDS | GROWS, CUBBY_SEND, AT_EMPTY, SHORT, NOTHING, 0,	\
 	  prepare, perform_send, conclude_send }
 
+#define SENDING_MANY(name, starts, prepare)				\
+	{ name, SENDS, CUBBY_SEND, starts, SHORT, NOTHING, 0, prepare,	\
+	  perform_send_batch, conclude_send_batch }
+#define RECEIVING_MANY(name, starts, size, scenery, clash, prepare)	\
+	{ name, TAKES | MANY, CUBBY_RECEIVE, starts, size, scenery, clash, \
+	  prepare, perform_receive_batch, conclude_receive_batch }
+
 #define RECEIVING_SETTLED(name, starts, size)				\
 	{ name, TAKES, CUBBY_RECEIVE, starts, size, SETTLED_VICTIM, 0,	\
 	  prepare_settled, perform_receive, conclude_receive }
@@ -101,6 +108,25 @@ static const struct operation operations[] = {
 	  0, prepare_turn, perform_hold, conclude_hold },
 	{ "peek-turn", GROWS, CUBBY_RECEIVE, AT_FULL, SHORT, NOTHING, 0,
 	  prepare_turn_far, perform_peek, conclude_peek },
+
+	/* many at once */
+	SENDING_MANY("send-batch", ANY & ~AT_FULL, prepare_send_batch),
+	SENDING_MANY("send-batch-mixed", AT_EMPTY | AT_ONE | AT_ASLEEP,
+		     prepare_send_batch_mixed),
+	RECEIVING_MANY("receive-batch", ANY, SHORT, NOTHING, 0,
+		       prepare_receive_batch),
+	RECEIVING_MANY("receive-batch-large", AT_ONE | AT_FULL, LONG, NOTHING,
+		       0, prepare_receive_batch),
+	RECEIVING_MANY("receive-batch-beside-1", WAITING, SHORT, NOTHING, 1,
+		       prepare_receive_batch),
+	RECEIVING_MANY("receive-batch-beside-2", WAITING, SHORT, NOTHING, 2,
+		       prepare_receive_batch),
+	RECEIVING_MANY("receive-batch-settled", AT_ONE | AT_FULL, SHORT,
+		       SETTLED_VICTIM, 0, prepare_settled_batch),
+	RECEIVING_MANY("receive-batch-unsettling", AT_EMPTY | AT_FULL, SHORT,
+		       SETTLED_BYSTANDER, 0, prepare_receive_batch),
+	RECEIVING_MANY("receive-batch-rejected", AT_ONE | AT_FULL, SHORT,
+		       REJECTED, 0, prepare_receive_batch),
 
 	/* while no receiver has looked at anything yet */
 	{ "send-untouched", SENDS, CUBBY_SEND, AT_EMPTY | AT_FULL | AT_ASLEEP,

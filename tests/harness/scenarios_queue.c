@@ -64,6 +64,20 @@ static const struct operation arrival[] = {
 	{ "abort", 0, CUBBY_SEND, AT_EMPTY | AT_ONE | AT_SEVERAL, LONG,
 	  NOTHING, 0, prepare_draft, perform_abort, conclude_plain },
 
+	/* many at once */
+	{ "send-batch", SENDS | BY_PRIORITY, CUBBY_SEND, ANY & ~AT_FULL, SHORT,
+	  NOTHING, 0, prepare_send_batch, perform_send_batch,
+	  conclude_send_batch },
+	{ "send-batch-mixed", SENDS, CUBBY_SEND, AT_EMPTY | AT_ONE, SHORT,
+	  NOTHING, 0, prepare_send_batch_mixed, perform_send_batch,
+	  conclude_send_batch },
+	{ "receive-batch", TAKES | MANY | BY_PRIORITY, CUBBY_RECEIVE, ANY,
+	  SHORT, NOTHING, 0, prepare_receive_batch, perform_receive_batch,
+	  conclude_receive_batch },
+	{ "receive-batch-large", TAKES | MANY, CUBBY_RECEIVE, AT_FULL |
+	  AT_SEVERAL, LONG, NOTHING, 0, prepare_receive_batch,
+	  perform_receive_batch, conclude_receive_batch },
+
 	/* receive; without a message it sleeps, and the worker sends one */
 	RECEIVING("receive-inline", BY_PRIORITY, ANY, SHORT, NOTHING,
 		  perform_receive),
