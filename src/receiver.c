@@ -592,6 +592,7 @@ int
 receiver_arm(struct receiver *receiver, int64_t *ret_slice)
 {
 	struct sleeper *sleeper = &receiver->sleeper;
+	struct wish wish = { .kind = WISH_LOOK };
 	bool anew;
 	int r;
 
@@ -601,7 +602,7 @@ receiver_arm(struct receiver *receiver, int64_t *ret_slice)
 		receiver_sweep(receiver);
 	receiver->calm = 0;
 	anew = doorbell_arm(receiver->view, receiver->slot, sleeper);
-	r = look(receiver, LOOK_THOROUGHLY);
+	r = seen(try_once(receiver, &wish, true));
 	r = doorbell_armed(receiver->view, receiver->slot, sleeper, anew, r,
 			   ret_slice);
 	receiver_leave(receiver);

@@ -344,6 +344,131 @@ one_that_sleeps_is_woken_beside_one_that_polls(void)
 	cubby_close(polling);
 }
 
+/* A sleep that has ended takes nothing back of what the descriptor has said. */
+static void
+who_has_slept_in_vain_polls_on(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE,
+					      NULL);
+	cubby_mailbox *sender = open_mailbox("m", CUBBY_SEND, NULL);
+	int fd = descriptor(mailbox, CUBBY_RECEIVE);
+	uint64_t got;
+
+	expect_dark(fd, mailbox, CUBBY_RECEIVE);
+	expect_result(cubby_receive_full(mailbox, NULL, 0,
+					 cubby_deadline_after(1000000), &got,
+					 sizeof(got), NULL, NULL), -ETIMEDOUT);
+	expect(!is_readable(fd, 0));
+	send_number(sender, 1);
+	expect_lit(fd);
+	cubby_close(sender);
+	cubby_close(mailbox);
+}
+
+/* In a queue those who wait are served in turn. */
+static void
+one_that_polls_a_queue_stands_before_one_that_sleeps(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct gate ready = gate_make();
+	cubby_mailbox *polling;
+	struct child child;
+	int fd;
+
+	options.order = CUBBY_ORDER_ARRIVAL;
+	polling = open_mailbox("q", CUBBY_CREATE | BOTH, &options);
+	in_child(&child) {
+		cubby_mailbox *mailbox = open_mailbox("q", CUBBY_RECEIVE, NULL);
+
+		gate_open(&ready);
+		expect_number(mailbox, 1);
+		cubby_close(mailbox);
+	}
+	gate_wait(&ready);
+	child_wait_asleep(&child);
+	fd = descriptor(polling, CUBBY_RECEIVE);
+	expect_dark(fd, polling, CUBBY_RECEIVE);
+	send_number(polling, 1);
+	expect_lit(fd);
+	child_finish(&child);
+	cubby_close(polling);
+}
+
+/* Nothing is buffered: who offers is a message, who waits is room. */
+static void
+both_ends_of_a_rendezvous_are_told(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct gate ready = gate_make();
+	cubby_mailbox *mailbox;
+	struct child child;
+	int receiving, sending;
+	uint64_t got;
+
+	options.buffering = CUBBY_RENDEZVOUS;
+	options.order = CUBBY_ORDER_ARRIVAL;
+	mailbox = open_mailbox("r", CUBBY_CREATE | BOTH, &options);
+	receiving = descriptor(mailbox, CUBBY_RECEIVE);
+	sending = descriptor(mailbox, CUBBY_SEND);
+	expect_dark(receiving, mailbox, CUBBY_RECEIVE);
+	in_child(&child) {
+		cubby_mailbox *other = open_mailbox("r", BOTH, NULL);
+
+		send_number(other, 1);
+		gate_wait(&ready);
+		expect_number(other, 2);
+		cubby_close(other);
+	}
+	while (receive_now(mailbox, &got) != 0)
+		expect(is_readable(receiving, PATIENCE));
+	expect_int(got, 1);
+	expect_dark(sending, mailbox, CUBBY_SEND);
+	gate_open(&ready);
+	got = 2;
+	while (cubby_send_full(mailbox, &got, sizeof(got), NULL, 0, CUBBY_NOW))
+		expect(is_readable(sending, PATIENCE));
+	child_finish(&child);
+	cubby_close(mailbox);
+}
+
+/* Each has every message, and each is told of it. */
+static void
+the_audience_of_a_broadcast_is_told(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_mailbox *sender, *receivers[3];
+	int fds[3], room;
+	uint64_t got;
+
+	need_order_sender();
+	options.delivery = CUBBY_EVERY;
+	sender = open_mailbox("b", CUBBY_CREATE | CUBBY_SEND, &options);
+	room = descriptor(sender, CUBBY_SEND);
+	for (int i = 0; i < 3; i++) {
+		receivers[i] = open_mailbox("b", CUBBY_RECEIVE, NULL);
+		fds[i] = descriptor(receivers[i], CUBBY_RECEIVE);
+		expect_dark(fds[i], receivers[i], CUBBY_RECEIVE);
+	}
+	fill_mailbox(sender);
+	expect_dark(room, sender, CUBBY_SEND);
+	for (int i = 0; i < 3; i++)
+		expect_lit(fds[i]);
+	for (int i = 0; i < 2; i++)
+		while (receive_now(receivers[i], &got) == 0)
+			;
+	expect_dark(room, sender, CUBBY_SEND);
+	expect_ok(receive_now(receivers[2], &got));
+	expect_lit(room);
+	expect_ok(send_now(sender));
+	expect_dark(room, sender, CUBBY_SEND);
+	/* The last to hold it back leaves. */
+	cubby_close(receivers[2]);
+	expect_lit(room);
+	cubby_close(receivers[1]);
+	cubby_close(receivers[0]);
+	cubby_close(sender);
+}
+
 /* One handle, shared: one thread sleeps in a receive, another polls. */
 static void *
 receive_one(void *argument)
@@ -669,6 +794,10 @@ main(void)
 		TEST(what_a_filter_refuses_is_told),
 		TEST(all_who_poll_are_told),
 		TEST(one_that_sleeps_is_woken_beside_one_that_polls),
+		TEST(who_has_slept_in_vain_polls_on),
+		TEST(one_that_polls_a_queue_stands_before_one_that_sleeps),
+		TEST(both_ends_of_a_rendezvous_are_told),
+		TEST(the_audience_of_a_broadcast_is_told),
 		TEST(threads_may_sleep_and_poll),
 		TEST(a_stream_arrives),
 		TEST(an_edge_is_enough),

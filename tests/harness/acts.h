@@ -149,6 +149,22 @@ conclude_wait_receive(struct victim *victim);
 void
 conclude_wait_send(struct victim *victim);
 
+/* acts_poll.c */
+void
+perform_poll_open(struct victim *victim);
+void
+prepare_poll(struct victim *victim);
+void
+prepare_poll_receive(struct victim *victim);
+void
+prepare_poll_send(struct victim *victim);
+void
+prepare_polling(struct victim *victim);
+void
+perform_poll_receive(struct victim *victim);
+void
+perform_poll_send(struct victim *victim);
+
 /* acts_queue.c */
 void
 perform_send_withdrawn(struct victim *victim);

@@ -256,6 +256,7 @@ enter_scenery(struct run *run)
 	case GHOST_HOLDER:
 	case GHOST_DRAFTS:
 	case GHOST_OWNER:
+	case GHOST_POLLER:
 		ghost_enter(run);
 		break;
 	case USED_UP:
@@ -267,6 +268,7 @@ enter_scenery(struct run *run)
 	case SETTLED_BYSTANDER:
 	case SETTLED_VICTIM:
 	case LATE_SENDER:
+	case POLLER:
 		break;
 	}
 }

@@ -86,6 +86,13 @@ ghost_attends(struct run *run)
 	attend(run, CUBBY_SEND | CUBBY_RECEIVE);
 }
 
+/* Its descriptor is armed. */
+static void
+ghost_polls(struct run *run)
+{
+	must(cubby_fd(attend(run, CUBBY_RECEIVE), CUBBY_RECEIVE), "cubby_fd");
+}
+
 static void
 (*part_of_ghost(enum scenery scenery))(struct run *run)
 {
@@ -96,6 +103,8 @@ static void
 		return ghost_keeps_places;
 	case GHOST_OWNER:
 		return ghost_attends;
+	case GHOST_POLLER:
+		return ghost_polls;
 	default:
 		return ghost_sends;
 	}
@@ -105,7 +114,7 @@ void
 ghost_enter(struct run *run)
 {
 	enum scenery scenery = run->scenario->operation->scenery;
-	bool sends = scenery != GHOST_HOLDER;
+	bool sends = scenery != GHOST_HOLDER && scenery != GHOST_POLLER;
 	pid_t pid;
 
 	if (sends)

@@ -295,7 +295,9 @@ enum scenery {
 	GHOST_DRAFTS,		/* a dead sender kept places */
 	GHOST_OWNER,		/* died with the queue's lock: MARK_BREAK */
 	USED_UP,		/* no slot of a queue is free */
-	LATE_SENDER		/* the sleeper sends synchronously, and gives up */
+	LATE_SENDER,		/* the sleeper sends synchronously, and gives up */
+	POLLER,			/* the sleeper polls a descriptor */
+	GHOST_POLLER		/* a dead receiver polled one */
 };
 
 struct victim;

@@ -190,6 +190,32 @@ static const struct operation operations[] = {
 	{ "wait-send", SENDS, CUBBY_SEND, AT_ONE | AT_FULL, SHORT, NOTHING, 0,
 	  prepare_wait_send, perform_wait_send, conclude_wait_send },
 
+	/* polling: making a descriptor, arming it, being told; telling another
+	   one who polls; and taking it down, also of one who is dead */
+	{ "poll-open", 0, CUBBY_RECEIVE, AT_EMPTY | AT_ONE, SHORT, NOTHING, 0,
+	  NULL, perform_poll_open, conclude_plain },
+	{ "poll-open-sender", 0, CUBBY_SEND, AT_EMPTY | AT_FULL, SHORT, NOTHING,
+	  0, NULL, perform_poll_open, conclude_plain },
+	{ "poll-receive", TAKES, CUBBY_RECEIVE, AT_EMPTY | AT_ONE | AT_SEVERAL,
+	  SHORT, NOTHING, 0, prepare_poll_receive, perform_poll_receive,
+	  conclude_receive },
+	{ "poll-send", SENDS, CUBBY_SEND, AT_ONE | AT_FULL, SHORT, NOTHING, 0,
+	  prepare_poll_send, perform_poll_send, conclude_send },
+	{ "poll-send-crowded", SENDS, CUBBY_SEND, AT_FULL, SHORT, CROWDED, 0,
+	  prepare_poll_send, perform_poll_send, conclude_send },
+	{ "poll-close", 0, CUBBY_RECEIVE, AT_EMPTY, SHORT, NOTHING, 0,
+	  prepare_polling, perform_close, conclude_plain },
+	{ "send-to-poller", SENDS, CUBBY_SEND, AT_ASLEEP, SHORT, POLLER, 0,
+	  prepare_send, perform_send, conclude_send },
+	{ "commit-to-poller", SENDS, CUBBY_SEND, AT_ASLEEP, LONG, POLLER, 0,
+	  prepare_commit, perform_commit, conclude_send },
+	RECEIVING("receive-from-poller", AT_ASLEEP, SHORT, POLLER, 0),
+	HOLDING("hold-from-poller", AT_ASLEEP, LONG, POLLER, 0),
+	{ "open-receiver-after-poller", OPENS, CUBBY_RECEIVE, AT_EMPTY | AT_ONE,
+	  SHORT, GHOST_POLLER, 0, NULL, perform_open, conclude_plain },
+	{ "sweep-poller", BORROWS, 0, AT_EMPTY | AT_ONE, SHORT, GHOST_POLLER, 0,
+	  NULL, perform_sweep, conclude_plain },
+
 	/* hold */
 	HOLDING("hold-inline", ANY, SHORT, NOTHING, 0),
 	HOLDING("hold-large", ANY, LONG, NOTHING, 0),

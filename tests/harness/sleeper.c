@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The sleeper: a child that is asleep on the other side when the victim begins. */
 #include <errno.h>
+#include <poll.h>
 
 #include "harness.h"
 #include "must.h"
@@ -38,6 +39,47 @@ sleeper_sends(struct run *run)
 		     "the sleeper's send");
 }
 
+/* Until it is readable. Whatever wakes it up: it asks again. */
+static void
+poll_once(cubby_mailbox *mailbox, int role)
+{
+	struct pollfd asked = { .fd = cubby_fd(mailbox, role),
+				.events = POLLIN };
+
+	must(asked.fd, "the sleeper's descriptor");
+	if (poll(&asked, 1, PATIENCE / NANOSECONDS * 1000) == 0)
+		fail("the sleeper was not told");
+}
+
+static void
+poller_receives(struct run *run)
+{
+	cubby_mailbox *mailbox = attend(run, CUBBY_RECEIVE);
+	int result;
+
+	must(cubby_fd(mailbox, CUBBY_RECEIVE), "the sleeper's descriptor");
+	while ((result = actor_take(run->stage, mailbox, SLEEPER, CUBBY_NOW)) ==
+	       -EAGAIN)
+		poll_once(mailbox, CUBBY_RECEIVE);
+	must(result, "the sleeper's receive");
+}
+
+static void
+poller_sends(struct run *run)
+{
+	cubby_mailbox *mailbox = attend(run, CUBBY_SEND);
+	int result;
+
+	must(cubby_fd(mailbox, CUBBY_SEND), "the sleeper's descriptor");
+	for (int i = 0; i < scenario_capacity(run->scenario) + 1; i++) {
+		while ((result = actor_send(run->stage, mailbox, SLEEPER,
+				run->scenario->operation->size, CUBBY_NOW)) ==
+		       -EAGAIN)
+			poll_once(mailbox, CUBBY_SEND);
+		must(result, "the sleeper's send");
+	}
+}
+
 static void
 sleeper_offers(struct run *run)
 {
@@ -66,6 +108,9 @@ sleeper_enter(struct run *run)
 
 	if (run->scenario->operation->scenery == LATE_SENDER)
 		run->sleeper = helper_fork(run, sleeper_offers);
+	else if (run->scenario->operation->scenery == POLLER)
+		run->sleeper = helper_fork(run, sends ? poller_sends :
+							poller_receives);
 	else
 		run->sleeper = helper_fork(run, sends ? sleeper_sends :
 							sleeper_receives);
