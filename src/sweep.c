@@ -16,6 +16,7 @@
 #include "region_transfer.h"
 #include "reply_file.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -64,6 +65,31 @@ a_receiver_names(void *context, uint64_t number)
 		    number)
 			return true;
 	return false;
+}
+
+/* Of the lanes that have a sender: whoever comes to one makes another number. */
+static bool
+a_sender_names(void *context, uint64_t number)
+{
+	const struct view *view = context;
+	uint32_t lane, entries = lane_entries(view);
+	uint64_t its = 0;
+	bool names = false;
+	char name[16];
+	int fd = 0;
+
+	for (lane = 0; !names && lane < LANES_MAX &&
+		       (fd >= 0 || lane < entries); lane++) {
+		lane_name(lane, name);
+		fd = shm_open_at(view->lanes_directory, name, O_RDONLY, NULL);
+		if (fd < 0)
+			continue;
+		names = pread(fd, &its, sizeof(its),
+			      offsetof(struct lane_file, bell)) ==
+			sizeof(its) && its == number && liveness_ask(fd, 0);
+		close(fd);
+	}
+	return names;
 }
 
 static bool
@@ -122,6 +148,7 @@ sweep_view(const struct place *place, struct sweep *sweep)
 	if (sweep->swept.messages)
 		doorbell_ring(&view);
 	bell_sweep(&view, BELL_OF_OTHERS, a_receiver_names, &view);
+	bell_sweep(&view, BELL_OF_LANE, a_sender_names, &view);
 	sweep_lanes(sweep);
 	directory_close(&view);
 	return 0;

@@ -666,6 +666,37 @@ a_dead_sender_leaves_nothing_to_its_successor(void)
 	cubby_close(mailbox);
 }
 
+/* A named one's lane is nobody else's to take over, and is swept all the same. */
+static void
+a_sweep_removes_what_a_dead_sender_left(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE,
+					      NULL);
+	struct gate ready = gate_make();
+	struct child child;
+	size_t files;
+
+	options.sender = "Ada";
+	cubby_close(open_mailbox("m", CUBBY_SEND, &options));
+	files = count_files();
+	in_child(&child) {
+		cubby_mailbox *sender = open_mailbox("m", CUBBY_SEND, &options);
+
+		descriptor(sender, CUBBY_SEND);
+		gate_open(&ready);
+		for (;;)
+			pause();
+	}
+	gate_wait(&ready);
+	expect_ok(cubby_sweep("m", NULL));
+	expect_int(count_files(), files + 1);
+	child_kill(&child);
+	expect_ok(cubby_sweep("m", NULL));
+	expect_int(count_files(), files);
+	cubby_close(mailbox);
+}
+
 static void
 closing_takes_it_down(void)
 {
@@ -804,6 +835,7 @@ main(void)
 		TEST(who_rings_a_dead_one_lives_on),
 		TEST(a_sweep_removes_what_a_dead_one_left),
 		TEST(a_dead_sender_leaves_nothing_to_its_successor),
+		TEST(a_sweep_removes_what_a_dead_sender_left),
 		TEST(closing_takes_it_down),
 		TEST(a_child_leaves_it_to_its_parent),
 		TEST(what_makes_no_sense_is_refused),
