@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 13. May include: base envelope parcel handle pollable message. */
+/* Layer 13. May include: base probe envelope parcel handle pollable message. */
 /*
  * The public calls that move many messages at once. lane.h and queue.h say in what
  * steps that is done, and what is left of one when somebody dies.
@@ -9,6 +9,7 @@
 #include "handle.h"
 #include "message.h"
 #include "pollable.h"
+#include "probe.h"
 
 /* Sending ---------------------------------------------------------------------- */
 
@@ -27,6 +28,8 @@ cubby_send_batch(cubby_mailbox *mailbox,
 		return 0;
 	r = mailbox->operations->send_batch(mailbox, entries,
 					    min_u64(count, INT_MAX), deadline);
+	if (r > 0)
+		PROBE2(send_batch, mailbox, r);
 	return pollable_told(mailbox, CUBBY_SEND, r);
 }
 
@@ -56,6 +59,8 @@ cubby_receive_batch(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 	r = mailbox->operations->receive_batch(mailbox, &wish, deadline);
 	if (r == -EMSGSIZE)
 		entries[0].size = wish.taken.size;
+	if (r >= 0)
+		PROBE2(receive_batch, mailbox, batch.filled);
 	return r < 0 ? pollable_told(mailbox, CUBBY_RECEIVE, r) :
 	       (int)batch.filled;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 14. May include: base envelope parcel caller handle pollable message. */
+/* Layer 14. May include: base probe envelope parcel caller handle pollable message. */
 /*
  * The public calls of request and reply: they check what they are given, send the
  * request as any other message, and leave the rest to caller.c and answers.c.
@@ -10,6 +10,7 @@
 #include "handle.h"
 #include "message.h"
 #include "pollable.h"
+#include "probe.h"
 
 #include <stdlib.h>
 
@@ -66,14 +67,17 @@ send_request(struct cubby_mailbox *mailbox, const void *data, size_t size,
 		parcel.priority = (uint32_t)envelope->priority;
 	}
 	if (likely(is_plain(mailbox, size, envelope))) {
+		PROBE2(call, mailbox, size);
 		lane_send(&mailbox->sender.writer, &parcel, data);
 		return 0;
 	}
 	r = operations->send(mailbox, data, &parcel, false, deadline, &sent);
-	if (unlikely(r < 0))
+	if (unlikely(r < 0)) {
 		caller_unsend(&mailbox->caller, calling);
-	else
+	} else {
+		PROBE2(call, mailbox, size);
 		envelope_sent(envelope, sent.sender, sent.sequence);
+	}
 	return pollable_told(mailbox, CUBBY_SEND, r);
 }
 
@@ -195,6 +199,9 @@ cubby_reply(cubby_mailbox *mailbox, const struct cubby_envelope *request,
 		return -EMSGSIZE;
 	if (!mailbox->operations->reply)
 		return -EOPNOTSUPP;
-	return mailbox->operations->reply(mailbox, request->sender - 1,
-					  request->call, data, size);
+	r = mailbox->operations->reply(mailbox, request->sender - 1,
+				       request->call, data, size);
+	if (r == 0)
+		PROBE2(reply, mailbox, size);
+	return r;
 }
