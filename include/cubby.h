@@ -952,6 +952,10 @@ struct cubby_sender_info {
 				   message is taken */
 	int died;		/* the last one went without closing */
 	uint64_t ticket;	/* another one: it has been woken since */
+	uint64_t calling;	/* calls in which it is asleep until the reply
+				   comes */
+	uint64_t server;	/* the receiver that has the request; 0: nobody
+				   has, or it is not one for all of them */
 };
 
 /*

@@ -35,6 +35,7 @@ struct glimpse {
 	uint32_t pid_namespace;
 	bool sleeping;
 	uint64_t ticket;
+	struct reply_calls calls;
 	char name[SENDER_NAME_MAX + 1];
 };
 
@@ -142,6 +143,19 @@ read_sleep(const struct view *view, uint32_t lane, const struct lane_file *file,
 				== sleep_ticket(sleep);
 }
 
+/* Of a living sender that has called. */
+static void
+read_calls(const struct view *view, const struct lane_file *file,
+	   struct glimpse *ret)
+{
+	/* relaxed: for people */
+	uint64_t id = word64_load_relaxed(&file->reply);
+
+	if (id && ret->attached)
+		reply_file_calls(view, id, &ret->calls);
+	ret->ticket += ret->calls.ticket << 32;
+}
+
 /* Of a broadcast mailbox: where the messages begin that are there. */
 static uint64_t
 find_floor(const struct lane_file *file)
@@ -186,6 +200,7 @@ read_lane(const struct view *view, uint32_t lane, const struct lane_file *file,
 	/* relaxed: for people */
 	ret->pid_namespace = word32_load_relaxed(&file->pid_namespace);
 	read_sleep(view, lane, file, ret);
+	read_calls(view, file, ret);
 	memcpy(ret->name, file->name, sizeof(ret->name));
 	ret->name[SENDER_NAME_MAX] = 0;
 }
@@ -470,6 +485,8 @@ tell_sender(const struct view *view, uint32_t lane,
 	ret->sleeping = glimpse->attached && glimpse->sleeping;
 	ret->died = glimpse->died;
 	ret->ticket = glimpse->ticket;
+	ret->calling = glimpse->calls.asleep;
+	ret->server = glimpse->calls.server;
 }
 
 static int

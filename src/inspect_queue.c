@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base atomics shm layout layout_queue liveness members participants inspect_queue. */
+/* Layer 12. May include: base atomics shm layout layout_queue liveness members participants reply_file inspect_queue. */
 /*
  * What can be read off a queue's file. All of it is relaxed: nothing is decided
  * by it.
@@ -9,6 +9,7 @@
 #include "layout_queue.h"
 #include "members.h"
 #include "participants.h"
+#include "reply_file.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -217,11 +218,12 @@ struct looked {
 };
 
 static int
-tell_sender(const struct looked *looked, uint32_t n,
+tell_sender(const struct view *view, const struct looked *looked, uint32_t n,
 	    int (*visit)(const struct cubby_sender_info *, void *),
 	    void *context)
 {
 	const struct queue_participant *p = queue_participant(looked->map, n);
+	struct reply_calls calls = { .asleep = 0 };
 	struct cubby_sender_info info;
 
 	memset(&info, 0, sizeof(info));
@@ -238,14 +240,18 @@ tell_sender(const struct looked *looked, uint32_t n,
 		info.sleeping = looked->waits[n].asleep;
 	}
 	info.died = !info.attached && has_died(looked->attendance, p, n);
-	info.ticket = looked->waits[n].ticket;
+	if (info.attached && get64(&p->reply))
+		reply_file_calls(view, get64(&p->reply), &calls);
+	info.calling = calls.asleep;
+	info.server = calls.server;
+	info.ticket = looked->waits[n].ticket + (calls.ticket << 32);
 	info.waiting = looked->counts[n];
 	info.sequence = get64(&p->sequence);
 	return visit(&info, context);
 }
 
 static int
-visit_senders(struct looked *looked,
+visit_senders(const struct view *view, struct looked *looked,
 	      int (*visit)(const struct cubby_sender_info *, void *),
 	      void *context)
 {
@@ -256,7 +262,7 @@ visit_senders(struct looked *looked,
 	count_messages(map, SLOT_QUEUED, looked->counts);
 	find_waits(map, CUBBY_SEND, looked->waits);
 	for (n = 0; r == 0 && n < count && queue_participant(map, n); n++)
-		r = tell_sender(looked, n, visit, context);
+		r = tell_sender(view, looked, n, visit, context);
 	return r;
 }
 
@@ -305,7 +311,8 @@ inspect_queue_senders(const struct view *view,
 	int r = begin_look(view, &map, &looked);
 
 	return r < 0 ? r : end_look(&map, looked,
-				    visit_senders(looked, visit, context));
+				    visit_senders(view, looked, visit,
+						  context));
 }
 
 /* Receivers ---------------------------------------------------------------------------- */

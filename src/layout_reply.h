@@ -215,6 +215,12 @@ server_make(uint32_t slot, uint64_t generation)
 	return TAKEN_SERVER + ((generation & 0x7fffff) << 12 | slot);
 }
 
+static inline uint32_t
+server_slot(uint64_t who)
+{
+	return (who - TAKEN_SERVER) & 4095;
+}
+
 /* The byte that it locks. */
 static inline uint64_t
 server_byte(uint64_t who)

@@ -185,6 +185,56 @@ reply_file_open(const struct view *view, uint64_t id, uid_t uid, int *ret_fd,
 	return 0;
 }
 
+/* The place of the next slot from `from` on that has been written to; -1: there
+   is none. To read a hole takes no memory, but a call. */
+static off_t
+next_slot(int fd, off_t from)
+{
+	off_t data = lseek(fd, from, SEEK_DATA);
+
+	return data < 0 || (uint64_t)data >= REPLY_LENGTH ? -1 :
+	       (off_t)round_down((uint64_t)data, PAGE);
+}
+
+static void
+add_call(const struct call_slot *slot, struct reply_calls *calls)
+{
+	/* relaxed: a copy of our own */
+	uint64_t word = word64_load_relaxed(&slot->word);
+	uint64_t taken = word64_load_relaxed(&slot->taken), server = 0;
+
+	if (call_state(word) != CALL_PENDING || !(word & CALL_ASLEEP))
+		return;
+	if (taken_is_by_server(taken, call_use(word)))
+		server = 1 + server_slot(taken_who(taken));
+	calls->server = !calls->asleep || calls->server == server ? server : 0;
+	calls->asleep++;
+	calls->ticket = 31 * calls->ticket + call_use(word);
+}
+
+int
+reply_file_calls(const struct view *view, uint64_t id, struct reply_calls *ret)
+{
+	struct call_slot slot;
+	char name[FILE_NAME];
+	off_t at = PAGE;
+	int fd;
+
+	memset(ret, 0, sizeof(*ret));
+	file_name(id, name);
+	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, NULL);
+	if (fd < 0)
+		return fd;
+	while ((at = next_slot(fd, at)) >= 0 &&
+	       pread(fd, &slot, offsetof(struct call_slot, unused1), at) ==
+	       offsetof(struct call_slot, unused1)) {
+		add_call(&slot, ret);
+		at += PAGE;
+	}
+	close(fd);
+	return 0;
+}
+
 int
 reply_file_lock(const struct view *view, uint64_t id, uint64_t byte,
 		struct liveness *ret)

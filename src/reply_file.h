@@ -47,6 +47,18 @@ int
 reply_file_lock(const struct view *view, uint64_t id, uint64_t byte,
 		struct liveness *ret);
 
+/* The calls of which a caller sleeps until the reply comes. */
+struct reply_calls {
+	uint32_t asleep;
+	uint64_t server;	/* the number of the receiver that has the
+				   request; 0: nobody, or not one alone */
+	uint64_t ticket;	/* other calls: another one */
+};
+
+/* Looks at them from outside: reads, and maps nothing. Errors: the kernel's. */
+int
+reply_file_calls(const struct view *view, uint64_t id, struct reply_calls *ret);
+
 /* Takes its name away, if it is ours to take. */
 void
 reply_file_unlink(const struct view *view, uint64_t id);

@@ -229,6 +229,61 @@ a_sender_whose_message_is_to_be_taken_is_asleep(void)
 	cubby_close(own);
 }
 
+/* A request, for which the sender waits. Which one: its envelope says. */
+static void
+take_request(cubby_mailbox *mailbox, struct cubby_envelope *ret)
+{
+	char buffer[8];
+
+	*ret = (struct cubby_envelope)CUBBY_ENVELOPE_INIT;
+	expect_ok(cubby_receive_full(mailbox, NULL, 0, soon(), buffer,
+				     sizeof(buffer), NULL, ret));
+	expect(ret->call != 0);
+}
+
+static void
+await_caller(pid_t pid, uint64_t server)
+{
+	struct cubby_sender_info caller;
+
+	do {
+		caller = sender_of("m", pid);
+		expect(caller.calling <= 1);
+		sched_yield();
+	} while (!caller.calling || caller.server != server);
+	expect_int(caller.sleeping, 0);
+}
+
+static void
+a_caller_sleeps_until_its_reply_comes(void)
+{
+	cubby_mailbox *own = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE,
+					  NULL);
+	uint64_t server = only_receiver("m").receiver;
+	struct cubby_envelope request;
+	struct child child;
+
+	in_child(&child) {
+		cubby_mailbox *its = open_mailbox("m", CUBBY_SEND, NULL);
+
+		for (int i = 0; i < 2; i++)
+			expect_ok(cubby_call(its, "x", 1, NULL, 0, NULL,
+					     soon()));
+		cubby_close(its);
+	}
+	child_wait_asleep(&child);
+	await_caller(child.pid, 0);
+	take_request(own, &request);
+	await_caller(child.pid, server);
+	expect_ok(cubby_reply(own, &request, NULL, 0));
+	/* The next one is nobody's yet. */
+	await_caller(child.pid, 0);
+	take_request(own, &request);
+	expect_ok(cubby_reply(own, &request, NULL, 0));
+	child_finish(&child);
+	cubby_close(own);
+}
+
 static void
 the_stopped_live_and_the_killed_have_died(void)
 {
@@ -495,6 +550,7 @@ static const struct test tests[] = {
 	TEST(a_receiver_that_waits_is_asleep_until_it_is_woken),
 	TEST(a_sender_that_waits_for_room_is_asleep),
 	TEST(a_sender_whose_message_is_to_be_taken_is_asleep),
+	TEST(a_caller_sleeps_until_its_reply_comes),
 	TEST(the_stopped_live_and_the_killed_have_died),
 	TEST(one_who_closed_has_not_died),
 	TEST(a_mailbox_made_again_is_another),

@@ -31,9 +31,17 @@ cubby.cubby_receive.argtypes = [pointer, ctypes.c_char_p, size, pointer]
 cubby.cubby_send.argtypes = [pointer, ctypes.c_char_p, size]
 cubby.cubby_send_full.argtypes = [pointer, ctypes.c_char_p, size, pointer,
                                   ctypes.c_int, ctypes.c_int64]
+cubby.cubby_receive_full.argtypes = [pointer, pointer, ctypes.c_int,
+                                     ctypes.c_int64, ctypes.c_char_p, size,
+                                     pointer, pointer]
+cubby.cubby_reply.argtypes = [pointer, pointer, ctypes.c_char_p, size]
 cubby.cubby_close.argtypes = [pointer]
 cubby.cubby_close.restype = None
+cubby.cubby_call.argtypes = [pointer, ctypes.c_char_p, size, ctypes.c_char_p,
+                             size, pointer, ctypes.c_int64]
+cubby.cubby_wait.argtypes = [pointer, size, ctypes.c_int64]
 SEND, RECEIVE = 1, 2
+FOREVER = 2**63 - 1
 mailboxes = {}
 buffer = ctypes.create_string_buffer(100)
 
@@ -58,6 +66,45 @@ def fill(name):
 
 def receive(name):
     return cubby.cubby_receive(mailboxes[name, RECEIVE], buffer, 100, None)
+
+
+def call(name):
+    return cubby.cubby_call(mailboxes[name, SEND], b"x", 1, buffer, 100, None,
+                            FOREVER)
+
+
+class Entry(ctypes.Structure):
+    _fields_ = [("mailbox", pointer), ("events", ctypes.c_int),
+                ("ready", ctypes.c_int)]
+
+
+def wait_on(names):
+    names = names.split(",")
+    entries = (Entry * len(names))(
+        *[(mailboxes[name, RECEIVE], RECEIVE, 0) for name in names])
+    return cubby.cubby_wait(entries, len(names), FOREVER)
+
+
+def take(name):
+    # With an envelope, so that it may be replied to.
+    envelope = ctypes.create_string_buffer((256).to_bytes(8, sys.byteorder),
+                                           256)
+    return cubby.cubby_receive_full(mailboxes[name, RECEIVE], None, 0, FOREVER,
+                                    buffer, 100, None, envelope)
+
+
+def answer(name):
+    envelope = ctypes.create_string_buffer(256)
+    while True:
+        envelope[:8] = (256).to_bytes(8, sys.byteorder)
+        cubby.cubby_receive_full(mailboxes[name, RECEIVE], None, 0, FOREVER,
+                                 buffer, 100, None, envelope)
+        cubby.cubby_reply(mailboxes[name, RECEIVE], envelope, b"y", 1)
+
+
+def ask(name):
+    while call(name) == 0:
+        pass
 
 
 def both(name):
@@ -85,6 +132,11 @@ deeds = {
     "fill": fill,
     "receive": receive,
     "serve": serve,
+    "call": call,
+    "any": wait_on,
+    "answer": answer,
+    "ask": ask,
+    "take": take,
     "spin": spin,
     "sleep": lambda name: time.sleep(1000),
     "close": lambda name: [cubby.cubby_close(mailboxes.pop(key))
@@ -297,6 +349,55 @@ class TopTest(unittest.TestCase):
                     agent.kill()
                     agent.wait()
 
+    def test_two_that_call_each_other(self):
+        for order in ("sender", "arrival"):
+            with self.subTest(order):
+                x, y = order + "-x", order + "-y"
+                self.create(x, y, options=["--order", order])
+                pair = [
+                    self.start("receives:" + own, "sends:" + its, "call:" + its)
+                    for own, its in ((x, y), (y, x))
+                ]
+                self.await_ready(*pair)
+                text = self.expect_deadlock(pair)
+                self.assertIn(
+                    "waits for a reply in %s, which only %d could send"
+                    % (y, pair[1].pid), text
+                )
+                for agent in pair:
+                    agent.kill()
+                    agent.wait()
+
+    def test_a_request_that_was_taken_is_its_servers(self):
+        self.create("x", "y")
+        caller = self.start("sends:x", "receives:y", "call:x")
+        # The one that has taken it waits for the caller; another one serves.
+        server = self.start("receives:x", "sends:y", "take:x", "call:y")
+        self.await_ready(server, caller)
+        idle = self.agent("receives:x", "sleep")
+        self.assertIn(
+            "a reply in x, which only %d could" % server.pid,
+            self.expect_deadlock([caller, server]),
+        )
+        self.assertIsNone(idle.poll())
+
+    def test_one_that_waits_for_any_of_several(self):
+        self.create("x", "y", "z")
+        one = self.start("receives:x", "receives:y", "sends:z", "any:x,y")
+        others = [
+            self.start("sends:" + own, "receives:z", "receive:z")
+            for own in ("x", "y")
+        ]
+        self.await_ready(one, *others)
+        # All that it waits for are stuck.
+        self.expect_deadlock([one, *others])
+        others[1].kill()
+        others[1].wait()
+        # Nobody sends to y: whoever comes may.
+        self.await_frame(lambda frame: not frame["deadlocks"])
+        self.agent("sends:y", "sleep")
+        self.expect_none(2)
+
     def test_one_that_waits_for_room_it_alone_could_make(self):
         self.create("x", options=["--order", "arrival", "--capacity", "1"])
         one = self.agent("both:x", "fill:x", "send:x")
@@ -359,11 +460,30 @@ class TopTest(unittest.TestCase):
                                "serve:%s,%s" % (y, x)),
                 ]
                 self.await_ready(*pair)
-                frames = self.frames(count=40, delay="10ms")
-                for frame in frames:
+                for frame in self.frames(count=40, delay="10ms"):
                     self.assertEqual(frame["deadlocks"], [])
-                self.assertTrue(any(self.mailbox(f, x)["in_rate"] for f in frames))
+                sent = self.mailbox(frame, x)["sent"]
+                self.await_frame(
+                    lambda frame: self.mailbox(frame, x)["sent"] > sent
+                )
                 for agent in pair:
+                    agent.kill()
+                    agent.wait()
+
+    def test_a_busy_caller_and_its_server(self):
+        for order in ("sender", "arrival"):
+            with self.subTest(order):
+                self.create(order, options=["--order", order])
+                server = self.agent("receives:" + order, "answer:" + order)
+                caller = self.agent("sends:" + order, "ask:" + order)
+                for frame in self.frames(count=40, delay="10ms"):
+                    self.assertEqual(frame["deadlocks"], [])
+                sent = self.mailbox(frame, order)["sent"]
+                self.await_frame(
+                    lambda frame: self.mailbox(frame, order)["sent"] > sent
+                )
+                for agent in (server, caller):
+                    self.assertIsNone(agent.poll())
                     agent.kill()
                     agent.wait()
 
@@ -439,12 +559,17 @@ class TopTest(unittest.TestCase):
             self.start("receives:x", "sends:y", "serve:x,y"),
             self.start("receives:y", "sends:x", "send:x", "serve:y,x"),
         )
-        first, last = self.frames(count=5, delay="100ms")[::4]
-        before, after = self.mailbox(first, "x"), self.mailbox(last, "x")
-        self.assertGreater(after["sent"], before["sent"])
+        next_frame = self.watch("-d", "50ms")
+        before = after = self.mailbox(next_frame(), "x")
+        # A frame has a rate if the count has risen since the one before.
+        while after["sent"] == before["sent"]:
+            before, frame = after, next_frame()
+            after = self.mailbox(frame, "x")
         self.assertGreater(after["in_rate"], 0)
-        self.assertGreater(after["out_rate"], 0)
-        still = self.mailbox(last, "still")
+        frame = self.watch_until(
+            next_frame, lambda f: self.mailbox(f, "x")["out_rate"]
+        )
+        still = self.mailbox(frame, "still")
         self.assertEqual((still["in_rate"], still["out_rate"]), (0, 0))
 
     def test_a_latency_lies_between_its_bounds(self):

@@ -7,10 +7,10 @@
 
 /*
  * A world is written as words. "0<12" is: 0 waits for a message, which 1 or 2
- * could send; "0+1": 0 waits for room that 1 could make; "0<" for one that
- * nobody can send who is known; "0<1?" for one that a stranger may send, too;
- * "0!" says that 0 runs. What is to be found: for each process, a dot (goes on),
- * v (waits in vain), or the letter of its deadlock.
+ * could send; "0+1": 0 waits for room that 1 could make; "0=1": for 1's reply;
+ * "0<" for a message that nobody can send who is known; "0<1?" for one that a
+ * stranger may send, too; "0!" says that 0 runs. What is to be found: for each
+ * process, a dot (goes on), v (waits in vain), or the letter of its deadlock.
  */
 struct world {
 	const char *text;
@@ -30,6 +30,10 @@ static const struct world worlds[] = {
 	/* For room, and for room and a message. */
 	{ "0+1 1+0", "AA" },
 	{ "0+1 1<0", "AA" },
+	/* For replies; a caller that serves itself waits in vain. */
+	{ "0=1 1=0", "AA" },
+	{ "0=1 1<0", "AA" },
+	{ "0=0", "A" },
 	/* One of them runs, whatever it is said to wait for. */
 	{ "0<1 1<0 1!", ".." },
 	/* A stranger may end it, or nobody is known who could. */
@@ -83,7 +87,9 @@ read_word(const char *word, struct reading *ret)
 	}
 	*wait = (struct wait){
 		.process = process,
-		.kind = word[1] == '+' ? WAIT_ROOM : WAIT_MESSAGE,
+		.kind = word[1] == '+' ? WAIT_ROOM :
+			word[1] == '=' ? WAIT_REPLY :
+					 WAIT_MESSAGE,
 		.helpers = ret->helpers[ret->count],
 	};
 	for (word += 2; *word && *word != ' '; word++) {

@@ -11,16 +11,23 @@
 
 /* Making the graph ------------------------------------------------------------ */
 
-/* Could it end the wait of somebody in its mailbox? A message that is held may
-   be given back. */
+/* Could it end that wait of another one in its mailbox? A message that is held
+   may be given back; who has taken a request replies to it. */
 static bool
-may_help(const struct party *party, enum wait_kind kind)
+may_help(const struct party *party, const struct party *waiter,
+	 enum wait_kind kind)
 {
 	if (!party->attached)
 		return false;
-	if (kind == WAIT_ROOM)
+	switch (kind) {
+	case WAIT_MESSAGE:
+		return party->role == CUBBY_SEND || party->held;
+	case WAIT_REPLY:
+		return party->role == CUBBY_RECEIVE &&
+		       (!waiter->server || waiter->server == party->number);
+	default:
 		return party->role == CUBBY_RECEIVE;
-	return party->role == CUBBY_SEND || party->held;
+	}
 }
 
 static bool
@@ -41,10 +48,12 @@ somebody_sleeps(const struct snapshot *snapshot, const struct mailbox *mailbox,
    waits for something else than it seems. */
 static bool
 is_there(const struct snapshot *snapshot, const struct mailbox *mailbox,
-	 const struct party *party)
+	 const struct party *party, enum wait_kind kind)
 {
 	const struct cubby_info *info = &mailbox->info;
 
+	if (kind == WAIT_REPLY)
+		return false;
 	if (info->buffering == CUBBY_RENDEZVOUS)
 		return somebody_sleeps(snapshot, mailbox, CUBBY_SEND) &&
 		       somebody_sleeps(snapshot, mailbox, CUBBY_RECEIVE);
@@ -62,13 +71,14 @@ is_open(const struct snapshot *snapshot, const struct mailbox *mailbox,
 	const struct party *party, enum wait_kind kind)
 {
 	if (!mailbox->senders_known || !mailbox->receivers_known ||
-	    is_there(snapshot, mailbox, party))
+	    is_there(snapshot, mailbox, party, kind))
 		return true;
 	for (size_t i = 0; i < mailbox->count; i++) {
 		const struct party *other =
 			&snapshot->parties[mailbox->first + i];
 
-		if (may_help(other, kind) && other->process == NO_PROCESS)
+		if (may_help(other, party, kind) &&
+		    other->process == NO_PROCESS)
 			return true;
 	}
 	return false;
@@ -77,7 +87,7 @@ is_open(const struct snapshot *snapshot, const struct mailbox *mailbox,
 /* Puts those who could end a wait behind `helpers`, each once. */
 static size_t
 find_helpers(const struct snapshot *snapshot, const struct mailbox *mailbox,
-	     enum wait_kind kind, size_t *helpers)
+	     const struct party *waiter, enum wait_kind kind, size_t *helpers)
 {
 	size_t count = 0, k;
 
@@ -85,7 +95,8 @@ find_helpers(const struct snapshot *snapshot, const struct mailbox *mailbox,
 		const struct party *party =
 			&snapshot->parties[mailbox->first + i];
 
-		if (!may_help(party, kind) || party->process == NO_PROCESS)
+		if (!may_help(party, waiter, kind) ||
+		    party->process == NO_PROCESS)
 			continue;
 		for (k = 0; k < count && helpers[k] != party->process; k++)
 			;
@@ -95,42 +106,66 @@ find_helpers(const struct snapshot *snapshot, const struct mailbox *mailbox,
 	return count;
 }
 
+/* Does it wait in that way? Each way it may: of several threads. */
 static bool
-is_wait(const struct party *party)
+is_wait(const struct party *party, enum wait_kind kind)
 {
-	return party->attached && party->sleeping &&
-	       party->process != NO_PROCESS;
+	if (!party->attached || party->process == NO_PROCESS)
+		return false;
+	switch (kind) {
+	case WAIT_MESSAGE:
+		return party->role == CUBBY_RECEIVE && party->sleeping;
+	case WAIT_ROOM:
+		return party->role == CUBBY_SEND && party->sleeping;
+	default:
+		return party->calling;
+	}
 }
 
 static void
-add_wait(const struct snapshot *snapshot, size_t party, size_t *helpers,
-	 struct analysis *analysis)
+add_wait(const struct snapshot *snapshot, size_t party, enum wait_kind kind,
+	 size_t *helpers, struct analysis *analysis)
 {
 	const struct party *waiter = &snapshot->parties[party];
 	const struct mailbox *mailbox = &snapshot->mailboxes[waiter->mailbox];
 	struct wait *wait = &analysis->waits[analysis->count];
 
 	wait->process = waiter->process;
-	wait->kind = waiter->role == CUBBY_SEND ? WAIT_ROOM : WAIT_MESSAGE;
+	wait->kind = kind;
 	wait->open = is_open(snapshot, mailbox, waiter, wait->kind);
 	wait->helpers = helpers;
-	wait->helper_count = find_helpers(snapshot, mailbox, wait->kind,
+	wait->helper_count = find_helpers(snapshot, mailbox, waiter, kind,
 					  helpers);
 	analysis->parties[analysis->count++] = party;
+}
+
+/* How many waits there are, and in *room how many helpers at the most. */
+static size_t
+count_waits(const struct snapshot *snapshot, size_t *room)
+{
+	size_t count = 0;
+
+	*room = 0;
+	for (size_t i = 0; i < snapshot->party_count; i++) {
+		const struct party *party = &snapshot->parties[i];
+
+		for (int kind = WAIT_MESSAGE; kind <= WAIT_REPLY; kind++) {
+			if (!is_wait(party, (enum wait_kind)kind))
+				continue;
+			count++;
+			*room += snapshot->mailboxes[party->mailbox].count;
+		}
+	}
+	return count;
 }
 
 static void
 make_graph(const struct snapshot *snapshot, struct analysis *ret)
 {
-	size_t room = 0, *helpers;
+	size_t room, *helpers;
 
 	memset(ret, 0, sizeof(*ret));
-	for (size_t i = 0; i < snapshot->party_count; i++) {
-		if (!is_wait(&snapshot->parties[i]))
-			continue;
-		ret->count++;
-		room += snapshot->mailboxes[snapshot->parties[i].mailbox].count;
-	}
+	ret->count = count_waits(snapshot, &room);
 	ret->waits = allocate(NULL, ret->count * sizeof(*ret->waits));
 	ret->parties = allocate(NULL, ret->count * sizeof(*ret->parties));
 	ret->helpers = allocate(NULL, room * sizeof(*ret->helpers));
@@ -138,12 +173,15 @@ make_graph(const struct snapshot *snapshot, struct analysis *ret)
 						 sizeof(*ret->judgements));
 	ret->count = 0;
 	helpers = ret->helpers;
-	for (size_t i = 0; i < snapshot->party_count; i++) {
-		if (!is_wait(&snapshot->parties[i]))
-			continue;
-		add_wait(snapshot, i, helpers, ret);
-		helpers += ret->waits[ret->count - 1].helper_count;
-	}
+	for (size_t i = 0; i < snapshot->party_count; i++)
+		for (int kind = WAIT_MESSAGE; kind <= WAIT_REPLY; kind++) {
+			if (!is_wait(&snapshot->parties[i],
+				     (enum wait_kind)kind))
+				continue;
+			add_wait(snapshot, i, (enum wait_kind)kind, helpers,
+				 ret);
+			helpers += ret->waits[ret->count - 1].helper_count;
+		}
 }
 
 /* Judging ---------------------------------------------------------------------- */
@@ -202,7 +240,8 @@ is_same_party(const struct party *one, const struct party *other)
 	       one->ticket == other->ticket &&
 	       one->sequence == other->sequence &&
 	       one->waiting == other->waiting && one->held == other->held &&
-	       one->pid == other->pid &&
+	       one->calling == other->calling &&
+	       one->server == other->server && one->pid == other->pid &&
 	       one->pid_namespace == other->pid_namespace &&
 	       one->attached == other->attached &&
 	       one->sleeping == other->sleeping;
@@ -471,21 +510,20 @@ print_wait(FILE *stream, const struct snapshot *snapshot,
 	const struct party *party =
 		&snapshot->parties[analysis->parties[index]];
 	char *name = name_text(snapshot->mailboxes[party->mailbox].name);
-	bool message = wait->kind == WAIT_MESSAGE;
+	static const char *const whats[] = { "a message", "room", "a reply" };
 
 	print_process(stream, &snapshot->processes[wait->process]);
-	fprintf(stream, " waits for %s in %s", message ? "a message" : "room",
-		name);
+	fprintf(stream, " waits for %s in %s", whats[wait->kind], name);
 	free(name);
 	if (!wait->helper_count) {
-		fputs(message ? ", and nobody sends there" :
-				", and nobody receives there",
+		fputs(wait->kind == WAIT_MESSAGE ? ", and nobody sends there" :
+						   ", and nobody receives there",
 		      stream);
 		return;
 	}
 	fputs(wait->open ? ", which " : ", which only ", stream);
 	print_helpers(stream, snapshot, wait);
-	fputs(message ? " could send" : " could make", stream);
+	fputs(wait->kind == WAIT_ROOM ? " could make" : " could send", stream);
 }
 
 static FILE *

@@ -172,13 +172,27 @@ tell_departure(struct events *events, const struct mailbox *mailbox,
 		      died ? "died" : "left", died ? "died" : "left");
 }
 
+static bool
+is_asleep(const struct party *party)
+{
+	return party->sleeping || party->calling;
+}
+
+static const char *
+wait_of(const struct party *party)
+{
+	return party->calling		      ? "waits for a reply" :
+	       party->role == CUBBY_RECEIVE ? "waits for a message" :
+					      "waits for room";
+}
+
 /* Twice found in the same sleep; and one who looks round is not awake. */
 static bool
 goes_on_waiting(const struct party *was, const struct party *is)
 {
 	return is->ticket == was->ticket &&
-	       (was->waits ? is->sleeping || was->sleeping :
-			     is->sleeping && was->sleeping);
+	       (was->waits ? is_asleep(is) || is_asleep(was) :
+			     is_asleep(is) && is_asleep(was));
 }
 
 static void
@@ -188,8 +202,7 @@ compare_waits(struct events *events, const struct mailbox *mailbox,
 	is->waits = goes_on_waiting(was, is);
 	if (is->waits && !was->waits)
 		tell_of_party(events, &events->now, mailbox, is, "waits",
-			      is->role == CUBBY_SEND ? "waits for room" :
-						       "waits for a message");
+			      wait_of(is));
 	if (!is->waits && was->waits)
 		tell_of_party(events, &events->now, mailbox, is, "goes on",
 			      "goes on");

@@ -57,6 +57,8 @@ note_sender(const struct cubby_sender_info *sender, void *context)
 	party->died = sender->died;
 	party->sleeping = sender->sleeping;
 	party->broken = sender->broken;
+	party->calling = sender->calling;
+	party->server = sender->server;
 	return 0;
 }
 

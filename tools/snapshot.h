@@ -28,6 +28,8 @@ struct party {
 	uint64_t sequence;	/* of a sender: last message published */
 	uint64_t waiting;	/* of a sender: messages not handed out */
 	uint64_t held;		/* by a receiver */
+	uint64_t calling;	/* of a sender: calls that it waits for */
+	uint64_t server;	/* the receiver that has them; 0: not one */
 	char name[64];
 	uid_t uid;
 	pid_t pid;

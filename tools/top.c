@@ -260,7 +260,7 @@ state_of(const struct party *party)
 		return "cut off";
 	if (!party->attached)
 		return party->died ? "died" : "gone";
-	return party->sleeping ? "asleep" : "awake";
+	return party->sleeping || party->calling ? "asleep" : "awake";
 }
 
 static void
@@ -294,7 +294,10 @@ waits_for(const struct top *top, size_t party)
 	if (!stream)
 		out_of_memory();
 	if (index < top->analysis.count) {
-		fputs(wait->kind == WAIT_ROOM ? "room" : "message", stream);
+		fputs(wait->kind == WAIT_ROOM	 ? "room" :
+		      wait->kind == WAIT_MESSAGE ? "message" :
+						   "reply",
+		      stream);
 		for (size_t i = 0; i < wait->helper_count; i++) {
 			if (i == HELPERS_SHOWN) {
 				fprintf(stream, " +%zu",

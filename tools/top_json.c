@@ -50,7 +50,9 @@ print_wait(const struct top *top, size_t index)
 			   (uint64_t)top->snapshot.processes[wait->process].pid);
 	member_name("mailbox", "mailbox_base64",
 		    top->snapshot.mailboxes[party->mailbox].name);
-	json_member_text("for", wait->kind == WAIT_ROOM ? "room" : "message");
+	json_member_text("for", wait->kind == WAIT_ROOM	   ? "room" :
+				wait->kind == WAIT_MESSAGE ? "message" :
+							     "reply");
 	json_member_flag("open", wait->open || !wait->helper_count);
 	json_name("helpers");
 	json_open('[');
@@ -72,6 +74,7 @@ print_party(const struct top *top, const struct party *party)
 		member_name("name", "name_base64", party->name);
 		json_member_number("waiting", party->waiting);
 		json_member_number("sequence", party->sequence);
+		json_member_number("calling", party->calling);
 	} else {
 		json_member_number("held", party->held);
 	}

@@ -33,7 +33,8 @@
 
 enum wait_kind {
 	WAIT_MESSAGE,	/* for a message */
-	WAIT_ROOM	/* for room, or for its message's being taken */
+	WAIT_ROOM,	/* for room, or for its message's being taken */
+	WAIT_REPLY	/* for the reply to a call */
 };
 
 /* helpers: processes, in any order, the one who waits perhaps among them. */
