@@ -12,7 +12,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define VOICE_TRIES 1000	/* of bytes that somebody has locked */
+#define VOICE_TRIES 8	/* of bytes that somebody has locked */
 
 static uint64_t
 slot_bit(uint32_t slot)
@@ -60,7 +60,7 @@ static uint64_t
 generation_of(const struct view *view, uint32_t slot)
 {
 	/* CAST-A5 acquire: whose it is, before it is asked whether he lives.
-	   Pairs with CAST-C1. */
+	   Pairs with CAST-C1, PART-R6. */
 	return word64_load_acquire(&view->receivers->slots[slot].generation);
 }
 
@@ -90,7 +90,17 @@ broadcast_lag(const struct view *view, uint32_t lane, uint64_t position,
 	return most;
 }
 
-/* fd: the receivers' file. */
+/* fd: the receivers' file. 1, 0, or -errno. */
+static int
+is_alive(const struct view *view, uint32_t slot, int fd, uint64_t generation)
+{
+	uint64_t byte = broadcast_voice(slot, generation);
+
+	/* relaxed: after CAST-A5 */
+	return word32_load_relaxed(&view->receivers->slots[slot].shared) ?
+	       liveness_ask_shared(fd, byte) : liveness_ask(fd, byte);
+}
+
 static bool
 find_departed(const struct view *view, uint32_t slot, int fd,
 	      struct departed *departed)
@@ -98,7 +108,7 @@ find_departed(const struct view *view, uint32_t slot, int fd,
 	uint64_t generation = generation_of(view, slot);
 
 	if (has_departed(view, slot, departed) ||
-	    liveness_ask(fd, broadcast_voice(slot, generation)) != 0)
+	    is_alive(view, slot, fd, generation) != 0)
 		return false;
 	departed->generation[slot] = generation;
 	return true;
@@ -144,8 +154,11 @@ clear_cursors(struct view *view, uint32_t slot)
 						    lane)->known, 0);
 }
 
-/* The next generation's. One whose byte is still another's, who dies just now, or
-   lies, is passed over. */
+/*
+ * The next generation's. One whose byte is still another's, who dies just now, is
+ * passed over. Who may only send can lock all of them for reading: then ours is for
+ * reading, too.
+ */
 static int
 take_voice(struct view *view, uint32_t slot, struct liveness *ret)
 {
@@ -161,7 +174,12 @@ take_voice(struct view *view, uint32_t slot, struct liveness *ret)
 			/* relaxed: as above */
 			word64_store_relaxed(generation, ++last);
 	}
-	return r == -EAGAIN ? -EUSERS : r;
+	/* relaxed: before the generation, PART-R6 */
+	word32_store_relaxed(&view->receivers->slots[slot].shared,
+			     r == -EAGAIN);
+	return r != -EAGAIN ? r :
+	       liveness_share_at(view->directory, RECEIVERS,
+				 broadcast_voice(slot, last + 1), ret);
 }
 
 int

@@ -83,7 +83,10 @@
  *	load the bit; load the slot's generation: g; is g's byte locked?
  *	no: whoever entered with g is dead: passed over as long as it is g
  *
- * The generation is stored after its byte has been locked. Receivers that look
+ * The generation is stored after its byte has been locked. Who may only send can
+ * lock bytes for reading; a receiver that finds several so takes one for reading,
+ * too, and as long as the other keeps his, its death is not told by asking (a
+ * fellow receiver finds it all the same, by `attendance`). Receivers that look
  * round by themselves take the bits of the dead away, for all.
  *
  * One who leaves clears its bit, and tells all senders to look again; a sender

@@ -136,6 +136,7 @@ layout_fingerprint(void)
 		offsetof(struct receivers_file, inbox),
 		offsetof(struct receivers_file, audience),
 		offsetof(struct receiver_slot, cursors),
+		offsetof(struct receiver_slot, shared),
 		sizeof(struct lane_cursor), offsetof(struct lane_cursor, known),
 		OVERTAKE_AT_ONCE,
 		offsetof(struct receivers_file, lanes),

@@ -111,6 +111,8 @@ struct identity {
  * pid_namespace					not used by programs
  * cursors	the slot's owner,	senders		after the commit; the memory
  *		rising: broadcast			stays with the slot
+ * shared	the slot's owner:	senders		before the generation
+ *		broadcast
  * polls	the slot's owner	senders		{ticket:32, POLLS_ARMED:32}
  *							in one word, as `sleep`
  * bell		the slot's owner, before senders	a number, see bell.h: a
@@ -125,7 +127,8 @@ struct receiver_slot {
 	word32 cursors;		/* of so many lanes have got memory */
 	word64 polls;
 	word64 bell;
-	uint8_t unused[16];
+	word32 shared;		/* 1: its lock for senders is for reading */
+	uint8_t unused[12];
 };
 
 /*

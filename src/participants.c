@@ -120,14 +120,18 @@ participants_enter(struct view *view, uint32_t slot, struct liveness *joining,
 		   struct liveness *ret_life)
 {
 	struct receiver_slot *s = &view->receivers->slots[slot];
+	uint64_t generation;
 	int r;
 
 	end_sleep(view, slot);
 	r = liveness_take_at(view->directory, ATTENDANCE, slot, ret_life);
 	if (r == 0) {
 		/* relaxed: only the slot's owner writes these */
-		word64_store_relaxed(&s->generation,
-				     word64_load_relaxed(&s->generation) + 1);
+		generation = word64_load_relaxed(&s->generation) + 1;
+		/* PART-R6 release: what a joiner has said, before who he is.
+		   Pairs with CAST-A5. */
+		word64_store_release(&s->generation, generation);
+		/* relaxed: as above */
 		word32_store_relaxed(&s->uid, geteuid());
 		word32_store_relaxed(&s->pid_namespace,
 				     liveness_pid_namespace());

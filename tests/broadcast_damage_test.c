@@ -307,7 +307,7 @@ who_may_only_send_is_told_of_the_dead(void)
 /* Locks for reading, which whoever may read the file can take, keep nobody from
    joining, and no dead one from being found. */
 static void
-a_senders_locks_are_in_nobodys_way(void)
+lock_for_reading(bool all)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
 	cubby_mailbox *sender = create(CUBBY_EVERY, CUBBY_SEND);
@@ -319,8 +319,9 @@ a_senders_locks_are_in_nobodys_way(void)
 	find_file("/receivers", path);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	expect_system(fd);
-	lock.l_start = (off_t)broadcast_voice(0, 1);
-	lock.l_len = 1;
+	/* One; and then all there are. */
+	lock.l_start = all ? 0 : (off_t)broadcast_voice(0, 1);
+	lock.l_len = all ? 0 : 1;
 	expect_system(fcntl(fd, F_OFD_SETLK, &lock));
 	in_child(&child) {
 		open_mailbox("m", CUBBY_RECEIVE, NULL);
@@ -331,10 +332,23 @@ a_senders_locks_are_in_nobodys_way(void)
 	gate_wait(&joined);
 	expect_int(fill_mailbox(sender), 8);
 	child_kill(&child);
+	if (all) {
+		lock.l_type = F_UNLCK;
+		expect_int(fill_mailbox(sender), 0);
+		expect_system(fcntl(fd, F_OFD_SETLK, &lock));
+	}
 	for (uint64_t n = 0; n < 20; n++)
 		send_number(sender, n);
 	close(fd);
 	cubby_close(sender);
+	expect_ok(cubby_unlink("m"));
+}
+
+static void
+a_senders_locks_are_in_nobodys_way(void)
+{
+	lock_for_reading(false);
+	lock_for_reading(true);
 }
 
 /* Life -------------------------------------------------------------------------- */

@@ -672,13 +672,16 @@ a_successor_goes_on_where_the_lane_stands(void)
 
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
 		cubby_mailbox *receiver = create(kinds[i], 16, CUBBY_RECEIVE);
-		uint64_t sequence, tag, got, next = 0;
+		uint64_t sequence, tag, got, next = 0, first = 0;
 		cubby_mailbox *sender;
 
 		for (uint64_t round = 0; round < 200; round++) {
 			sender = open_mailbox("m", CUBBY_SEND, NULL);
 			expect_ok(cubby_published(sender, &sequence, &tag));
-			expect_int(sequence, round * 3);
+			/* Not 0 in builds that begin elsewhere. */
+			if (round == 0)
+				first = sequence;
+			expect_int(sequence - first, round * 3);
 			for (uint64_t n = 0; n < 3; n++) {
 				uint64_t number = round * 3 + n;
 
@@ -943,7 +946,7 @@ a_thousand_killed_receivers_take_nothing_along(void)
 			for (;;)
 				expect_number(mailbox, ++n);
 		}
-		for (int k = round * 7 % 300; k >= 0; k--)
+		for (int k = round * 7 % 50; k >= 0; k--)
 			expect_number(receiver, next++);
 		child_kill(&child);
 	}
