@@ -156,9 +156,11 @@ void
 doorbell_calm(struct view *view, uint32_t slot, struct sleeper *sleeper)
 {
 	sleeper->often = 0;
-	if (!sleeper->attentive || sleeper->threads ||
+	if (!(sleeper->attentive || sleeper->armed) || sleeper->threads ||
 	    is_armed(view, slot, sleeper))
 		return;
+	/* If it was armed, it has been rung. */
+	sleeper->armed = false;
 	sleeper->attentive = false;
 	/* BELL-R5 acq_rel: as BELL-R4. Pairs with BELL-A1. */
 	word64_and_acq_rel(&view->receivers->attention[slot / 64],

@@ -9,11 +9,14 @@
  * nothing too, by its timer: then whoever polls finds nothing and asks again.
  */
 #include "support/support.h"
+#include "layout.h"
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -362,6 +365,49 @@ who_has_slept_in_vain_polls_on(void)
 	send_number(sender, 1);
 	expect_lit(fd);
 	cubby_close(sender);
+	cubby_close(mailbox);
+}
+
+/* Do senders have to look who sleeps? */
+static bool
+is_attention_asked(void)
+{
+	const struct receivers_file *file;
+	char path[PATH_MAX];
+	bool asked = false;
+	int fd;
+
+	find_file("receivers", path);
+	fd = open(path, O_RDONLY);
+	file = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	expect(file != MAP_FAILED);
+	for (int i = 0; i < RECEIVERS_MAX / 64; i++)
+		asked = asked || word64_load_relaxed(&file->attention[i]);
+	munmap((void *)file, PAGE);
+	close(fd);
+	return asked;
+}
+
+/* Once it has been rung, a receiver that always finds something costs its senders no
+   more than one that has no descriptor. */
+static void
+a_stream_is_not_looked_after(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	int fd = descriptor(mailbox, CUBBY_RECEIVE);
+
+	need_order_sender();
+	expect_dark(fd, mailbox, CUBBY_RECEIVE);
+	expect(is_attention_asked());
+	for (int n = 0; n < 2000; n++) {
+		send_number(mailbox, 1);
+		expect_number(mailbox, 1);
+	}
+	expect(!is_attention_asked());
+	/* And it is armed as before. */
+	expect_dark(fd, mailbox, CUBBY_RECEIVE);
+	send_number(mailbox, 1);
+	expect_lit(fd);
 	cubby_close(mailbox);
 }
 
@@ -826,6 +872,7 @@ main(void)
 		TEST(all_who_poll_are_told),
 		TEST(one_that_sleeps_is_woken_beside_one_that_polls),
 		TEST(who_has_slept_in_vain_polls_on),
+		TEST(a_stream_is_not_looked_after),
 		TEST(one_that_polls_a_queue_stands_before_one_that_sleeps),
 		TEST(both_ends_of_a_rendezvous_are_told),
 		TEST(the_audience_of_a_broadcast_is_told),
