@@ -47,7 +47,8 @@ ASTRAY = "too many runs went astray"
 
 HARNESSES = {"harness": "every_instruction",
              "harness-sync": "every_instruction_sync",
-             "harness-broadcast": "every_instruction_broadcast"}
+             "harness-broadcast": "every_instruction_broadcast",
+             "harness-call": "every_instruction_call"}
 
 
 class Mutant:
