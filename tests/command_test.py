@@ -179,7 +179,7 @@ class CommandTest(unittest.TestCase):
 
 class Help(CommandTest):
     VERBS = (
-        "create send receive peek ls info rm sweep region tradeoffs help"
+        "create send receive peek ls info rm sweep work region tradeoffs help"
     ).split()
 
     def test_lists_every_verb(self):

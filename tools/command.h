@@ -43,6 +43,8 @@ run_rm(const struct arguments *arguments);
 int
 run_sweep(const struct arguments *arguments);
 int
+run_work(const struct arguments *arguments);
+int
 run_region(const struct arguments *arguments);
 int
 run_top(const struct arguments *arguments);

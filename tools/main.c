@@ -16,6 +16,7 @@
 #include "command.h"
 #include "complete.h"
 #include "output.h"
+#include "process.h"
 #include "watch.h"
 
 /* In the order of enum verb_id. */
@@ -100,6 +101,30 @@ const struct verb verbs[VERB_COUNT] = {
 	  "cubby sweep\n"
 	  "cubby sweep jobs\n",
 	  run_sweep },
+	{ "work", "NAME [--] COMMAND [ARGUMENT...]", 2, INT_MAX,
+	  "run a command for each message",
+	  "Runs the command for each message, one after the other or, with "
+	  "--jobs, several at a time, and waits for more. {} in an argument "
+	  "stands for the message, as it is: no shell sees it. Without {} the "
+	  "message is the command's standard input.\n\n"
+	  "A message is held until its command has ended. If that ends with 0, "
+	  "the message is done. If not, or if the command is killed, the "
+	  "message goes back to be tried again, by whoever works there; after "
+	  "--attempts of it, it is moved to the mailbox NAME.dead. If this "
+	  "command is killed, what it held goes back by itself, and what it "
+	  "ran is killed. Any number of these may share one mailbox.\n\n"
+	  "On SIGINT, SIGTERM or SIGHUP it takes no more, and ends when what "
+	  "runs has ended; a second ends what runs. The command finds in its "
+	  "environment CUBBY_TAG, CUBBY_TYPE, CUBBY_PRIORITY, CUBBY_SENDER, "
+	  "CUBBY_SENDER_NAME, CUBBY_UID, CUBBY_SEQUENCE, CUBBY_SIZE, "
+	  "CUBBY_DELIVERIES (which attempt this is), CUBBY_MAILBOX and "
+	  "CUBBY_SLOT (1 to the number of --jobs).",
+	  "cubby work jobs -j 4 -- sha256sum {}\n"
+	  "cubby work jobs -- wc -c\n"
+	  "cubby work --all --timeout 1m jobs -- gzip -k -- {}\n"
+	  "cubby work jobs -- sh -c 'convert \"$1\" \"$1.png\"' sh {}\n"
+	  "cubby work jobs.dead -- cubby send --whole jobs\n",
+	  run_work },
 	{ "region", "ACTION [NAME...]", 1, INT_MAX,
 	  "make, fill, show and remove shared memory",
 	  "A region is memory that processes share: each sees at once what the "
@@ -311,7 +336,8 @@ main(int count, char **words)
 
 	if (take_standard_descriptors() < 0)
 		return EXIT_ERROR;
-	signal(SIGPIPE, SIG_IGN);	  /* it is told as EPIPE */
+	/* It is told as EPIPE. */
+	sigpipe_was_ignored = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
 	setvbuf(stderr, NULL, _IOLBF, 0); /* a line is one write */
 	if (count < 2) {
 		complain("what to do? see: cubby help");

@@ -96,6 +96,34 @@ static const struct option_row rows[] = {
 	{ OPTION_SYNC, IN(SEND), "sync", 's', NULL, NULL, 0, 0,
 	  "end when a receiver has the message, not when it is queued" },
 
+	{ OPTION_JOBS, IN(WORK), "jobs", 'j', "N", &number, 1, 10000,
+	  "run up to N commands at a time (default 1); what each prints is then "
+	  "kept together, and printed when it has ended" },
+	{ OPTION_ALL, IN(WORK), "all", 'a', NULL, NULL, 0, 0,
+	  "end when the mailbox is empty; with 1 if a message was moved to the "
+	  "dead letters" },
+	{ OPTION_COUNT, IN(WORK), "count", 'n', "N", &number, 1, UINT64_MAX,
+	  "end when N messages have been dealt with" },
+	{ OPTION_TIMEOUT, IN(WORK), "timeout", 't', "T", &duration, 1,
+	  INT64_MAX,
+	  "end a command that takes longer than T, which is a failure; T is a "
+	  "number with ns, us, ms, s, m or h, in seconds if bare" },
+	{ OPTION_ATTEMPTS, IN(WORK), "attempts", 0, "N", &number, 0,
+	  UINT32_MAX,
+	  "hand out a message at most N times (default 3), by whomever; 0: for "
+	  "ever" },
+	{ OPTION_RETRY_DELAY, IN(WORK), "retry-delay", 0, "T", &duration, 0,
+	  INT64_MAX,
+	  "give a message back only T after it has failed (default 0: at once, "
+	  "before all others of its sender)" },
+	{ OPTION_DEAD_LETTER, IN(WORK), "dead-letter", 0, "NAME", NULL, 0, 0,
+	  "the mailbox for what has failed too often (default: NAME.dead), made "
+	  "when needed, without a limit" },
+	{ OPTION_REPLACE, IN(WORK), "replace", 'I', "TEXT", NULL, 0, 0,
+	  "what stands for the message in an argument (default {})" },
+	{ OPTION_UNGROUP, IN(WORK), "ungroup", 'u', NULL, NULL, 0, 0,
+	  "with --jobs: print at once, so that lines may get mixed up" },
+
 	{ OPTION_ALL, IN(RECEIVE), "all", 'a', NULL, NULL, 0, 0,
 	  "receive until the mailbox is empty" },
 	{ OPTION_COUNT, IN(RECEIVE), "count", 'n', "N", &number, 1, UINT64_MAX,
@@ -107,16 +135,16 @@ static const struct option_row rows[] = {
 	  "of a mailbox made with --broadcast: begin with the last N messages of "
 	  "each sender, as far as they are still there (default 0: with what "
 	  "comes from now on)" },
-	{ OPTION_FROM, IN(RECEIVE) | IN(PEEK), "from", 0, "SENDER", NULL, 0, 0,
+	{ OPTION_FROM, IN(RECEIVE) | IN(PEEK) | IN(WORK), "from", 0, "SENDER", NULL, 0, 0,
 	  "only messages of this sender: its number, or the name that it gave "
 	  "(send --as NAME), whether it has sent already or not" },
-	{ OPTION_TYPE, IN(RECEIVE) | IN(PEEK), "type", 0, "N", &number, 1,
+	{ OPTION_TYPE, IN(RECEIVE) | IN(PEEK) | IN(WORK), "type", 0, "N", &number, 1,
 	  INT64_MAX,
 	  "only messages of type N; this and the next two take --order arrival "
 	  "or priority" },
-	{ OPTION_NOT_TYPE, IN(RECEIVE) | IN(PEEK), "not-type", 0, "N", &number,
+	{ OPTION_NOT_TYPE, IN(RECEIVE) | IN(PEEK) | IN(WORK), "not-type", 0, "N", &number,
 	  1, INT64_MAX, "only messages of another type than N, or of none" },
-	{ OPTION_TYPE_UP_TO, IN(RECEIVE) | IN(PEEK), "type-up-to", 0, "N",
+	{ OPTION_TYPE_UP_TO, IN(RECEIVE) | IN(PEEK) | IN(WORK), "type-up-to", 0, "N",
 	  &number, 1, INT64_MAX,
 	  "only messages of a type up to N, the lowest type first" },
 	{ OPTION_NULL, IN(RECEIVE) | IN(PEEK), "null", '0', NULL, NULL, 0, 0,
@@ -150,7 +178,7 @@ static const struct option_row rows[] = {
 	{ OPTION_PRIORITY, IN(SEND), "priority", 'p', "N", &number, 0, 32767,
 	  "the priority of each message, 0 (the default) to 32767; takes "
 	  "--order priority" },
-	{ OPTION_CREATE, IN(SEND) | IN(RECEIVE), "create", 0, NULL, NULL, 0, 0,
+	{ OPTION_CREATE, IN(SEND) | IN(RECEIVE) | IN(WORK), "create", 0, NULL, NULL, 0, 0,
 	  "make the mailbox, with the defaults, if it does not exist" },
 
 	{ OPTION_SIZE, IN(REGION), "size", 0, "SIZE", &size, 1, UINT64_MAX,
@@ -253,6 +281,7 @@ static const struct option_row rows[] = {
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 #define LONG_ONLY 256 /* + row: getopt_long's value of each row */
+#define WORD	  1   /* its value of a word, where it hands out those */
 
 static unsigned int
 bit_of(const struct verb *verb)
@@ -269,10 +298,19 @@ options_next(const struct verb *verb, const struct option_row *row)
 	return NULL;
 }
 
+/* Whether the words after the first are a command, whose options are its own. */
+static bool
+has_command(const struct verb *verb)
+{
+	return verb == &verbs[VERB_WORK];
+}
+
 /* Fills in getopt_long's two tables with the rows that the verb has. */
 static void
 make_tables(const struct verb *verb, char *letters, struct option *options)
 {
+	if (has_command(verb))
+		*letters++ = '-'; /* hand out words where they stand */
 	*letters++ = ':'; /* tell a missing value from a wrong option */
 	for (size_t i = 0; i < ROWS; i++) {
 		const struct option_row *row = &rows[i];
@@ -373,8 +411,9 @@ int
 options_parse(const struct verb *verb, int count, char **words,
 	      struct arguments *ret)
 {
-	char letters[2 * ROWS + 2];
+	char letters[2 * ROWS + 3];
 	struct option options[ROWS + 1];
+	char *name = NULL; /* only of a verb with a command */
 	int value, result;
 
 	*ret = (struct arguments){ .verb = verb };
@@ -382,12 +421,22 @@ options_parse(const struct verb *verb, int count, char **words,
 	opterr = 0;
 	while ((value = getopt_long(count, words, letters, options, NULL)) !=
 	       -1) {
+		if (value == WORD && name)
+			break;
+		if (value == WORD) {
+			name = optarg;
+			continue;
+		}
 		if (value == ':' || value == '?')
 			return refuse(verb, value, words);
 		result = store(row_of(verb, value), optarg, ret);
 		if (result)
 			return result;
 	}
+	if (value == WORD)
+		optind--; /* the command begins there */
+	if (name)
+		words[--optind] = name; /* in place of what has been read */
 	ret->count = count - optind;
 	ret->words = words + optind;
 	return check_words(ret);
