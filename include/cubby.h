@@ -956,6 +956,8 @@ struct cubby_sender_info {
 				   comes */
 	uint64_t server;	/* the receiver that has the request; 0: nobody
 				   has, or it is not one for all of them */
+	int polling;		/* its descriptor, cubby_fd(), is to tell when
+				   there is room */
 };
 
 /*
@@ -985,6 +987,8 @@ struct cubby_receiver_info {
 	int sleeping;		/* it is asleep until there is a message */
 	uint64_t ticket;	/* another one: it has been woken since */
 	uint64_t held;		/* messages that it holds */
+	int polling;		/* its descriptor, cubby_fd(), is to tell when
+				   there is a message */
 };
 
 /*

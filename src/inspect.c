@@ -34,6 +34,7 @@ struct glimpse {
 	uint32_t pid;
 	uint32_t pid_namespace;
 	bool sleeping;
+	bool polling;
 	uint64_t ticket;
 	struct reply_calls calls;
 	char name[SENDER_NAME_MAX + 1];
@@ -143,6 +144,21 @@ read_sleep(const struct view *view, uint32_t lane, const struct lane_file *file,
 				== sleep_ticket(sleep);
 }
 
+/* The same of its descriptor. */
+static void
+read_polls(const struct view *view, uint32_t lane, const struct lane_file *file,
+	   struct glimpse *ret)
+{
+	/* relaxed: for people */
+	uint64_t polls = word64_load_relaxed(&file->polls);
+	const word32 *polled = &view->receivers->lanes[lane].polled;
+
+	/* relaxed: as above */
+	ret->polling = (uint32_t)polls & POLLS_ARMED &&
+		       lane < lane_entries(view) &&
+		       word32_load_relaxed(polled) == sleep_ticket(polls);
+}
+
 /* Of a living sender that has called. */
 static void
 read_calls(const struct view *view, const struct lane_file *file,
@@ -200,6 +216,7 @@ read_lane(const struct view *view, uint32_t lane, const struct lane_file *file,
 	/* relaxed: for people */
 	ret->pid_namespace = word32_load_relaxed(&file->pid_namespace);
 	read_sleep(view, lane, file, ret);
+	read_polls(view, lane, file, ret);
 	read_calls(view, file, ret);
 	memcpy(ret->name, file->name, sizeof(ret->name));
 	ret->name[SENDER_NAME_MAX] = 0;
@@ -485,6 +502,7 @@ tell_sender(const struct view *view, uint32_t lane,
 	ret->sleeping = glimpse->attached && glimpse->sleeping;
 	ret->died = glimpse->died;
 	ret->ticket = glimpse->ticket;
+	ret->polling = glimpse->attached && glimpse->polling;
 	ret->calling = glimpse->calls.asleep;
 	ret->server = glimpse->calls.server;
 }
@@ -578,6 +596,16 @@ has_died(const struct receiver_slot *s, uint64_t generation, uint32_t pid)
 	       word64_load_relaxed(&s->generation) == generation;
 }
 
+/* The same of its descriptor. */
+static bool
+is_armed(const struct doorbell_file *doorbell, uint32_t slot, uint64_t polls)
+{
+	/* relaxed: for people */
+	return (uint32_t)polls & POLLS_ARMED &&
+	       word32_load_relaxed(&doorbell->polled[slot]) ==
+		       sleep_ticket(polls);
+}
+
 static void
 read_receiver(const struct view *view, const struct doorbell_file *doorbell,
 	      int attendance, uint32_t slot, struct cubby_receiver_info *ret)
@@ -589,6 +617,7 @@ read_receiver(const struct view *view, const struct doorbell_file *doorbell,
 	uint32_t uid = word32_load_relaxed(&s->uid);
 	uint32_t pid_namespace = word32_load_relaxed(&s->pid_namespace);
 	uint64_t sleep = word64_load_relaxed(&s->sleep);
+	uint64_t polls = word64_load_relaxed(&s->polls);
 	int alive = liveness_ask(attendance, slot);
 
 	*ret = (struct cubby_receiver_info){
@@ -601,6 +630,7 @@ read_receiver(const struct view *view, const struct doorbell_file *doorbell,
 		.attached = alive == 1,
 		.died = alive == 0 && has_died(s, generation, pid),
 		.sleeping = alive == 1 && is_asleep(doorbell, slot, sleep),
+		.polling = alive == 1 && is_armed(doorbell, slot, polls),
 		.ticket = sleep_ticket(sleep),
 	};
 }

@@ -174,6 +174,7 @@ count_messages(const struct queue_map *map, enum slot_state state,
 /* How each participant waits as a receiver, or as a sender. */
 struct wait {
 	bool asleep;
+	bool polls;
 	uint64_t ticket;
 };
 
@@ -197,9 +198,10 @@ find_waits(const struct queue_map *map, int role,
 		if (!w || n >= get32(&map->file->waiters_committed))
 			return;
 		owner = owner_participant(get64(&w->owner));
-		if (!is_of(get32(&w->state), role) ||
-		    get32(&w->asleep) != WAITER_ASLEEP ||
-		    owner >= PARTICIPANTS_MAX)
+		if (!is_of(get32(&w->state), role) || owner >= PARTICIPANTS_MAX)
+			continue;
+		waits[owner].polls |= get32(&w->asleep) == WAITER_POLLS;
+		if (get32(&w->asleep) != WAITER_ASLEEP)
 			continue;
 		waits[owner].asleep = true;
 		/* Each wait has an order of its own. */
@@ -238,6 +240,7 @@ tell_sender(const struct view *view, const struct looked *looked, uint32_t n,
 		info.pid = (pid_t)get32(&p->pid);
 		info.pid_namespace = get32(&p->pid_namespace);
 		info.sleeping = looked->waits[n].asleep;
+		info.polling = looked->waits[n].polls;
 	}
 	info.died = !info.attached && has_died(looked->attendance, p, n);
 	if (info.attached && get64(&p->reply))
@@ -339,6 +342,7 @@ tell_receiver(const struct looked *looked, uint32_t n,
 		info.pid = (pid_t)get32(&p->pid);
 		info.pid_namespace = get32(&p->pid_namespace);
 		info.sleeping = looked->waits[n].asleep;
+		info.polling = looked->waits[n].polls;
 	}
 	info.ticket = looked->waits[n].ticket;
 	info.held = looked->counts[n];

@@ -22,7 +22,7 @@ DEADLINE = 60  # seconds; only a failure reaches it
 # A process of one thread that does what its words say, one after the other, and
 # says when it has done all but the last.
 AGENT = r"""
-import ctypes, os, sys, threading, time
+import ctypes, os, select, sys, threading, time
 
 cubby = ctypes.CDLL(sys.argv[1])
 pointer, size = ctypes.c_void_p, ctypes.c_size_t
@@ -35,6 +35,7 @@ cubby.cubby_receive_full.argtypes = [pointer, pointer, ctypes.c_int,
                                      ctypes.c_int64, ctypes.c_char_p, size,
                                      pointer, pointer]
 cubby.cubby_reply.argtypes = [pointer, pointer, ctypes.c_char_p, size]
+cubby.cubby_fd.argtypes = [pointer, ctypes.c_int]
 cubby.cubby_close.argtypes = [pointer]
 cubby.cubby_close.restype = None
 cubby.cubby_call.argtypes = [pointer, ctypes.c_char_p, size, ctypes.c_char_p,
@@ -93,6 +94,21 @@ def take(name):
                                     buffer, 100, None, envelope)
 
 
+def poll(name):
+    handle, role = ((mailboxes[name, RECEIVE], RECEIVE)
+                    if (name, RECEIVE) in mailboxes
+                    else (mailboxes[name, SEND], SEND))
+    poller = select.poll()
+    poller.register(cubby.cubby_fd(handle, role))
+    while True:
+        if role == RECEIVE:
+            cubby.cubby_receive_full(handle, None, 0, 0, buffer, 100, None,
+                                     None)
+        else:
+            cubby.cubby_send_full(handle, b"x", 1, None, 0, 0)
+        poller.poll()
+
+
 def answer(name):
     envelope = ctypes.create_string_buffer(256)
     while True:
@@ -136,6 +152,7 @@ deeds = {
     "any": wait_on,
     "answer": answer,
     "ask": ask,
+    "poll": poll,
     "take": take,
     "spin": spin,
     "sleep": lambda name: time.sleep(1000),
@@ -484,6 +501,35 @@ class TopTest(unittest.TestCase):
                 )
                 for agent in (server, caller):
                     self.assertIsNone(agent.poll())
+                    agent.kill()
+                    agent.wait()
+
+    def test_one_that_polls_may_wait_for_other_things(self):
+        for order in ("sender", "arrival"):
+            with self.subTest(order):
+                x, y = order + "-x", order + "-y"
+                self.create(x, y, options=["--order", order])
+                one = self.start("receives:" + x, "sends:" + y, "receive:" + x)
+                other = self.start("receives:" + y, "sends:" + x, "poll:" + y)
+                self.await_ready(one, other)
+                self.expect_none(1)
+                frame = self.await_frame(
+                    lambda f: any(
+                        p["polling"] for p in self.mailbox(f, y)["parties"]
+                    )
+                )
+                polling = [
+                    p["pid"]
+                    for m in frame["mailboxes"]
+                    for p in m["parties"]
+                    if p["polling"]
+                ]
+                self.assertEqual(polling, [other.pid])
+                self.assertRegex(
+                    self.cubby("top", "-bn1", "-d20ms"),
+                    r"(?m)^%d .* receives  polls " % other.pid,
+                )
+                for agent in (one, other):
                     agent.kill()
                     agent.wait()
 

@@ -56,6 +56,7 @@ note_sender(const struct cubby_sender_info *sender, void *context)
 	party->attached = sender->attached;
 	party->died = sender->died;
 	party->sleeping = sender->sleeping;
+	party->polling = sender->polling;
 	party->broken = sender->broken;
 	party->calling = sender->calling;
 	party->server = sender->server;
@@ -78,6 +79,7 @@ note_receiver(const struct cubby_receiver_info *receiver, void *context)
 	party->attached = receiver->attached;
 	party->died = receiver->died;
 	party->sleeping = receiver->sleeping;
+	party->polling = receiver->polling;
 	return 0;
 }
 

@@ -37,6 +37,7 @@ struct party {
 	bool attached;
 	bool died;
 	bool sleeping;
+	bool polling;
 	bool broken;
 	bool waits;		/* as a watcher has found in two looks */
 	size_t process;		/* NO_PROCESS: it is not known which one it is */

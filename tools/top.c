@@ -20,7 +20,7 @@
 
 #define MSEC INT64_C(1000000)
 #define SECOND (1000 * MSEC)
-#define LOOK_TIME (5 * MSEC) /* of every TOP_LOOK_EVERY */
+#define LOOK_TIME (2 * MSEC) /* of every TOP_LOOK_EVERY */
 #define HELPERS_SHOWN 4
 
 const struct top_title top_titles[TOP_COLUMNS] = {
@@ -260,7 +260,9 @@ state_of(const struct party *party)
 		return "cut off";
 	if (!party->attached)
 		return party->died ? "died" : "gone";
-	return party->sleeping || party->calling ? "asleep" : "awake";
+	if (party->sleeping || party->calling)
+		return "asleep";
+	return party->polling ? "polls" : "awake";
 }
 
 static void

@@ -81,6 +81,7 @@ print_party(const struct top *top, const struct party *party)
 	json_member_flag("attached", party->attached);
 	json_member_flag("died", party->died);
 	json_member_flag("sleeping", party->sleeping);
+	json_member_flag("polling", party->polling);
 	if (party->process != NO_PROCESS)
 		members_of_process(&top->snapshot.processes[party->process]);
 	else
