@@ -28,6 +28,8 @@ static const struct test *const tests[] = {
 	&batch_test,
 	&broadcast_test,
 	&call_test,
+	&wait_test,
+	&wait_ready_test,
 	&queue_test,
 	&waiting_first_test,
 	&waiting_type_test,

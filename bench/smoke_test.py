@@ -12,7 +12,7 @@ GOALS = {"round_trip", "round_trip_polling", "round_trip_pausing", "rate", "refe
          "reference_40", "fan_in", "idle_rate", "idle_round_trip", "in_place",
          "in_full", "asleep", "asleep_polling", "call", "queue", "queue_default", "queue_10"}
 TESTS = {"round_trip", "rate", "fan_in", "idle_rate", "idle_round_trip",
-         "in_place", "in_full", "asleep", "call", "queue"}
+         "in_place", "in_full", "asleep", "call", "wait", "wait_ready", "queue"}
 WAITING = {"first", "type", "not_type", "lowest", "priority", "withdrawal"}
 TESTS |= {"waiting_" + what for what in WAITING}
 GOALS |= {f"waiting_{what}_{count}" for what in WAITING

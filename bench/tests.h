@@ -15,6 +15,8 @@ extern const struct test asleep_test;
 extern const struct test batch_test;
 extern const struct test broadcast_test;
 extern const struct test call_test;
+extern const struct test wait_test;
+extern const struct test wait_ready_test;
 extern const struct test queue_test;
 extern const struct test waiting_first_test;
 extern const struct test waiting_type_test;

@@ -41,6 +41,7 @@ struct listener {
 	uint32_t polls;
 	int64_t next_sweep;	/* clock_tick(): a look of one's own */
 	uint32_t sweeps;
+	uint32_t quick;		/* quick looks in vain, as one of several */
 	struct sleeper sleeper;
 	struct spin spin;
 	struct exclusion exclusion;

@@ -326,8 +326,10 @@ look(struct listener *listener, enum look how)
 
 	if (unlikely(shm_is_broken(&listener->view->receivers_mapping)))
 		return -EBADMSG;
-	r = how == LOOK_QUICKLY ? try_once(listener, &wish, false) :
-				  poll_once(listener, &wish);
+	r = how == LOOK_QUICKLY ? try_once(listener, &wish, false) : -EAGAIN;
+	if (r == -EAGAIN && (how != LOOK_QUICKLY ||
+			     ++listener->quick % LOOKS_QUICK == 0))
+		r = poll_once(listener, &wish);
 	return r == -EAGAIN ? 0 : r;
 }
 

@@ -105,6 +105,7 @@ struct queue {
 	int64_t next_look;
 	int64_t slice;			/* of the next sleep */
 	uint32_t receives;		/* until the next look at the clock */
+	uint32_t quick;			/* quick looks in vain, as one of several */
 	struct cubby_draft *drafts;
 	struct cubby_message *held;
 	uint32_t descriptors[2];	/* records: see queue_poll.c */

@@ -211,7 +211,9 @@ look(struct queue *queue, uint32_t role, enum look how)
 {
 	int r = role == CUBBY_SEND ? queue_check(queue) : 0;
 
-	if (r < 0 || (how == LOOK_QUICKLY && !may_be_ready(queue, role)))
+	/* What the dead have left is missed so, but not for ever. */
+	if (r < 0 || (how == LOOK_QUICKLY && !may_be_ready(queue, role) &&
+		      ++queue->quick % LOOKS_QUICK))
 		return r;
 	return look_under_lock(queue, role, patience(how));
 }

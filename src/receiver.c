@@ -514,12 +514,18 @@ static int
 look(struct receiver *receiver, enum look how)
 {
 	struct wish wish = { .kind = WISH_LOOK };
+	int r = -EAGAIN;
 
 	if (unlikely(shm_is_broken(&receiver->view->receivers_mapping)))
 		return -EBADMSG;
 	if (how == LOOK_QUICKLY)
-		return seen(try_once(receiver, &wish, false));
-	return seen(poll_once(receiver, &wish));
+		r = try_once(receiver, &wish, false);
+	/* What is missed so, while others are ready time and again, is not missed
+	   for ever. */
+	if (r == -EAGAIN && (how != LOOK_QUICKLY ||
+			     ++receiver->quick % LOOKS_QUICK == 0))
+		r = poll_once(receiver, &wish);
+	return seen(r);
 }
 
 int

@@ -54,10 +54,13 @@ struct rest {
 
 /* How closely to look whether an end is ready. */
 enum look {
-	LOOK_QUICKLY,		/* may miss something: for a moment's spin */
+	LOOK_QUICKLY,		/* may miss something, but not time and again */
 	LOOK_THOROUGHLY,	/* misses nothing; -ETIMEDOUT: a queue's lock is
 				   another's, and it does not wait for it */
 	LOOK_PATIENTLY		/* waits for that lock as CUBBY_NOW does */
 };
+
+/* Quick looks in vain, then one that misses nothing. */
+#define LOOKS_QUICK	16
 
 #endif

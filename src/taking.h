@@ -47,6 +47,7 @@ struct receiver {
 	bool inbox;			/* who is awaited by name may have gone */
 	int64_t asked;			/* clock_tick(), when last asked that */
 	uint32_t sweeps;
+	uint32_t quick;			/* quick looks in vain, as one of several */
 	struct sleeper sleeper;
 	struct spin spin;
 	struct exclusion exclusion;

@@ -355,7 +355,8 @@ sleep_for_all(struct waiting *waiting, int64_t deadline)
 	return sleep_once(waiting, until, deadline);
 }
 
-/* Takes back what rests, and looks at all: who is ready? */
+/* Takes back what rests, and looks at it: who is ready? The others have been looked
+   at. */
 static void
 leave_all(struct waiting *waiting)
 {
@@ -366,8 +367,6 @@ leave_all(struct waiting *waiting)
 		end = &waiting->ends[i];
 		if (end->rest.kind != REST_NONE)
 			retract(waiting, end, 0);
-		else if (!end->ready)
-			wait_look(waiting, end, LOOK_THOROUGHLY);
 	}
 }
 
