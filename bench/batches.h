@@ -7,6 +7,9 @@
  */
 #include "bench.h"
 
+/* The reference ring with messages of 64 bytes: reference/ring_64.h. */
+extern const struct contender ring_64_stream;
+
 /* Messages of 64 bytes. */
 extern const struct contender batch_single; /* cubby_send, cubby_receive */
 extern const struct contender batch_1;

@@ -29,7 +29,7 @@
 #include <sys/types.h>
 
 #define MEMBERS_MAX 8
-#define CONTENDERS_MAX 8
+#define CONTENDERS_MAX 10
 #define GOALS_MAX 6
 #define CPUS_MAX 64
 

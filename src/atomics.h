@@ -273,7 +273,7 @@ copy_32(char *to, const char *from)
 	copy_16(to + 16, from + 16);
 }
 
-/* All of it but the rest of less than 16 bytes. Returns how much that was. */
+/* All of it but the rest of less than 8 bytes. Returns how much that was. */
 static FAST size_t
 copy_most_wide(char *to, const char *from, size_t size)
 {
@@ -287,6 +287,10 @@ copy_most_wide(char *to, const char *from, size_t size)
 		copy_16(to + done, from + done);
 		done += 16;
 	}
+	if (size & 8) {
+		memcpy(to + done, from + done, 8);
+		done += 8;
+	}
 	return done;
 }
 
@@ -295,8 +299,9 @@ copy_out_wide(void *private, const word64 *shared, size_t size)
 {
 	size_t done = copy_most_wide(private, (const char *)shared, size);
 
-	copy_out_relaxed((char *)private + done, shared + done / 8,
-			 size - done);
+	if (unlikely(done != size))
+		copy_out_relaxed((char *)private + done, shared + done / 8,
+				 size - done);
 }
 
 static FAST void
@@ -304,8 +309,9 @@ copy_in_wide(word64 *shared, const void *private, size_t size)
 {
 	size_t done = copy_most_wide((char *)shared, private, size);
 
-	copy_in_relaxed(shared + done / 8, (const char *)private + done,
-			size - done);
+	if (unlikely(done != size))
+		copy_in_relaxed(shared + done / 8, (const char *)private + done,
+				size - done);
 }
 
 #endif

@@ -20,7 +20,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef RING_PAYLOAD
 #define RING_PAYLOAD ((size_t)40)
+#endif
 
 struct ring_memory { /* what both attach to */
 	int cells_fd, head_fd;

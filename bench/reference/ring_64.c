@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+#include "ring_64.h"
+
+#include "ring.c"
