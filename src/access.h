@@ -26,13 +26,13 @@
  *
  * The owner keeps rwx on the directory and r on `receivers` in any case (and rw
  * on `attendance` of a region): to look at the mailbox and to remove it. lanes/
- * and bells/ are sticky and setgid: a lane belongs to the sender that made it and
- * to the mailbox's group, a bell to the one for whom it is rung, who alone reads
- * it. The owner of the mailbox, if it may receive, reads every lane and writes
- * every reply file, and it writes every bell that it may have to ring, by ACL
- * entries of its own, since it is neither their owner nor, it may be, of a class
- * that may. Others whom a region is granted to have
- * such entries on its directory and files.
+ * and bells/ are sticky and setgid: a lane belongs to the sender that made it
+ * and to the mailbox's group, a bell to the one for whom it is rung, who alone
+ * reads it. The owner of the mailbox, if it may receive, reads every lane and
+ * writes every reply file, and it writes every bell that it may have to ring,
+ * by ACL entries of its own, since it is neither their owner nor, it may be, of
+ * a class that may. Others whom a region is granted to have such entries on its
+ * directory and files.
  */
 #ifndef CUBBY_ACCESS_H
 #define CUBBY_ACCESS_H
@@ -85,10 +85,10 @@ access_grant(int fd, enum access_kind kind,
 	     const struct access_grantee *grantee, mode_t bits);
 
 /*
- * Lets those read and write a region without a name, whose file the caller owns,
- * who may receive from a mailbox of these attributes, or of the other (NULL:
- * there is none), and nobody else. Errors: -EOPNOTSUPP (it takes an ACL and the
- * file system has none), and the kernel's.
+ * Lets those read and write a region without a name, whose file the caller
+ * owns, who may receive from a mailbox of these attributes, or of the other
+ * (NULL: there is none), and nobody else. Errors: -EOPNOTSUPP (it takes an ACL
+ * and the file system has none), and the kernel's.
  */
 int
 access_share(int fd, const struct attributes *attributes,

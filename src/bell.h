@@ -15,18 +15,19 @@
  *							send
  *
  * Its maker alone reads it, so nobody else can empty it. The number stands in
- * what its maker publishes (the receiver's slot, the lane's file, the record of a
- * queue) *before* the FIFO is made, so what no living participant names is what a
- * dead one has left: whoever has the slot or the lane next removes it, and so does
- * a sweep (bell_sweep()). Until then it harms nobody: what says when to ring it has
- * gone with its owner. Since the number cannot be guessed, nobody can put another
- * thing in its place before it is there, and after that the directory is sticky.
+ * what its maker publishes (the receiver's slot, the lane's file, the record of
+ * a queue) *before* the FIFO is made, so what no living participant names is
+ * what a dead one has left: whoever has the slot or the lane next removes it,
+ * and so does a sweep (bell_sweep()). Until then it harms nobody: what says
+ * when to ring it has gone with its owner. Since the number cannot be guessed,
+ * nobody can put another thing in its place before it is there, and after that
+ * the directory is sticky.
  *
- * Who rings opens it for writing, puts a byte in and never waits; see fifo.h. It
- * keeps the one that it rang last open, so that the next time costs no more than
- * the write, and does not fail for want of descriptors. What breaks it: a ringer
- * killed or stopped before the byte, or without a descriptor to open it with
- * (EMFILE). The one who polls looks by itself then, when its timer ends.
+ * Who rings opens it for writing, puts a byte in and never waits; see fifo.h.
+ * It keeps the one that it rang last open, so that the next time costs no more
+ * than the write, and does not fail for want of descriptors. What breaks it: a
+ * ringer killed or stopped before the byte, or without a descriptor to open it
+ * with (EMFILE). The one who polls looks by itself then, when its timer ends.
  */
 #ifndef CUBBY_BELL_H
 #define CUBBY_BELL_H
@@ -52,8 +53,8 @@ struct bell {
 int
 bell_begin(enum bell_place place, struct bell *ret);
 
-/* Errors: -EBADMSG (somebody has spoilt its place), -EOPNOTSUPP (it needs an ACL,
-   and there are none), and the kernel's. Then nothing is left. */
+/* Errors: -EBADMSG (somebody has spoilt its place), -EOPNOTSUPP (it needs an
+   ACL, and there are none), and the kernel's. Then nothing is left. */
 int
 bell_make(const struct view *view, struct bell *bell);
 

@@ -300,8 +300,8 @@ ring_polls(struct view *view, uint32_t slot)
 	uint64_t polls;
 	uint32_t ticket;
 
-	/* BELL-A8 acquire: who polls, on what, and its bell. Pairs with BELL-R9,
-	   BELL-R11, PART-R5. */
+	/* BELL-A8 acquire: who polls, on what, and its bell. Pairs with
+	   BELL-R9, BELL-R11, PART-R5. */
 	polls = word64_load_acquire(&s->polls);
 	ticket = sleep_ticket(polls);
 	if (likely(!((uint32_t)polls & POLLS_ARMED)))
@@ -336,8 +336,8 @@ ring_slot(struct view *view, uint32_t slot)
 	return true;
 }
 
-/* The first that sleep of the slots from `from` on, so many (of a broadcast mailbox
-   all of them), and all that poll. */
+/* The first that sleep of the slots from `from` on, so many (of a broadcast
+   mailbox all of them), and all that poll. */
 static void
 ring_from(struct view *view, uint32_t from, uint32_t count)
 {

@@ -38,8 +38,8 @@
  *
  * A descriptor (cubby_fd()) is a sleeper of its own beside the threads of the
  * handle: with a word `polls` beside `sleep`, an event count `polled` beside
- * `events`, and a bell (bell.h) in place of the futex. It is *armed* by a receive
- * that finds nothing, and stays so when that returns:
+ * `events`, and a bell (bell.h) in place of the futex. It is *armed* by a
+ * receive that finds nothing, and stays so when that returns:
  *
  *	receiver (polls)			sender (runs)
  *	empty the bell				store sequence (publish)
@@ -51,17 +51,17 @@
  *	return; poll() sleeps on the bell
  *
  * The proof is the same, and the byte in the bell stands for "polled[slot] !=
- * ticket": it is there before poll() sleeps or comes later and ends that. A look
- * that does find something rings one's own bell. So as long as there is something,
- * the bell has a byte, or someone owes it. It is emptied only before it is armed
- * again, and the look comes after. A byte that comes late, for an older ticket,
- * lets poll() return for nothing.
+ * ticket": it is there before poll() sleeps or comes later and ends that. A
+ * look that does find something rings one's own bell. So as long as there is
+ * something, the bell has a byte, or someone owes it. It is emptied only before
+ * it is armed again, and the look comes after. A byte that comes late, for an
+ * older ticket, lets poll() return for nothing.
  *
- * *Whoever polls is told, each of them*: readiness is a state, and one who is told
- * of it need not take the message, nor do it soon. So a sender rings for one
- * sleeping thread and for all descriptors that are armed, each once until it is
- * armed again. An application that does not heed its descriptor keeps no message
- * from anybody.
+ * *Whoever polls is told, each of them*: readiness is a state, and one who is
+ * told of it need not take the message, nor do it soon. So a sender rings for
+ * one sleeping thread and for all descriptors that are armed, each once until
+ * it is armed again. An application that does not heed its descriptor keeps no
+ * message from anybody.
  *
  * What breaks it: a waker killed or stopped between the CAS of the event count
  * and the wake-up, and a doorbell written to by somebody hostile. Both delay a
@@ -153,14 +153,14 @@ doorbell_hang(struct view *view, uint32_t slot, struct sleeper *sleeper,
 bool
 doorbell_arm(struct view *view, uint32_t slot, struct sleeper *sleeper);
 
-/* That look has found: r. As `arm` in handle.h: disarms it if there is something,
-   and says how long it may be without another look. */
+/* That look has found: r. As `arm` in handle.h: disarms it if there is
+   something, and says how long it may be without another look. */
 int
 doorbell_armed(struct view *view, uint32_t slot, struct sleeper *sleeper,
 	       bool anew, int r, int64_t *ret_slice);
 
-/* The same, of a sender that polls for room. entry: NULL: it has no memory yet, and
-   so nobody has ever rung there. */
+/* The same, of a sender that polls for room. entry: NULL: it has no memory yet,
+   and so nobody has ever rung there. */
 bool
 doorbell_is_armed_sender(const struct lane_entry *entry,
 			 const struct sleeper *sleeper);

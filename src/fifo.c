@@ -4,8 +4,9 @@
  * FIFOs; fifo.h says what for.
  *
  * What lies under the name may be anything: it is looked at once it is open. A
- * byte goes into a FIFO alone, and into one without a second name, so that nobody
- * is made to write into something that another could not write to himself.
+ * byte goes into a FIFO alone, and into one without a second name, so that
+ * nobody is made to write into something that another could not write to
+ * himself.
  *
  * SIGPIPE is raised in the thread that writes. It is blocked there meanwhile,
  * and taken back if it came, unless one was pending before.
@@ -62,7 +63,8 @@ fifo_make(int dir, const char *name)
 	    fchmodat(dir, name, 0600, AT_SYMLINK_NOFOLLOW) == 0)
 		fd = open_checked(dir, name, O_RDWR);
 	/* The umask may have closed it to its own maker. */
-	if (fd == -EACCES && fchmodat(dir, name, 0600, AT_SYMLINK_NOFOLLOW) == 0)
+	if (fd == -EACCES &&
+	    fchmodat(dir, name, 0600, AT_SYMLINK_NOFOLLOW) == 0)
 		fd = open_checked(dir, name, O_RDWR);
 	if (fd < 0 || (fstat(fd, &st) == 0 && st.st_uid == geteuid()))
 		return fd;

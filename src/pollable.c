@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Layer 12. May include: base atomics clock exclusion layout bell doorbell handle pollable. */
 /*
- * A descriptor for each end of a handle, that polls readable when the end may be
- * ready. It is an epoll descriptor over two others:
+ * A descriptor for each end of a handle, that polls readable when the end may
+ * be ready. It is an epoll descriptor over two others:
  *
  *	its bell	a FIFO, with a byte in it once somebody has rung (bell.h)
  *	a timer		for the sleeper's own look, as in doorbell.h
  *
- * At any time it is *lit* (its bell has a byte) or *armed* (who makes the end ready
- * will ring). What is public:
+ * At any time it is *lit* (its bell has a byte) or *armed* (who makes the end
+ * ready will ring). What is public:
  *
  *	a call that finds nothing	empties the bell, arms it, looks once
  *					more; if there is something, rings it
@@ -17,17 +17,18 @@
  *	who makes it ready		rings, if it is armed: from then on it is
  *					lit
  *
- * So it is lit, or about to be, as long as there is something; it may be lit for
- * nothing, which the next call that finds nothing puts right. doorbell.h and
- * queue_poll.c have the two columns, and arm one end each.
+ * So it is lit, or about to be, as long as there is something; it may be lit
+ * for nothing, which the next call that finds nothing puts right. doorbell.h
+ * and queue_poll.c have the two columns, and arm one end each.
  *
- * The timer is set when it is armed, to SLEEP_SLICE_FIRST, and to twice as long as
- * the last time if it has ended with nobody having rung. It is not set again while
- * it ends soon enough: so a descriptor in use takes no call for it but now and then.
+ * The timer is set when it is armed, to SLEEP_SLICE_FIRST, and to twice as long
+ * as the last time if it has ended with nobody having rung. It is not set again
+ * while it ends soon enough: so a descriptor in use takes no call for it but
+ * now and then.
  *
- * The three descriptors are the handle's, and closed with it. A child after fork()
- * inherits them, and what it polls is its parent's: it closes them with the handle
- * that it has inherited.
+ * The three descriptors are the handle's, and closed with it. A child after
+ * fork() inherits them, and what it polls is its parent's: it closes them with
+ * the handle that it has inherited.
  */
 #include "base.h"
 #include "bell.h"
@@ -80,10 +81,9 @@ wind_timer(struct pollable *pollable, bool rested, int64_t longest)
 	if (!rested)
 		pollable->slice = SLEEP_SLICE_FIRST;
 	else if (over)
-		pollable->slice = (int64_t)min_u64(2 * (uint64_t)pollable->slice,
-						   SLEEP_SLICE_LONGEST);
-	pollable->slice = (int64_t)min_u64((uint64_t)pollable->slice,
-					   (uint64_t)longest);
+		pollable->slice *= 2;
+	if (pollable->slice > longest)
+		pollable->slice = longest;
 	if (over || pollable->ends > now + pollable->slice)
 		set_timer(pollable, now + pollable->slice);
 }

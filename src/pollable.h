@@ -9,8 +9,8 @@
 #include "base.h"
 #include "handle.h"
 
-/* A call on that end has found nothing, and its descriptor (if it has one) is to
-   tell when there is something. Does not block. */
+/* A call on that end has found nothing, and its descriptor (if it has one) is
+   to tell when there is something. Does not block. */
 void
 pollable_arm(struct cubby_mailbox *mailbox, uint32_t role);
 

@@ -15,8 +15,8 @@
  *	unlock					unlock; a byte into the bell
  *	poll() sleeps on the bell
  *
- * It is emptied before the lock is taken. So a byte for an earlier message is gone
- * with that message seen, and one for a later message stays.
+ * It is emptied before the lock is taken. So a byte for an earlier message is
+ * gone with that message seen, and one for a later message stays.
  *
  * If the lock is not to be had at once, it is not known whether there is
  * something: then it is rung by its owner, who will ask again.

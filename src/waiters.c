@@ -244,8 +244,8 @@ waiters_enlist_descriptor(const struct queue_map *map, uint32_t n,
 	return waiters_enlist(map, n, state, true);
 }
 
-/* state: what it was when it was looked at. By now it may be GONE, and is in its
-   list all the same. */
+/* state: what it was when it was looked at. By now it may be GONE, and is in
+   its list all the same. */
 static bool
 delist(const struct queue_map *map, uint32_t n, uint32_t state)
 {

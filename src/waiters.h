@@ -22,15 +22,16 @@
  * CAS, without it; if it is SERVED by then, it has been served. Records that
  * are GONE are freed by whoever meets them.
  *
- * A *descriptor* (cubby_fd()) has a record as well, which stays enlisted when the
- * call that has armed it returns, and is served like the others; but whoever serves
- * it rings its bell in place of waking a thread. It takes nothing that it is served
- * for, and stands before all threads, so that each message and each place that is
- * free is told to all descriptors that are armed, and then to one thread.
+ * A *descriptor* (cubby_fd()) has a record as well, which stays enlisted when
+ * the call that has armed it returns, and is served like the others; but
+ * whoever serves it rings its bell in place of waking a thread. It takes
+ * nothing that it is served for, and stands before all threads, so that each
+ * message and each place that is free is told to all descriptors that are
+ * armed, and then to one thread.
  *
- * Killed between unlock and wake, the server leaves it asleep until its own look
- * (SLEEP_SLICE_*), which it takes in any case. Killed while it waits, a thread
- * leaves its record, and whoever looks round for the dead frees it.
+ * Killed between unlock and wake, the server leaves it asleep until its own
+ * look (SLEEP_SLICE_*), which it takes in any case. Killed while it waits, a
+ * thread leaves its record, and whoever looks round for the dead frees it.
  */
 #ifndef CUBBY_WAITERS_H
 #define CUBBY_WAITERS_H
@@ -54,8 +55,8 @@ wakes_begin(struct wakes *wakes)
 	wakes->count = 0;
 }
 
-/* A record of owner's, not enlisted yet: *ret, or WAITER_NONE: there is no memory
-   for more (waiters_commit()). */
+/* A record of owner's, not enlisted yet: *ret, or WAITER_NONE: there is no
+   memory for more (waiters_commit()). */
 bool
 waiters_take(const struct queue_map *map, uint64_t owner, uint32_t *ret);
 bool
@@ -66,8 +67,8 @@ waiters_free(const struct queue_map *map, uint32_t waiter);
 int
 waiters_commit(const struct queue_map *map, int fd);
 
-/* Puts it at the end of the list (again: at the place that it had by when it came)
-   that goes with its state, which it gets. */
+/* Puts it at the end of the list (again: at the place that it had by when it
+   came) that goes with its state, which it gets. */
 bool
 waiters_enlist(const struct queue_map *map, uint32_t waiter,
 	       enum waiter_state state, bool again);
@@ -81,8 +82,8 @@ waiters_enlist_descriptor(const struct queue_map *map, uint32_t waiter,
 bool
 waiters_delist(const struct queue_map *map, uint32_t waiter);
 
-/* The next of a list that still waits, from `waiter` on; those that are GONE are
-   freed on the way. *ret: WAITER_NONE: there is none. */
+/* The next of a list that still waits, from `waiter` on; those that are GONE
+   are freed on the way. *ret: WAITER_NONE: there is none. */
 bool
 waiters_next(const struct queue_map *map, struct queue_list *list,
 	     uint32_t waiter, uint32_t *ret);

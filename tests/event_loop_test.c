@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Test: orders, timeout 120. */
-/* The descriptor of a mailbox, watched by what programs use to watch descriptors:
-   poll(2), select(2), epoll(7), io_uring, libuv and GLib. */
+/* The descriptor of a mailbox, watched by what programs use to watch
+   descriptors: poll(2), select(2), epoll(7), io_uring, libuv and GLib. */
 #include "support/support.h"
 #include <poll.h>
 #include <sys/epoll.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Test: orders, timeout 180. */
-/* Whoever may send rings those who poll for messages, whoever may receive those who
-   poll for room, and nobody else can; and none of them can empty another's bell.
-   Between real users: needs root, to be several of them. */
+/* Whoever may send rings those who poll for messages, whoever may receive those
+   who poll for room, and nobody else can; and none of them can empty another's
+   bell. Between real users: needs root, to be several of them. */
 #include "support/support.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -69,8 +69,8 @@ remove_it(void)
 	child_finish(&child);
 }
 
-/* The FIFO that this process reads, and its path: what it says was said by somebody,
-   and not by a timer. */
+/* The FIFO that this process reads, and its path: what it says was said by
+   somebody, and not by a timer. */
 static int
 find_bell(char path[PATH_MAX])
 {

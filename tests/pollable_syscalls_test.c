@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Test: orders, serial, timeout 120. */
 /*
- * What a descriptor costs: nothing while messages come; a few calls for a receive
- * that finds nothing, and for a send that finds it armed; and while nothing happens,
- * what its timer costs. Counted by strace.
+ * What a descriptor costs: nothing while messages come; a few calls for a
+ * receive that finds nothing, and for a send that finds it armed; and while
+ * nothing happens, what its timer costs. Counted by strace.
  */
 #include "support/trace.h"
 #include <poll.h>
@@ -41,8 +41,8 @@ receive_now(cubby_mailbox *mailbox)
 				  sizeof(got), NULL, NULL);
 }
 
-/* The first send rings; nobody heeds it, and no other does. Nor does a receive that
-   finds something. */
+/* The first send rings; nobody heeds it, and no other does. Nor does a receive
+   that finds something. */
 static int
 stream(void)
 {
@@ -124,17 +124,17 @@ a_stream_costs_no_system_call(void)
 	expect(calls_of("stream", CALLS_MAX) <= CALLS_MAX);
 }
 
-/* A ring: blocked signal, write, the mask as it was. An arming: the bell is emptied,
-   and now and then the timer is set; at first, a membarrier. In a queue a receive
-   that finds nothing takes no more. */
+/* A ring: blocked signal, write, the mask as it was. An arming: the bell is
+   emptied, and now and then the timer is set; at first, a membarrier. In a
+   queue a receive that finds nothing takes no more. */
 static void
 a_round_costs_a_few(void)
 {
 	expect(calls_of("rounds", 5 * ROUNDS) <= 5 * ROUNDS);
 }
 
-/* At 50, 150, 350, 750 and 1550 ms, and once more to end it: each a poll, an empty
-   bell, a timer, and who of the others lives. */
+/* At 50, 150, 350, 750 and 1550 ms, and once more to end it: each a poll, an
+   empty bell, a timer, and who of the others lives. */
 static void
 idle_costs_what_the_timer_does(void)
 {

@@ -4,8 +4,8 @@
  * A descriptor is readable while there is a message (or room), and not for long
  * after there is none.
  *
- * Who makes a mailbox ready has rung when its call returns. So in one process it
- * can be asked at once whether the descriptor is readable. It may be so for
+ * Who makes a mailbox ready has rung when its call returns. So in one process
+ * it can be asked at once whether the descriptor is readable. It may be so for
  * nothing too, by its timer: then whoever polls finds nothing and asks again.
  */
 #include "support/support.h"
@@ -227,8 +227,8 @@ look_by(int call, cubby_mailbox *mailbox)
 	}
 }
 
-/* Whatever call it is that finds nothing, it alone. (The timer may end between it
-   and the poll; not each time.) */
+/* Whatever call it is that finds nothing, it alone. (The timer may end between
+   it and the poll; not each time.) */
 static void
 every_call_that_finds_nothing_arms(void)
 {
@@ -388,8 +388,8 @@ is_attention_asked(void)
 	return asked;
 }
 
-/* Once it has been rung, a receiver that always finds something costs its senders no
-   more than one that has no descriptor. */
+/* Once it has been rung, a receiver that always finds something costs its
+   senders no more than one that has no descriptor. */
 static void
 a_stream_is_not_looked_after(void)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What victims do who poll a descriptor of the mailbox: they ask for it, arm it
- * by a call that finds nothing, and come back when it is readable. But they wait for
- * its FIFO alone, and not for its timer: whoever brings what they wait for tells
- * them, since nobody but the victim is ever struck. (The sleeper who polls
- * while a victim is struck that should tell it waits for both: sleeper.c.)
+ * by a call that finds nothing, and come back when it is readable. But they
+ * wait for its FIFO alone, and not for its timer: whoever brings what they wait
+ * for tells them, since nobody but the victim is ever struck. (The sleeper who
+ * polls while a victim is struck that should tell it waits for both:
+ * sleeper.c.)
  */
 #include <dirent.h>
 #include <errno.h>

@@ -51,6 +51,13 @@ poll_once(cubby_mailbox *mailbox, int role)
 		fail("the sleeper was not told");
 }
 
+/* -ETIMEDOUT: one who stands still has the queue's lock, and it is not known. */
+static bool
+asks_again(int result)
+{
+	return result == -EAGAIN || result == -ETIMEDOUT;
+}
+
 static void
 poller_receives(struct run *run)
 {
@@ -58,8 +65,8 @@ poller_receives(struct run *run)
 	int result;
 
 	must(cubby_fd(mailbox, CUBBY_RECEIVE), "the sleeper's descriptor");
-	while ((result = actor_take(run->stage, mailbox, SLEEPER, CUBBY_NOW)) ==
-	       -EAGAIN)
+	while (asks_again(result = actor_take(run->stage, mailbox, SLEEPER,
+					      CUBBY_NOW)))
 		poll_once(mailbox, CUBBY_RECEIVE);
 	must(result, "the sleeper's receive");
 }
@@ -72,9 +79,9 @@ poller_sends(struct run *run)
 
 	must(cubby_fd(mailbox, CUBBY_SEND), "the sleeper's descriptor");
 	for (int i = 0; i < scenario_capacity(run->scenario) + 1; i++) {
-		while ((result = actor_send(run->stage, mailbox, SLEEPER,
-				run->scenario->operation->size, CUBBY_NOW)) ==
-		       -EAGAIN)
+		while (asks_again(result = actor_send(run->stage, mailbox,
+				SLEEPER, run->scenario->operation->size,
+				CUBBY_NOW)))
 			poll_once(mailbox, CUBBY_SEND);
 		must(result, "the sleeper's send");
 	}
