@@ -257,6 +257,17 @@ class DoctorTest(unittest.TestCase):
         found = self.examine()
         self.expect(found, "mailbox", "warn", "jobs: ")
 
+    def test_a_lane_that_makes_no_sense(self):
+        self.do("create", "jobs")
+        self.do("send", "jobs", "hello")
+        own = self.root + "/cubby-%d" % os.geteuid()
+        with open(own + "/jobs/lanes/lane.0", "r+b") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(4096)
+            file.write(b"\xff" * (size - 4096))
+        self.run_words([COMMAND, "receive", "--try", "jobs"])
+        self.expect(self.examine(), "broken", "warn", "the lane of sender 1")
+
     # The system ---------------------------------------------------------------------
 
     def test_limits(self):
