@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Request and reply by hand: a request says where the reply goes. */
+/* Request and reply: what a caller is told when its server dies. */
 #include <cubby.h>
 #include <err.h>
+#include <errno.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-struct request {
-	char reply_to[40];
-	int number;
-};
 
 static void
 check(int result)
@@ -19,42 +15,46 @@ check(int result)
 }
 
 static void
-ask(struct request r)
+serve_until_0(void)
 {
-	struct cubby_options options = CUBBY_OPTIONS_INIT;
-	cubby_mailbox *server, *replies;
-	int square;
+	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
+	cubby_mailbox *requests;
+	int n;
 
-	options.lifetime = CUBBY_TEMPORARY;
-	check(cubby_open(r.reply_to, CUBBY_CREATE | CUBBY_RECEIVE, &options,
-			 &replies));
-	check(cubby_open("@concept-server", CUBBY_SEND, NULL, &server));
-	check(cubby_send(server, &r, sizeof r));
-	check(cubby_receive_full(replies, NULL, 0, cubby_deadline_after(10e9),
-				 &square, sizeof square, NULL, NULL));
-	printf("the square of %d is %d\n", r.number, square);
-	cubby_close(server);
-	cubby_close(replies);
+	check(cubby_open("concept-server", CUBBY_RECEIVE, NULL, &requests));
+	for (;;) {
+		check(cubby_receive_full(requests, NULL, 0, CUBBY_FOREVER, &n,
+					 sizeof n, NULL, &envelope));
+		if (n == 0)
+			_exit(0);
+		n *= n;
+		check(cubby_reply(requests, &envelope, &n, sizeof n));
+	}
+}
+
+static void
+ask(cubby_mailbox *server, int n)
+{
+	int square, r = cubby_call(server, &n, sizeof n, &square, sizeof square,
+				   NULL, cubby_deadline_after(10e9));
+
+	if (r == 0)
+		printf("the square of %d is %d\n", n, square);
+	else
+		printf("%d: %s\n", n, r == -EPIPE ? "it died" : "error");
 }
 
 int
 main(void)
 {
-	struct request r = { "@concept-client", 7 };
-	cubby_mailbox *requests, *client;
+	cubby_mailbox *server;
 
-	check(cubby_open("@concept-server", CUBBY_CREATE | CUBBY_RECEIVE, NULL,
-			 &requests));
+	check(cubby_open("concept-server", CUBBY_CREATE | CUBBY_SEND, NULL,
+			 &server));
 	if (fork() == 0)
-		return ask(r), 0;
-	check(cubby_receive(requests, &r, sizeof r, NULL));
-	r.number *= r.number;
-	if (!cubby_open(r.reply_to, CUBBY_SEND, NULL, &client)) {
-		cubby_send_full(client, &r.number, sizeof r.number, NULL, 0,
-				CUBBY_NOW);
-		cubby_close(client);
-	}
-	cubby_close(requests);
-	wait(NULL);
-	return cubby_unlink("@concept-server") != 0;
+		serve_until_0();
+	ask(server, 7);
+	ask(server, 0);
+	cubby_close(server);
+	return wait(NULL) < 0 || cubby_unlink("concept-server") != 0;
 }
