@@ -187,7 +187,7 @@ static const struct act acts[] = {
 		   .perform = send_now, .result = 1),
 	SENDS_TO_ALL("send-full-of-dead", CUBBY_EVERY, .own = ROOM,
 		     .ghost_receiver = true, .perform = send_one),
-	SENDS_TO_ALL("send-synchronous", CUBBY_EVERY,
+	SENDS_TO_ALL("send-synchronous", CUBBY_EVERY, .awaits = true,
 		     .perform = send_synchronous),
 	BOTH_KINDS(SENDS_TO_ALL, "close-sender", .own = 2,
 		   .perform = close_it),

@@ -357,7 +357,8 @@ run_strike(struct run *run, uint32_t index, enum strike strike)
 	} else {
 		survive(true);
 		/* There is something for it by now. */
-		run->supplied = true;
+		run->supplied = !act_of(run->scenario)->awaits ||
+				play.other.next[VICTIM_VOICE];
 		run->supplied_at = now();
 		finish(run, run->points->list[index].moment == BEFORE);
 		see_off(run);

@@ -66,6 +66,7 @@ struct act {
 	void (*prepare)(struct part *own);
 	int (*perform)(struct part *own);
 	void (*conclude)(struct part *own);
+	bool awaits;			/* that all have what it sends */
 	int result;			/* 1: or -EAGAIN */
 };
 
