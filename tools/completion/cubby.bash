@@ -36,10 +36,10 @@ _cubby_plain()
 	plain=$word
 }
 
-# A command line of its own begins with that word.
+# A command line of its own begins with that word: a command, and then files.
 _cubby_command()
 {
-	if ((${#words[@]} > $1 + 1)) || ! compopt -o filenames 2>/dev/null; then
+	if ((${#words[@]} > $1 + 1)); then
 		COMPREPLY=($(compgen -f -- "$2"))
 	else
 		COMPREPLY=($(compgen -c -- "$2"))
