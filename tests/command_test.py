@@ -179,7 +179,8 @@ class CommandTest(unittest.TestCase):
 
 class Help(CommandTest):
     VERBS = (
-        "create send receive peek ls info rm sweep work region tradeoffs help"
+        "create send receive peek ls info rm sweep work call serve "
+        "region tradeoffs help"
     ).split()
 
     def test_lists_every_verb(self):

@@ -153,7 +153,7 @@ class CompletionTest(unittest.TestCase):
         )
         self.assertIn("send", verbs)
         self.assertEqual(self.offered(""), verbs)
-        self.assertEqual(self.offered("help", "se"), ["send"])
+        self.assertEqual(self.offered("help", "sen"), ["send"])
         self.assertEqual(self.offered("--v"), ["--version"])
 
     def test_options_are_those_of_each_verb(self):

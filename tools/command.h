@@ -45,6 +45,10 @@ run_sweep(const struct arguments *arguments);
 int
 run_work(const struct arguments *arguments);
 int
+run_call(const struct arguments *arguments);
+int
+run_serve(const struct arguments *arguments);
+int
 run_region(const struct arguments *arguments);
 int
 run_top(const struct arguments *arguments);

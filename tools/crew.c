@@ -29,6 +29,9 @@
 /* What a message must add to the arguments to be why they are too large. */
 #define LARGE_MESSAGE ((size_t)65536)
 
+/* Of what a command prints, before it is its turn. */
+#define OUTPUT_MOST ((size_t)16 << 20)
+
 /* Jobs ------------------------------------------------------------------- */
 
 static struct job *
@@ -134,6 +137,10 @@ crew_how(const struct crew *crew, const struct job *job, char *text,
 	else if (job->error)
 		snprintf(text, size, "could not be started: %s",
 			 strerror(-job->error));
+	else if (job->is_excessive)
+		snprintf(text, size,
+			 "printed more than %llu bytes, the largest reply of %.60s",
+			 (unsigned long long)crew->info.message_max, crew->name);
 	else if (job->is_late)
 		snprintf(text, size, "took longer than %.20s", timeout);
 	else if (number)
@@ -187,7 +194,10 @@ start_process(struct crew *crew, struct job *job)
 	struct process_plan plan = {
 		.words = template_fill(&crew->template, data, size),
 		.gather_out = groups || crew->trade->keeps_output,
-		.gather_err = groups,
+		.gather_err = groups && !crew->trade->keeps_output,
+		.most = crew->trade->keeps_output ?
+				crew->info.message_max + 1 :
+				OUTPUT_MOST,
 		.mask = crew->former_mask,
 	};
 	int error;
@@ -371,10 +381,11 @@ settle(struct crew *crew, struct job *job)
 	if (job->is_cut || (!crew->trade->keeps_output &&
 			    process_has_output(&job->process))) {
 		crew_give_back(crew, job);
-	} else if (!job->is_late && WIFEXITED(job->status) &&
+	} else if (!job->is_late && !job->is_excessive &&
+		   WIFEXITED(job->status) &&
 		   WEXITSTATUS(job->status) == 0) {
 		crew->trade->succeed(crew, job);
-	} else if (crew_nobody_reads()) {
+	} else if (!crew->trade->keeps_output && crew_nobody_reads()) {
 		/* That is why it failed, and so would the others. */
 		crew_stop(crew, EXIT_ERROR);
 		crew_give_back(crew, job);

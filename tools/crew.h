@@ -35,6 +35,7 @@ struct job {
 	int status;   /* of its command, as waitpid(2) tells it */
 	int error;    /* why it could not be started; 0: it was */
 	bool is_late; /* ended since it took longer than --timeout */
+	bool is_excessive; /* ended since it wrote more than a reply holds */
 	bool is_cut;  /* ended since this command is to end */
 	int64_t due;  /* when to do more, CUBBY_FOREVER: never: while it runs,
 			 to end it; while it rests, to give it back */

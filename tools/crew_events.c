@@ -113,7 +113,7 @@ stand_still(const struct crew *crew)
 static void
 end_job(struct job *job)
 {
-	bool again = job->is_late || job->is_cut;
+	bool again = job->is_late || job->is_cut || job->is_excessive;
 
 	process_signal(&job->process, again ? SIGKILL : SIGTERM);
 	job->due = again ? CUBBY_FOREVER : cubby_deadline_after(PATIENCE);
@@ -178,6 +178,10 @@ look_at_jobs(struct crew *crew)
 		process_listen(&job->process);
 		if (process_ended(&job->process, &job->status)) {
 			job->state = JOB_HAS_ENDED;
+		} else if (crew->trade->keeps_output &&
+			   job->process.out.is_full && !job->is_excessive) {
+			end_job(job);
+			job->is_excessive = true;
 		} else if (job->due <= now) {
 			end_job(job);
 			job->is_late |= !job->is_cut;
@@ -362,7 +366,10 @@ list_events(struct crew *crew, struct pollfd **ret)
 		POLLIN, 0
 	};
 	events[EVENT_READER] = (struct pollfd){
-		crew->will == CREW_GOES_ON ? STDOUT_FILENO : -1, 0, 0
+		crew->will == CREW_GOES_ON && !crew->trade->keeps_output ?
+			STDOUT_FILENO :
+			-1,
+		0, 0
 	};
 	events[EVENT_PRINT] = (struct pollfd){ fd, POLLOUT, 0 };
 	for (job = crew->jobs; job; job = job->next) {

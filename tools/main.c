@@ -125,6 +125,34 @@ const struct verb verbs[VERB_COUNT] = {
 	  "cubby work jobs -- sh -c 'convert \"$1\" \"$1.png\"' sh {}\n"
 	  "cubby work jobs.dead -- cubby send --whole jobs\n",
 	  run_work },
+	{ "call", "NAME [WORD...]", 1, INT_MAX,
+	  "send a request, and print the reply",
+	  "Sends the words, joined by single spaces, as a request, or without a "
+	  "word all of standard input, and waits for the reply. It is printed as "
+	  "it is, without a newline behind. Who answers is cubby serve, or a "
+	  "program that calls cubby_reply(3).\n\n"
+	  "If the one who took the request ends or fails, that is told at once, "
+	  "with exit code 1. As long as nobody takes it, it waits; a call that "
+	  "ends before leaves nothing behind.",
+	  "cubby call sizes /usr/share\n"
+	  "cubby call --timeout 5s upper < text\n",
+	  run_call },
+	{ "serve", "NAME [--] COMMAND [ARGUMENT...]", 2, INT_MAX,
+	  "run a command for each request, whose output is the reply",
+	  "Runs the command for each request that cubby call, or a program, "
+	  "sends to the mailbox, and replies with what it prints. {} in an "
+	  "argument stands for the request, as it is; without {} the request is "
+	  "the command's standard input. Its environment is that of cubby "
+	  "work.\n\n"
+	  "If the command does not end with 0, its caller is told that there is "
+	  "no reply, at once; so it is if this command is killed. Any number of "
+	  "these may share one mailbox, each request being answered by one of "
+	  "them. A message that is no request goes to the mailbox NAME.dead.\n\n"
+	  "On SIGINT, SIGTERM or SIGHUP it takes no more, and ends when what "
+	  "runs has ended; a second ends what runs.",
+	  "cubby serve upper -- tr a-z A-Z\n"
+	  "cubby serve -j 4 sizes -- du -sh -- {}\n",
+	  run_serve },
 	{ "region", "ACTION [NAME...]", 1, INT_MAX,
 	  "make, fill, show and remove shared memory",
 	  "A region is memory that processes share: each sees at once what the "

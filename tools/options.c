@@ -96,6 +96,18 @@ static const struct option_row rows[] = {
 	{ OPTION_SYNC, IN(SEND), "sync", 's', NULL, NULL, 0, 0,
 	  "end when a receiver has the message, not when it is queued" },
 
+	{ OPTION_TIMEOUT, IN(CALL), "timeout", 't', "T", &duration, 0,
+	  INT64_MAX,
+	  "wait at most T for the reply, then exit 4; T is a number with ns, us, "
+	  "ms, s, m or h, in seconds if bare" },
+	{ OPTION_JOBS, IN(SERVE), "jobs", 'j', "N", &number, 1, 10000,
+	  "run up to N commands at a time (default 1)" },
+	{ OPTION_COUNT, IN(SERVE), "count", 'n', "N", &number, 1, UINT64_MAX,
+	  "end when N requests have been dealt with" },
+	{ OPTION_ATTEMPTS, IN(SERVE), "attempts", 0, "N", &number, 0,
+	  UINT32_MAX,
+	  "run a command that fails up to N times (default 1) before its caller "
+	  "is told; 0: for ever" },
 	{ OPTION_JOBS, IN(WORK), "jobs", 'j', "N", &number, 1, 10000,
 	  "run up to N commands at a time (default 1); what each prints is then "
 	  "kept together, and printed when it has ended" },
@@ -104,7 +116,7 @@ static const struct option_row rows[] = {
 	  "dead letters" },
 	{ OPTION_COUNT, IN(WORK), "count", 'n', "N", &number, 1, UINT64_MAX,
 	  "end when N messages have been dealt with" },
-	{ OPTION_TIMEOUT, IN(WORK), "timeout", 't', "T", &duration, 1,
+	{ OPTION_TIMEOUT, IN(WORK) | IN(SERVE), "timeout", 't', "T", &duration, 1,
 	  INT64_MAX,
 	  "end a command that takes longer than T, which is a failure; T is a "
 	  "number with ns, us, ms, s, m or h, in seconds if bare" },
@@ -119,7 +131,7 @@ static const struct option_row rows[] = {
 	{ OPTION_DEAD_LETTER, IN(WORK), "dead-letter", 0, "NAME", NULL, 0, 0,
 	  "the mailbox for what has failed too often (default: NAME.dead), made "
 	  "when needed, without a limit" },
-	{ OPTION_REPLACE, IN(WORK), "replace", 'I', "TEXT", NULL, 0, 0,
+	{ OPTION_REPLACE, IN(WORK) | IN(SERVE), "replace", 'I', "TEXT", NULL, 0, 0,
 	  "what stands for the message in an argument (default {})" },
 	{ OPTION_UNGROUP, IN(WORK), "ungroup", 'u', NULL, NULL, 0, 0,
 	  "with --jobs: print at once, so that lines may get mixed up" },
@@ -135,16 +147,16 @@ static const struct option_row rows[] = {
 	  "of a mailbox made with --broadcast: begin with the last N messages of "
 	  "each sender, as far as they are still there (default 0: with what "
 	  "comes from now on)" },
-	{ OPTION_FROM, IN(RECEIVE) | IN(PEEK) | IN(WORK), "from", 0, "SENDER", NULL, 0, 0,
+	{ OPTION_FROM, IN(RECEIVE) | IN(PEEK) | IN(WORK) | IN(SERVE), "from", 0, "SENDER", NULL, 0, 0,
 	  "only messages of this sender: its number, or the name that it gave "
 	  "(send --as NAME), whether it has sent already or not" },
-	{ OPTION_TYPE, IN(RECEIVE) | IN(PEEK) | IN(WORK), "type", 0, "N", &number, 1,
+	{ OPTION_TYPE, IN(RECEIVE) | IN(PEEK) | IN(WORK) | IN(SERVE), "type", 0, "N", &number, 1,
 	  INT64_MAX,
 	  "only messages of type N; this and the next two take --order arrival "
 	  "or priority" },
-	{ OPTION_NOT_TYPE, IN(RECEIVE) | IN(PEEK) | IN(WORK), "not-type", 0, "N", &number,
+	{ OPTION_NOT_TYPE, IN(RECEIVE) | IN(PEEK) | IN(WORK) | IN(SERVE), "not-type", 0, "N", &number,
 	  1, INT64_MAX, "only messages of another type than N, or of none" },
-	{ OPTION_TYPE_UP_TO, IN(RECEIVE) | IN(PEEK) | IN(WORK), "type-up-to", 0, "N",
+	{ OPTION_TYPE_UP_TO, IN(RECEIVE) | IN(PEEK) | IN(WORK) | IN(SERVE), "type-up-to", 0, "N",
 	  &number, 1, INT64_MAX,
 	  "only messages of a type up to N, the lowest type first" },
 	{ OPTION_NULL, IN(RECEIVE) | IN(PEEK), "null", '0', NULL, NULL, 0, 0,
@@ -171,14 +183,15 @@ static const struct option_row rows[] = {
 	  "us, ms, s, m or h, in seconds if bare" },
 	{ OPTION_TAG, IN(SEND), "tag", 0, "N", &number, 0, UINT64_MAX,
 	  "a number of your own that goes with each message" },
-	{ OPTION_TYPE, IN(SEND), "type", 0, "N", &number, 1, INT64_MAX,
+	{ OPTION_TYPE, IN(SEND) | IN(CALL), "type", 0, "N", &number, 1, INT64_MAX,
 	  "a type, 1 or more, that goes with each message" },
-	{ OPTION_AS, IN(SEND), "as", 0, "NAME", NULL, 0, 0,
+	{ OPTION_AS, IN(SEND) | IN(CALL), "as", 0, "NAME", NULL, 0, 0,
 	  "the name of this sender, of 1 to 63 bytes, for receive --from NAME" },
-	{ OPTION_PRIORITY, IN(SEND), "priority", 'p', "N", &number, 0, 32767,
+	{ OPTION_PRIORITY, IN(SEND) | IN(CALL), "priority", 'p', "N", &number, 0, 32767,
 	  "the priority of each message, 0 (the default) to 32767; takes "
 	  "--order priority" },
-	{ OPTION_CREATE, IN(SEND) | IN(RECEIVE) | IN(WORK), "create", 0, NULL, NULL, 0, 0,
+	{ OPTION_CREATE, IN(SEND) | IN(RECEIVE) | IN(WORK) |
+	  IN(CALL) | IN(SERVE), "create", 0, NULL, NULL, 0, 0,
 	  "make the mailbox, with the defaults, if it does not exist" },
 
 	{ OPTION_SIZE, IN(REGION), "size", 0, "SIZE", &size, 1, UINT64_MAX,
@@ -302,7 +315,7 @@ options_next(const struct verb *verb, const struct option_row *row)
 static bool
 has_command(const struct verb *verb)
 {
-	return verb == &verbs[VERB_WORK];
+	return verb == &verbs[VERB_WORK] || verb == &verbs[VERB_SERVE];
 }
 
 /* Fills in getopt_long's two tables with the rows that the verb has. */

@@ -26,7 +26,6 @@
 #include "command.h"
 
 #define PIECE	    ((size_t)65536) /* that is read at a time */
-#define GATHER_MOST ((size_t)16 << 20)
 
 bool sigpipe_was_ignored;
 
@@ -169,6 +168,7 @@ process_start(struct process *process, const struct process_plan *plan)
 	int error;
 
 	*process = (struct process){ .out.fd = -1, .err.fd = -1 };
+	process->out.most = process->err.most = plan->most;
 	ends.in = open_input(plan);
 	error = ends.in < 0 ? ends.in : 0;
 	if (!error && plan->gather_out)
@@ -225,8 +225,8 @@ listen_to(struct gather *gather, size_t limit)
 void
 process_listen(struct process *process)
 {
-	listen_to(&process->out, GATHER_MOST);
-	listen_to(&process->err, GATHER_MOST);
+	listen_to(&process->out, process->out.most);
+	listen_to(&process->err, process->err.most);
 }
 
 /* Takes in what is in the pipe now; what follows is nobody's any more. */

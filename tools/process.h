@@ -15,6 +15,7 @@ struct gather {
 	size_t begin; /* of what has not been passed on */
 	size_t end;
 	size_t room;
+	size_t most;  /* that is kept, about */
 	bool is_full; /* no more is taken in until some has been passed on */
 };
 
@@ -31,6 +32,7 @@ struct process_plan {
 	size_t input_size;
 	bool gather_out; /* what it writes; else it goes where ours goes */
 	bool gather_err;
+	size_t most; /* bytes of what is gathered to keep in memory */
 	sigset_t mask; /* the signals that it is to have blocked */
 };
 
