@@ -332,9 +332,10 @@ answers_own(const struct answers *answers, const struct called *called,
 	uint64_t mine = taken_make(called->use, answers->server);
 	/* relaxed: the CAS looks again */
 	uint64_t seen = word64_load_relaxed(&called->slot->taken);
-	bool got;
+	bool got = false;
+	int i;
 
-	do {
+	for (i = 0; !got && i < TRIES; i++) {
 		if (use_is_later(taken_use(seen), called->use) ||
 		    seen == taken_make(called->use, TAKEN_CLOSED) ||
 		    seen == taken_make(called->use, TAKEN_DONE) ||
@@ -344,10 +345,10 @@ answers_own(const struct answers *answers, const struct called *called,
 		/* CALL-C5 acq_rel: as CALL-C4, whoever has lost it. Pairs with
 		   CALL-A1, CALL-A3, CALL-A4, CALL-C1, CALL-C3. */
 		got = word64_cas_acq_rel(&called->slot->taken, &seen, mine);
-	} while (!got);
-	if (seen == taken_make(called->use, TAKEN_TELL))
+	}
+	if (got && seen == taken_make(called->use, TAKEN_TELL))
 		wake(called);
-	return true;
+	return got;
 }
 
 /* If it is ours. */

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define TRIES 100	/* each means that somebody changed a word */
 #define SLOTS_FIRST 4
 #define QUICK_LOOKS 64
 #define NO_SLOT CALL_SLOTS_MAX
@@ -70,12 +71,12 @@ is_in_limbo(const struct caller *caller, uint32_t slot, uint32_t use)
 {
 	word64 *taken = &slot_of(caller, slot)->taken;
 	uint64_t seen;
-	bool closed;
+	int i;
 
 	/* CALL-A1 acquire: the server has done with the slot. Pairs with
 	   CALL-C6, CALL-C5. */
 	seen = word64_load_acquire(taken);
-	do {
+	for (i = 0; i < TRIES; i++) {
 		if (taken_is_by_server(seen, use))
 			return liveness_ask(caller->fd,
 					    server_byte(taken_who(seen))) != 0;
@@ -84,10 +85,11 @@ is_in_limbo(const struct caller *caller, uint32_t slot, uint32_t use)
 			return false;
 		/* CALL-C1 acq_rel: nobody takes it from here on. Pairs with
 		   CALL-C4, CALL-C5. */
-		closed = word64_cas_acq_rel(taken, &seen,
-					    taken_make(use, TAKEN_CLOSED));
-	} while (!closed);
-	return false;
+		if (word64_cas_acq_rel(taken, &seen,
+				       taken_make(use, TAKEN_CLOSED)))
+			return false;
+	}
+	return true;
 }
 
 /* Those whose servers have ended. */
@@ -310,7 +312,9 @@ change(struct wait *wait, uint64_t to)
 static bool
 end_as(struct wait *wait, enum call_state state)
 {
-	while (call_state(wait->word) == CALL_PENDING)
+	int i;
+
+	for (i = 0; i < TRIES && call_state(wait->word) == CALL_PENDING; i++)
 		if (change(wait, call_word(0, wait->calling->use, state)))
 			return true;
 	return false;
@@ -527,6 +531,8 @@ caller_cancel(struct caller *caller, const struct calling *calling)
 	look(&wait);
 	if (end_as(&wait, CALL_FREE))
 		limbo = is_in_limbo(caller, calling->slot, calling->use);
+	else if (call_state(wait.word) == CALL_PENDING)
+		limbo = true;	/* somebody plays with the word */
 	else if (call_state(wait.word) == CALL_REPLIED)
 		give_back(caller, calling->slot,
 			  min_u64(call_size(wait.word),

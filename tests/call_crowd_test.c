@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Test: orders, timeout 180. */
+/* Test: orders, tsan, timeout 180. */
 /*
  * Many callers and many servers on one mailbox, killed at random and replaced;
  * and threads that share their handles. Each request is served once at the most,
@@ -14,7 +14,7 @@
 #define CALLERS 4
 #define SERVERS 3
 #define CALLS 100000	/* of one caller, at most */
-#define KILLS MANY(150)
+#define KILLS MANY(80)
 
 struct request {
 	uint64_t caller, number;
@@ -206,11 +206,70 @@ many_are_killed_and_nothing_is_served_twice(void)
 	expect_ok(cubby_unlink("m"));
 }
 
+/* Threads -------------------------------------------------------------------- */
+
+#define THREAD_CALLS ((unsigned)MANY(2000))
+
+struct shared {
+	struct account *account;
+	cubby_mailbox *caller, *server;
+	_Atomic(uint64_t) next;
+};
+
+static void *
+call_in_thread(void *context)
+{
+	struct shared *shared = context;
+	uint64_t caller = shared->next++;
+
+	for (unsigned i = 0; i < THREAD_CALLS; i++)
+		call_one(shared->account, shared->caller, caller);
+	return NULL;
+}
+
+static void *
+serve_in_thread(void *context)
+{
+	struct shared *shared = context;
+
+	for (unsigned turn = 0; !shared->account->stop_serving; turn++)
+		serve_one(shared->account, shared->server, turn);
+	return NULL;
+}
+
+static void
+threads_share_their_handles(void)
+{
+	struct shared shared = {
+		.account = shared_memory(sizeof(struct account)),
+	};
+	pthread_t callers[CALLERS], servers[SERVERS];
+
+	shared.caller = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND, NULL);
+	shared.server = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	for (int i = 0; i < SERVERS; i++)
+		expect_int(pthread_create(&servers[i], NULL, serve_in_thread,
+					  &shared), 0);
+	for (int i = 0; i < CALLERS; i++)
+		expect_int(pthread_create(&callers[i], NULL, call_in_thread,
+					  &shared), 0);
+	for (int i = 0; i < CALLERS; i++)
+		pthread_join(callers[i], NULL);
+	shared.account->stop_serving = true;
+	for (int i = 0; i < SERVERS; i++)
+		pthread_join(servers[i], NULL);
+	check_account(shared.account);
+	expect_int(shared.account->replies, CALLERS * THREAD_CALLS);
+	cubby_close(shared.caller);
+	cubby_close(shared.server);
+}
+
 int
 main(void)
 {
 	static const struct test tests[] = {
 		TEST(many_are_killed_and_nothing_is_served_twice),
+		TEST(threads_share_their_handles),
 	};
 
 	return RUN_TESTS("call_crowd", tests);
