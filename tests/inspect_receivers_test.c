@@ -10,6 +10,7 @@
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 #define OBSERVATIONS 1000
+#define CALLS 70 /* enough to use what has been used before */
 
 struct seen {
 	struct cubby_receiver_info receivers[8];
@@ -241,14 +242,18 @@ take_request(cubby_mailbox *mailbox, struct cubby_envelope *ret)
 	expect(ret->call != 0);
 }
 
+/* taken: by the only receiver there is. */
 static void
-await_caller(pid_t pid, uint64_t server)
+await_caller(pid_t pid, bool taken)
 {
+	uint64_t only = only_receiver("m").receiver;
+	uint64_t server = taken ? only : 0;
 	struct cubby_sender_info caller;
 
 	do {
 		caller = sender_of("m", pid);
 		expect(caller.calling <= 1);
+		expect(caller.server == 0 || caller.server == only);
 		sched_yield();
 	} while (!caller.calling || caller.server != server);
 	expect_int(caller.sleeping, 0);
@@ -259,27 +264,25 @@ a_caller_sleeps_until_its_reply_comes(void)
 {
 	cubby_mailbox *own = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE,
 					  NULL);
-	uint64_t server = only_receiver("m").receiver;
 	struct cubby_envelope request;
 	struct child child;
 
 	in_child(&child) {
 		cubby_mailbox *its = open_mailbox("m", CUBBY_SEND, NULL);
 
-		for (int i = 0; i < 2; i++)
+		for (int i = 0; i < CALLS; i++)
 			expect_ok(cubby_call(its, "x", 1, NULL, 0, NULL,
 					     soon()));
 		cubby_close(its);
 	}
 	child_wait_asleep(&child);
-	await_caller(child.pid, 0);
-	take_request(own, &request);
-	await_caller(child.pid, server);
-	expect_ok(cubby_reply(own, &request, NULL, 0));
-	/* The next one is nobody's yet. */
-	await_caller(child.pid, 0);
-	take_request(own, &request);
-	expect_ok(cubby_reply(own, &request, NULL, 0));
+	for (int i = 0; i < CALLS; i++) {
+		/* Nobody's yet, whoever had the one before. */
+		await_caller(child.pid, false);
+		take_request(own, &request);
+		await_caller(child.pid, true);
+		expect_ok(cubby_reply(own, &request, NULL, 0));
+	}
 	child_finish(&child);
 	cubby_close(own);
 }

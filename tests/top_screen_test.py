@@ -57,7 +57,7 @@ class Screen:
                 assert len(data) < 32, data
                 break
             self.take(token)
-            data = data[token.end():]
+            data = data[token.end() :]
         self.unread = data
 
     def take(self, token):
@@ -97,7 +97,7 @@ class Screen:
             self.row = min(max(self.row + by, 0), self.height - 1)
 
     def delete_lines(self, row, count):
-        del self.cells[row:row + count]
+        del self.cells[row : row + count]
 
     def insert_lines(self, row, count):
         self.cells[row:row] = [[" "] * self.width for _ in range(count)]
@@ -137,11 +137,11 @@ class Screen:
         elif what == "X":
             self.clear(self.row, self.column, self.column + count)
         elif what == "P":
-            del row[self.column:self.column + count]
+            del row[self.column : self.column + count]
             row += " " * (self.width - len(row))
         elif what == "@":
-            row[self.column:self.column] = " " * count
-            del row[self.width:]
+            row[self.column : self.column] = " " * count
+            del row[self.width :]
         elif what == "L":
             count = min(count, self.bottom + 1 - self.row)
             self.delete_lines(self.bottom + 1 - count, count)
@@ -209,7 +209,9 @@ class TopScreenTest(unittest.TestCase):
 
     def resize(self, width, height):
         # What is on the way was drawn for the size before.
-        self.screen.resize(max(width, self.screen.width), max(height, self.screen.height))
+        self.screen.resize(
+            max(width, self.screen.width), max(height, self.screen.height)
+        )
         self.set_size(width, height)
         self.top.send_signal(signal.SIGWINCH)
 
@@ -255,8 +257,12 @@ class TopScreenTest(unittest.TestCase):
         self.run_command("send", "jobs", "hello")
         self.start("-d", "100ms")
         lines = self.wait_for_text(r"^jobs +1 +128 ")
-        self.assertRegex(lines[0], r"^cubby top +\d\d:\d\d:\d\d  2 mailboxes, 0 sen")
-        self.assertRegex(lines[1], r"^MAILBOX +WAITING +CAPACITY +IN/S +OUT/S ")
+        self.assertRegex(
+            lines[0], r"^cubby top +\d\d:\d\d:\d\d  2 mailboxes, 0 sen"
+        )
+        self.assertRegex(
+            lines[1], r"^MAILBOX +WAITING +CAPACITY +IN/S +OUT/S "
+        )
         self.wait_for_text(r"^results +0 +128 +0 +0 +- +- +0 +0")
         lines = self.wait_for(lambda lines: lines[23])
         self.assertRegex(lines[23], "^q end  h help ")
@@ -282,7 +288,8 @@ class TopScreenTest(unittest.TestCase):
         self.start("-d", "100ms")
         for peer, name in zip(peers, "xy"):
             self.wait_for_text(
-                r"^ *%d \S+ +%s +receives asleep +message +/\S+" % (peer.pid, name)
+                r"^ *%d \S+ +%s +receives asleep +message +/\S+"
+                % (peer.pid, name)
             )
         # One chosen: those of the other are not shown.
         self.wait_for_text(r"Enter one$")
@@ -336,7 +343,15 @@ class TopScreenTest(unittest.TestCase):
         self.create("a-mailbox-with-a-long-name", "b")
         self.start("-d", "100ms")
         self.wait_for_text(r"^a-mailbox-with-a-long")
-        for width, height in ((40, 10), (20, 5), (8, 3), (3, 2), (1, 1), (200, 2), (2, 100)):
+        for width, height in (
+            (40, 10),
+            (20, 5),
+            (8, 3),
+            (3, 2),
+            (1, 1),
+            (200, 2),
+            (2, 100),
+        ):
             self.resize(width, height)
             self.type(b"h")
             self.type(b"h")
@@ -375,7 +390,11 @@ class TopScreenTest(unittest.TestCase):
             self.create("fleeting")
             self.wait_for_text(r"^fleeting ")
             self.run_command("rm", "fleeting")
-            self.wait_for(lambda lines: not any(line.startswith("fleeting") for line in lines))
+            self.wait_for(
+                lambda lines: not any(
+                    line.startswith("fleeting") for line in lines
+                )
+            )
         self.run_command("rm", "stays")
         self.wait_for_text("0 mailboxes")
         self.type(b"\x1b[B\x1b[A\x1b[6~\r<>")

@@ -233,7 +233,14 @@ class TopTest(unittest.TestCase):
     def frames(self, count=1, delay="50ms", names=(), prefix=()):
         """Of cubby top --json."""
         text = self.cubby(
-            "top", "--json", "-n", str(count), "-d", delay, "--", *names,
+            "top",
+            "--json",
+            "-n",
+            str(count),
+            "-d",
+            delay,
+            "--",
+            *names,
             prefix=prefix
         )
         lines = text.splitlines()
@@ -372,14 +379,17 @@ class TopTest(unittest.TestCase):
                 x, y = order + "-x", order + "-y"
                 self.create(x, y, options=["--order", order])
                 pair = [
-                    self.start("receives:" + own, "sends:" + its, "call:" + its)
+                    self.start(
+                        "receives:" + own, "sends:" + its, "call:" + its
+                    )
                     for own, its in ((x, y), (y, x))
                 ]
                 self.await_ready(*pair)
                 text = self.expect_deadlock(pair)
                 self.assertIn(
                     "waits for a reply in %s, which only %d could send"
-                    % (y, pair[1].pid), text
+                    % (y, pair[1].pid),
+                    text,
                 )
                 for agent in pair:
                     agent.kill()
@@ -472,9 +482,15 @@ class TopTest(unittest.TestCase):
                 x, y = order + "-x", order + "-y"
                 self.create(x, y, options=["--order", order])
                 pair = [
-                    self.start("receives:" + x, "sends:" + y, "serve:%s,%s" % (x, y)),
-                    self.start("receives:" + y, "sends:" + x, "send:" + x,
-                               "serve:%s,%s" % (y, x)),
+                    self.start(
+                        "receives:" + x, "sends:" + y, "serve:%s,%s" % (x, y)
+                    ),
+                    self.start(
+                        "receives:" + y,
+                        "sends:" + x,
+                        "send:" + x,
+                        "serve:%s,%s" % (y, x),
+                    ),
                 ]
                 self.await_ready(*pair)
                 for frame in self.frames(count=40, delay="10ms"):
@@ -624,12 +640,20 @@ class TopTest(unittest.TestCase):
                 self.create(order, options=["--order", order])
                 # They stay, so that nothing but one message moves.
                 sender = self.start(
-                    "sends:" + order, "say:open", "wait", "send:" + order,
-                    "say:sent", "sleep"
+                    "sends:" + order,
+                    "say:open",
+                    "wait",
+                    "send:" + order,
+                    "say:sent",
+                    "sleep",
                 )
                 receiver = self.start(
-                    "receives:" + order, "say:open", "wait",
-                    "receive:" + order, "say:got", "sleep"
+                    "receives:" + order,
+                    "say:open",
+                    "wait",
+                    "receive:" + order,
+                    "say:got",
+                    "sleep",
                 )
                 for agent in (sender, receiver):
                     self.assertEqual(agent.stdout.readline(), b"open\n")
@@ -684,20 +708,30 @@ class TopTest(unittest.TestCase):
 
     def test_hundreds_of_mailboxes(self):
         names = ["m%03d" % i for i in range(300)]
-        processes = [subprocess.Popen([COMMAND, "create", name],
-                                      env=self.environment) for name in names]
+        processes = [
+            subprocess.Popen([COMMAND, "create", name], env=self.environment)
+            for name in names
+        ]
         for process in processes:
             self.assertEqual(process.wait(), 0)
         frame = self.frames(count=2, delay="20ms")[1]
         self.assertEqual([m["name"] for m in frame["mailboxes"]], names)
 
     def test_names_are_printed_safely(self):
-        names = ["a\x1b[2Jb", "two\nlines", "c\u009bx", b"\xff\xfe".decode("utf-8", "surrogateescape")]
+        names = [
+            "a\x1b[2Jb",
+            "two\nlines",
+            "c\u009bx",
+            b"\xff\xfe".decode("utf-8", "surrogateescape"),
+        ]
         self.create(*names)
         self.agent("sends:" + names[0], "sleep:\x1b[31m")
         text = subprocess.run(
-            [COMMAND, "top", "-bn1", "-d", "20ms"], env=self.environment,
-            stdout=subprocess.PIPE, timeout=DEADLINE, check=True,
+            [COMMAND, "top", "-bn1", "-d", "20ms"],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            timeout=DEADLINE,
+            check=True,
         ).stdout
         for byte in (b"\x1b", b"\x07", b"\xc2\x9b", b"\xff"):
             self.assertNotIn(byte, text)
@@ -707,7 +741,9 @@ class TopTest(unittest.TestCase):
     def test_json_of_any_name(self):
         name = b"\xff\xfe".decode("utf-8", "surrogateescape")
         self.create(name)
-        self.assertEqual(self.frames()[0]["mailboxes"][0]["name_base64"], "//4=")
+        self.assertEqual(
+            self.frames()[0]["mailboxes"][0]["name_base64"], "//4="
+        )
 
     def test_sorting(self):
         self.create("a", "b", "c")
@@ -737,13 +773,25 @@ class TopTest(unittest.TestCase):
         self.create("lanes")
         self.create("queue", options=["--order", "arrival"])
         self.await_ready(
-            *[self.start("both:" + n, "send:" + n, "sleep") for n in ("lanes", "queue")]
+            *[
+                self.start("both:" + n, "send:" + n, "sleep")
+                for n in ("lanes", "queue")
+            ]
         )
         trace = os.path.join(self.root, ".trace")
         self.frames(
-            count=2, prefix=("strace", "-f", "-y", "-qq", "-o", trace, "-e",
-                             "trace=openat,open,mmap,fcntl,ftruncate,fallocate,unlink,"
-                             "unlinkat,rename,renameat,renameat2,write,pwrite64,futex")
+            count=2,
+            prefix=(
+                "strace",
+                "-f",
+                "-y",
+                "-qq",
+                "-o",
+                trace,
+                "-e",
+                "trace=openat,open,mmap,fcntl,ftruncate,fallocate,unlink,"
+                "unlinkat,rename,renameat,renameat2,write,pwrite64,futex",
+            ),
         )
         with open(trace) as file:
             lines = [line for line in file if self.root in line]
@@ -766,7 +814,14 @@ class TopTest(unittest.TestCase):
         self.create("/shared", options=["--mode", "0622"])
         self.cubby("send", "/shared", "x")
         self.agent("receives:/shared", "sleep")
-        stranger = ("setpriv", "--reuid", "61004", "--regid", "61004", "--clear-groups")
+        stranger = (
+            "setpriv",
+            "--reuid",
+            "61004",
+            "--regid",
+            "61004",
+            "--clear-groups",
+        )
         frame = self.frames(names=["/shared"], prefix=stranger)[0]
         shared = self.mailbox(frame, "/shared")
         self.assertIsNone(shared["receivers"])
@@ -777,7 +832,12 @@ class TopTest(unittest.TestCase):
 
     def test_other_pid_namespaces(self):
         alone = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
-        if os.geteuid() != 0 or subprocess.run([*alone, "true"], stderr=subprocess.DEVNULL).returncode:
+        if (
+            os.geteuid() != 0
+            or subprocess.run(
+                [*alone, "true"], stderr=subprocess.DEVNULL
+            ).returncode
+        ):
             self.skipTest("needs root and PID namespaces")
         self.create("x", "y")
         one = self.start("receives:x", "sends:y", "receive:x", before=alone)
@@ -792,7 +852,10 @@ class TopTest(unittest.TestCase):
         for party in parties:
             with open("/proc/%d/cmdline" % party["pid_here"]) as file:
                 self.assertIn("receive:", file.read())
-        self.assertIn("1 of %d" % parties[0]["pid_namespace"], frame["deadlocks"][0]["text"])
+        self.assertIn(
+            "1 of %d" % parties[0]["pid_namespace"],
+            frame["deadlocks"][0]["text"],
+        )
 
 
 if __name__ == "__main__":

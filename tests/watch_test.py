@@ -93,7 +93,9 @@ class WatchTest(unittest.TestCase):
             sent += int(text.split(" sent")[0])
         self.assertEqual(sent, 3)
         self.assertTrue(text.endswith(", 3 waiting"))
-        self.assertEqual(self.wait_for(watch, "full")["text"], "full, for a sender")
+        self.assertEqual(
+            self.wait_for(watch, "full")["text"], "full, for a sender"
+        )
         self.cubby("receive", "--all", "jobs")
         self.wait_for(watch, "empty")
 
@@ -144,7 +146,9 @@ class WatchTest(unittest.TestCase):
         one = self.start("receive", "jobs")
         self.wait_for(watch, "waits", pid=one.pid)
         one.kill()
-        self.assertIn(" died", self.wait_for(watch, "died", pid=one.pid)["text"])
+        self.assertIn(
+            " died", self.wait_for(watch, "died", pid=one.pid)["text"]
+        )
 
     def test_one_whom_nobody_serves_is_in_no_deadlock(self):
         self.cubby("create", "--order", "arrival", "--capacity", "1", "x")

@@ -642,6 +642,7 @@ static int
 check_terminal(void)
 {
 	const char *name = getenv("TERM");
+	bool has_screen;
 	int status;
 
 	if (!isatty(STDIN_FILENO)) {
@@ -649,8 +650,12 @@ check_terminal(void)
 			 "--batch");
 		return EXIT_USAGE;
 	}
-	if (setupterm(NULL, STDOUT_FILENO, &status) == OK && cursor_address)
-		return 0;
+	if (setupterm(NULL, STDOUT_FILENO, &status) == OK) {
+		has_screen = cursor_address != NULL;
+		del_curterm(cur_term);
+		if (has_screen)
+			return 0;
+	}
 	complain("the terminal (TERM is %s) has no screen; see: cubby top "
 		 "--batch",
 		 name && *name ? name : "not set");
