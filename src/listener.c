@@ -62,20 +62,27 @@ open_next(struct listener *listener, uint64_t history)
 	return true;
 }
 
-struct heard *
-listener_lane(struct listener *listener, uint32_t lane)
+/* Opens it, if it is not open. Errors: as open_lane(). */
+static int
+meet(struct listener *listener, uint32_t lane)
 {
-	if (lane >= LANES_MAX)
-		return NULL;
+	int r;
+
 	while (lane > listener->known && open_next(listener, HEARD_ALL))
 		;
 	if (lane < listener->known && listener->lanes[lane])
-		return listener->lanes[lane];
-	if (open_lane(listener, lane, HEARD_ALL) < 0)
-		return NULL;
-	if (listener->known <= lane)
+		return 0;
+	r = open_lane(listener, lane, HEARD_ALL);
+	if (r == 0 && listener->known <= lane)
 		listener->known = lane + 1;
-	return listener->lanes[lane];
+	return r;
+}
+
+struct heard *
+listener_lane(struct listener *listener, uint32_t lane)
+{
+	return lane < LANES_MAX && meet(listener, lane) == 0 ?
+	       listener->lanes[lane] : NULL;
 }
 
 static bool
@@ -146,6 +153,7 @@ meet_new(struct listener *listener, bool thorough)
 	uint32_t words = thorough ? LANES_MAX / 64 : listener->known / 64 + 1;
 	uint32_t word, lane, known = listener->known;
 	uint64_t bits;
+	int r;
 
 	for (word = known / 64; word < words && word < LANES_MAX / 64; word++) {
 		bits = doorbell_ringing(listener->view, word);
@@ -153,8 +161,10 @@ meet_new(struct listener *listener, bool thorough)
 			bits &= ~UINT64_C(0) << (known & 63);
 		for (; bits; bits &= bits - 1) {
 			lane = word * 64 + (uint32_t)__builtin_ctzll(bits);
-			if (!listener_lane(listener, lane) &&
-			    lane >= listener->known)
+			r = meet(listener, lane);
+			/* A bit of no lane's. One that we have not got the
+			   means to open stays for the others. */
+			if (r == -ENOENT || r == -EACCES || r == -EBADMSG)
 				doorbell_clear(listener->view, lane);
 		}
 	}
