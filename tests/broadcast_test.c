@@ -758,7 +758,7 @@ held_messages_are_a_handles_own(void)
 {
 	cubby_mailbox *mailbox = create(CUBBY_EVERY, 2, BOTH);
 	cubby_message *held[3];
-	char text[16];
+	char text[24];
 
 	for (int i = 0; i < 3; i++) {
 		snprintf(text, sizeof(text), "text %d", i);
