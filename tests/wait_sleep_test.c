@@ -123,7 +123,8 @@ wait_for_rounds(void)
 		expect_number(entries[n % MAILBOXES].mailbox, n);
 	}
 	close_several(entries);
-	return 0;
+	/* A leak checker does not work under strace. */
+	child_exit();
 }
 
 static void
