@@ -26,11 +26,7 @@
 #define CALM_AFTER	4	/* turns without a sleep */
 #define POLLS		256	/* looks in vain, then a look at the clock */
 #define CLOCK_EVERY	(1 * NSEC_PER_MSEC)	/* at least, while called */
-#define STREAM_RUN	4	/* messages in a row without a wait */
-#define STREAM_LOOKS	8	/* a short wait */
-#define STREAM_RARELY	4096
 #define AWAIT_LOOKS	64
-#define FALL_BACK	16	/* pauses */
 #define GAPS_EVERY	16	/* sweeps */
 #define COOL_EVERY	4096	/* rounds */
 #define COOL_MIN	1	/* lanes, for a membarrier */
@@ -389,35 +385,6 @@ poll_once(struct receiver *receiver, struct wish *wish)
 	return try_once(receiver, wish, true);
 }
 
-/*
- * A receiver that has caught up with a sender of many messages takes each line
- * from it while it writes there: every message costs whole transfers, and the
- * receiver never gets behind again. If it falls back for a moment, there are
- * several messages, and their transfers overlap. Whether it is a stream shows
- * only then: after many short waits a moment is tried, and it is one if that
- * brings several in a row; if not, it is tried half as often.
- */
-static void
-fall_back(struct receiver *receiver)
-{
-	struct stream *stream = &receiver->stream;
-	uint64_t position = receiver->turn ? receiver->turn->position : 0;
-	bool run = position - stream->caught_up >= STREAM_RUN;
-	int i;
-
-	if (stream->tried && !run && stream->needed < STREAM_RARELY)
-		stream->needed *= 2;
-	if (run)
-		stream->needed = STREAM_WAITS;
-	stream->tried = !run && stream->quick >= stream->needed;
-	if (run || stream->tried) {
-		stream->quick = 0;
-		for (i = 0; i < FALL_BACK; i++)
-			cpu_relax();
-	}
-	stream->caught_up = position;
-}
-
 static int
 wait_for(struct receiver *receiver, struct wish *wish, int64_t deadline)
 {
@@ -429,14 +396,9 @@ wait_for(struct receiver *receiver, struct wish *wish, int64_t deadline)
 		r = poll_once(receiver, wish);
 		return r == -EAGAIN ? poll_for_sender(receiver, wish) : r;
 	}
-	fall_back(receiver);
 	spin_begin(&receiver->spin);
 	while (r == -EAGAIN && spin_again(&receiver->spin))
 		r = try_once(receiver, wish, false);
-	if (receiver->spin.looks <= STREAM_LOOKS)
-		receiver->stream.quick++;
-	else
-		receiver->stream.quick = 0;
 	spin_end(&receiver->spin, r == -EAGAIN);
 	while (r == -EAGAIN) {
 		r = look_for_sender(receiver, wish);
@@ -466,19 +428,16 @@ receiver_await_turn(struct receiver *receiver)
 	    receiver->known > 64 || !receiver->spin.budget)
 		return NULL;
 	alone = UINT64_C(1) << receiver->current;
-	fall_back(receiver);
 	for (i = 0; i < AWAIT_LOOKS; i++) {
 		if (doorbell_ringing(receiver->view, 0) != alone ||
 		    claims_returned(receiver->view) != receiver->returned)
 			return NULL;
 		if (lane_has_plain(reader)) {
-			receiver->stream.quick += i <= STREAM_LOOKS;
 			receiver->burst--;
 			return reader;
 		}
 		cpu_relax();
 	}
-	receiver->stream.quick = 0;
 	return NULL;
 }
 

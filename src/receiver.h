@@ -14,9 +14,6 @@
 #include "rest.h"
 #include "taking.h"
 
-/* Short waits in a row: it may be a stream (fall_back()). */
-#define STREAM_WAITS	8
-
 /* Joins the receivers, repairs what the slot's last owner left. Errors: -EUSERS
    -ENOSPC -ENOMEM and the kernel's. */
 int

@@ -34,7 +34,6 @@ receiver_open(struct view *view, bool trusts, struct receiver *ret)
 	ret->view = view;
 	ret->trusts = trusts;
 	ret->length = 1;
-	ret->stream.needed = STREAM_WAITS;
 	ret->poll_length = 1;
 	ret->lanes = calloc(LANES_MAX, sizeof(*ret->lanes));
 	if (!ret->lanes)

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 
 #define DEADLINE_NOW	0	/* CUBBY_NOW */
-#define GROW_PAUSES	16
 #define CALM_AFTER	64	/* sends without a sleep */
 
 int
@@ -196,26 +195,6 @@ sleep_once(struct sender *sender, const struct awaited *awaited,
 	return r;
 }
 
-/*
- * There is room for a few. To fill it at once, and look again, would take the
- * line of the head from the receiver at every message; a moment later there is
- * room for many, and the head is looked at once for all of them. What is found
- * then counts: of a broadcast mailbox somebody may have joined.
- */
-static int
-let_room_grow(struct sender *sender)
-{
-	struct lane_writer *w = &sender->writer;
-	uint64_t few = sender->view->attributes.capacity / 8;
-	int i;
-
-	if (w->limit - w->position >= few)
-		return 0;
-	for (i = 0; i < GROW_PAUSES; i++)
-		cpu_relax();
-	return lane_make_room(w);
-}
-
 /* Nothing has happened. Whoever could make it happen may have gone; he may have
    taken the message just before. */
 static int
@@ -240,8 +219,6 @@ wait_for(struct sender *sender, const struct awaited *awaited,
 	spin_begin(&sender->spin);
 	while (r == -EAGAIN && spin_again(&sender->spin))
 		r = look(sender, awaited);
-	if (r == 0 && awaited->room)
-		r = let_room_grow(sender);
 	spin_end(&sender->spin, r == -EAGAIN);
 	while (r == -EAGAIN) {
 		r = look_for_addressee(sender, awaited);

@@ -14,14 +14,6 @@
 #include "parcel.h"
 #include "spin.h"
 
-/* Do messages come faster than they are waited for? See receiver.c. */
-struct stream {
-	uint64_t caught_up;	/* position at the last wait */
-	uint32_t quick;		/* short waits in a row */
-	uint32_t needed;	/* of them, to fall back once */
-	bool tried;		/* at the last wait */
-};
-
 struct receiver {
 	struct view *view;
 	struct liveness life;
@@ -41,7 +33,6 @@ struct receiver {
 	uint32_t polls;			/* looks in vain until the clock */
 	uint32_t poll_length;
 	int64_t polled;			/* ns: when last at the clock */
-	struct stream stream;
 	int64_t next_sweep;		/* ns: a look of one's own */
 	struct answers answers;
 	bool inbox;			/* who is awaited by name may have gone */
