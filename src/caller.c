@@ -155,6 +155,7 @@ caller_init(struct caller *caller, const struct view *view)
 	reset(caller);
 	exclusion_init(&caller->exclusion);
 	spin_init(&caller->spin);
+	caller->looks = caller->spin.budget;
 }
 
 static void
@@ -272,10 +273,9 @@ caller_unsend(struct caller *caller, const struct calling *calling)
 void
 caller_fetch_next(const struct caller *caller)
 {
-	uint32_t next = caller->free.first;
-
-	if (likely(next != NO_SLOT) && !exclusion_is_needed())
-		prefetch_to_write(slot_of(caller, next));
+	if (likely(!exclusion_is_needed()) &&
+	    likely(caller->free.first != NO_SLOT))
+		prefetch_to_write(slot_of(caller, caller->free.first));
 }
 
 /* Waiting ------------------------------------------------------------------------------ */
@@ -380,7 +380,7 @@ sleep_once(struct wait *wait, int64_t deadline)
 static bool
 look_quickly(struct wait *wait)
 {
-	int i = wait->caller->spin.budget ? QUICK_LOOKS : 1;
+	int i = wait->caller->looks ? QUICK_LOOKS : 1;
 
 	while (!look(wait) && --i)
 		cpu_relax();

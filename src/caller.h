@@ -46,6 +46,7 @@ struct caller {
 	uint32_t under_way;
 	struct caller_list free, limbo;
 	struct spin spin;
+	bool looks;			/* it pays: there are several processors */
 	struct exclusion exclusion;
 	struct cubby_request *requests;	/* those with a handle of their own */
 };
