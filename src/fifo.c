@@ -62,10 +62,6 @@ fifo_make(int dir, const char *name)
 	if (fd == -EACCES &&
 	    fchmodat(dir, name, 0600, AT_SYMLINK_NOFOLLOW) == 0)
 		fd = open_checked(dir, name, O_RDWR);
-	/* The umask may have closed it to its own maker. */
-	if (fd == -EACCES &&
-	    fchmodat(dir, name, 0600, AT_SYMLINK_NOFOLLOW) == 0)
-		fd = open_checked(dir, name, O_RDWR);
 	if (fd < 0 || (fstat(fd, &st) == 0 && st.st_uid == geteuid()))
 		return fd;
 	close(fd);

@@ -215,6 +215,8 @@ def read_arguments():
                         "the tree")
     parser.add_argument("--unchecked", action="store_true",
                         help="do not run the tests without a mutant first")
+    parser.add_argument("--fit", action="store_true",
+                        help="only look whether each still fits its source")
     return parser.parse_args()
 
 
@@ -230,9 +232,30 @@ def choose(names):
     return [Mutant(path) for path in every]
 
 
+def fit(mutants):
+    """Does each still fit? Returns the exit code."""
+    misfits = 0
+    for mutant in mutants:
+        with tempfile.TemporaryDirectory(prefix="cubby-mutants.") as directory:
+            for name, _, _ in mutant.changes:
+                target = os.path.join(directory, name)
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                if os.path.isfile(os.path.join(TREE, name)):
+                    shutil.copyfile(os.path.join(TREE, name), target)
+            try:
+                mutant.apply(directory)
+            except (OSError, ValueError) as error:
+                print(error)
+                misfits += 1
+    print("%d mutants, of which %d do not fit" % (len(mutants), misfits))
+    return 1 if misfits else 0
+
+
 def main():
     arguments = read_arguments()
     mutants = choose(arguments.mutants)
+    if arguments.fit:
+        return fit(mutants)
     tests = {tuple(test) for mutant in mutants for test in mutant.tests}
     jobs = max(1, min(arguments.jobs, len(mutants)))
     threads = max(1, len(os.sched_getaffinity(0)) // jobs)
