@@ -222,6 +222,8 @@ class Unstartable(WorkTest):
     def test_a_line_of_shell(self):
         err = self.refuse_command("ls | wc")
         self.assertIn("cubby work jobs -- sh -c 'ls | wc'", err)
+        err = self.refuse_command("echo {} | wc")
+        self.assertIn("cubby work jobs -- sh -c '...' sh {}", err)
 
     def test_not_executable(self):
         self.assertIn("may execute", self.refuse_command(self.folder))

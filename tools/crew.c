@@ -238,8 +238,14 @@ complain_of_start(const struct crew *crew, int error)
 {
 	const char *word = crew->template.words[0];
 
-	if (error == -ENOENT && word[strcspn(word, " |;&<>$")] &&
-	    !crew->template.words[1])
+	if (error == -ENOENT && template_is_line(&crew->template) &&
+	    crew->template.marks)
+		complain("there is no command \"%s\"; for a line of shell, in "
+			 "which \"$1\" is the message: cubby %s %s -- sh -c "
+			 "'...' sh %s",
+			 word, crew->arguments->verb->name, crew->name,
+			 crew->template.mark);
+	else if (error == -ENOENT && template_is_line(&crew->template))
 		complain("there is no command \"%s\"; for a line of shell: "
 			 "cubby %s %s -- sh -c '%s'",
 			 word, crew->arguments->verb->name, crew->name, word);

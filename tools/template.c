@@ -47,6 +47,14 @@ template_varies(const struct template *template)
 	return strstr(template->words[0], template->mark) != NULL;
 }
 
+int
+template_is_line(const struct template *template)
+{
+	const char *word = template->words[0];
+
+	return !template->words[1] && word[strcspn(word, " |;&<>$")];
+}
+
 /* Returns 0, or a negative errno. */
 static int
 try_file(const char *path)
@@ -97,7 +105,7 @@ template_find(const struct template *template)
 {
 	const char *name = template->words[0];
 
-	if (template_varies(template))
+	if (template_varies(template) && !template_is_line(template))
 		return 0;
 	if (!*name)
 		return -ENOENT;

@@ -15,6 +15,10 @@ void
 template_make(struct template *template, char **words, int count,
 	      const char *mark);
 
+/* Whether it is a line of shell, all in one word, which is no command. */
+int
+template_is_line(const struct template *template);
+
 /*
  * Whether the command can be found and executed, as execvp(3) would look for
  * it; one that depends on the message is not looked for. Returns 0 or a
