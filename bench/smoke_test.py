@@ -54,6 +54,10 @@ def main():
     for row in rows:
         check_row(row)
     names = {row["test"] for row in rows}
+    # On a busy machine all rounds of a test may have been disturbed: its goal
+    # says so.
+    names |= {row["test"].removeprefix("ratio:") for row in rows
+              if row["test"].startswith("ratio:") and row["value"] is None}
     missing = (TESTS | {"ratio:" + goal for goal in GOALS}) - names
     check(not missing, f"no rows of {missing}")
 

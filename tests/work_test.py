@@ -645,7 +645,11 @@ class Ending(WorkTest):
 
     def test_a_stop_stops_what_runs_and_it_goes_on_together(self):
         self.send("a")
-        process = self.start_shell(self.WAITS + "; echo done")
+        # The kernel does not let a process group stop whose members' parents
+        # are all of other sessions, as this test's may be.
+        process = self.start_shell(
+            self.WAITS + "; echo done", preexec_fn=os.setpgrp
+        )
         self.wait_until(lambda: self.there("a"))
         child = self.child_of(process.pid)
         process.send_signal(signal.SIGTSTP)
