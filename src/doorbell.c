@@ -243,23 +243,25 @@ doorbell_is_armed_sender(const struct lane_entry *entry,
 	       sleeper->polled;
 }
 
-/* What of a lane's sleep word is not the threads'. */
+/* What of a lane's sleep word is not the threads': an attentive sender goes to
+   sleep without a barrier, so the word asks receivers to fence all the while. */
 static uint32_t
-sender_polls(const struct sleeper *sleeper)
+sender_flags(const struct sleeper *sleeper)
 {
-	return sleeper->armed ? SLEEP_POLLS : 0;
+	return (sleeper->armed ? SLEEP_POLLS : 0) |
+	       (sleeper->attentive ? SLEEP_ATTENTION : 0);
 }
 
-/* As it stands, but for that flag. */
+/* As it stands, but for those. */
 static void
-say_sender_polls(struct lane_file *lane, const struct sleeper *sleeper)
+say_sender_flags(struct lane_file *lane, const struct sleeper *sleeper)
 {
 	/* relaxed: ours alone to write */
 	uint64_t sleep = word64_load_relaxed(&lane->sleep) &
-			 ~(uint64_t)SLEEP_POLLS;
+			 ~(uint64_t)(SLEEP_POLLS | SLEEP_ATTENTION);
 
 	/* BELL-R13 release: `polls` before the flag. Pairs with BELL-A6. */
-	word64_store_release(&lane->sleep, sleep | sender_polls(sleeper));
+	word64_store_release(&lane->sleep, sleep | sender_flags(sleeper));
 }
 
 void
@@ -273,7 +275,7 @@ doorbell_arm_sender(struct lane_file *lane, const struct lane_entry *entry,
 	/* BELL-R14 release: as BELL-R9. Pairs with BELL-A10. */
 	word64_store_release(&lane->polls,
 			     sleep_make(sleeper->polled, POLLS_ARMED));
-	say_sender_polls(lane, sleeper);
+	say_sender_flags(lane, sleeper);
 	if (sleeper->attentive)
 		/* BELL-F10 seq_cst: as BELL-F2. Pairs with BELL-F4. */
 		atomics_fence_seq_cst();
@@ -287,7 +289,7 @@ doorbell_disarm_sender(struct lane_file *lane, struct sleeper *sleeper)
 	sleeper->armed = false;
 	/* BELL-R15 release: not armed. Pairs with BELL-A10. */
 	word64_store_release(&lane->polls, 0);
-	say_sender_polls(lane, sleeper);
+	say_sender_flags(lane, sleeper);
 }
 
 /* Ringing ---------------------------------------------------------------------- */
@@ -404,7 +406,7 @@ doorbell_begin_sender(struct lane_file *lane, const struct lane_entry *entry,
 	   BELL-A6. */
 	word64_store_release(&lane->sleep,
 			     sleep_make(ticket, SLEEP_ASLEEP |
-					sender_polls(sleeper)));
+					sender_flags(sleeper)));
 	*ret_barrier = !sleeper->attentive;
 	if (sleeper->attentive)
 		/* BELL-F6 seq_cst: as BELL-F2. Pairs with BELL-F4. */
@@ -433,9 +435,8 @@ doorbell_retract_sender(struct lane_file *lane, struct sleeper *sleeper)
 		return;
 	/* BELL-R7 release: awake; and do they still have to fence? Pairs with
 	   BELL-A6. */
-	word64_store_release(&lane->sleep, sleep_make(0,
-			     (sleeper->attentive ? SLEEP_ATTENTION : 0) |
-			     sender_polls(sleeper)));
+	word64_store_release(&lane->sleep,
+			     sleep_make(0, sender_flags(sleeper)));
 }
 
 void

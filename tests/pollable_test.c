@@ -411,6 +411,49 @@ a_stream_is_not_looked_after(void)
 	cubby_close(mailbox);
 }
 
+/* What a sender says in its lane of how it sleeps. */
+static uint32_t
+sleep_flags(void)
+{
+	const struct lane_file *file;
+	char path[PATH_MAX];
+	uint32_t flags;
+	int fd;
+
+	find_file("lane.0", path);
+	fd = open(path, O_RDONLY);
+	file = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	expect(file != MAP_FAILED);
+	flags = (uint32_t)word64_load_relaxed(&file->sleep);
+	munmap((void *)file, PAGE);
+	close(fd);
+	return flags;
+}
+
+/* One that was armed often goes to sleep without a barrier, so receivers have to
+   fence for it, armed or not. */
+static void
+who_polled_for_room_often_is_looked_after(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	int fd = descriptor(mailbox, CUBBY_SEND);
+	cubby_draft *draft;
+	uint64_t got;
+
+	need_order_sender();
+	expect_ok(cubby_reserve(mailbox, 8, CUBBY_NOW, &draft));
+	fill_mailbox(mailbox);
+	for (int n = 0; n < 10; n++) {
+		expect_dark(fd, mailbox, CUBBY_SEND);
+		expect_ok(receive_now(mailbox, &got));
+		fill_mailbox(mailbox);
+	}
+	expect_int(sleep_flags(), SLEEP_POLLS | SLEEP_ATTENTION);
+	cubby_abort(draft);
+	expect_int(sleep_flags(), SLEEP_ATTENTION);
+	cubby_close(mailbox);
+}
+
 /* In a queue those who wait are served in turn. */
 static void
 one_that_polls_a_queue_stands_before_one_that_sleeps(void)
@@ -873,6 +916,7 @@ main(void)
 		TEST(one_that_sleeps_is_woken_beside_one_that_polls),
 		TEST(who_has_slept_in_vain_polls_on),
 		TEST(a_stream_is_not_looked_after),
+		TEST(who_polled_for_room_often_is_looked_after),
 		TEST(one_that_polls_a_queue_stands_before_one_that_sleeps),
 		TEST(both_ends_of_a_rendezvous_are_told),
 		TEST(the_audience_of_a_broadcast_is_told),
