@@ -173,10 +173,11 @@ keep_slots(struct queue *queue, const struct run *run)
 			queue_keep_slot(queue, run->slots[i]);
 }
 
-/* Messages that fit into their slots. Returns how many were sent, or an error. */
+/* Messages that fit into their slots: as many of them as there are slots for, or
+   fewer, and the error that ended it. Counts those that were sent. */
 static int
 send_run(struct queue *queue, const struct cubby_batch_entry *entries,
-	 uint32_t count, int64_t deadline)
+	 uint32_t count, int64_t deadline, size_t *sent)
 {
 	struct run run = { .entries = entries };
 	int r = get_slots(queue, count, deadline);
@@ -190,7 +191,8 @@ send_run(struct queue *queue, const struct cubby_batch_entry *entries,
 			r = post_one(queue, &run, deadline);
 	}
 	keep_slots(queue, &run);
-	return run.sent ? (int)run.sent : r;
+	*sent += run.sent;
+	return r;
 }
 
 /* How many of them, from the first on, can be sent and fit into their slots. */
@@ -212,7 +214,7 @@ small_ones(const struct queue *queue, const struct cubby_batch_entry *entries,
 
 static int
 send_single(struct queue *queue, const struct cubby_batch_entry *entry,
-	    int64_t deadline)
+	    int64_t deadline, size_t *sent)
 {
 	const struct parcel parcel = parcel_of(entry);
 	struct send send = SEND_NOTHING;
@@ -226,7 +228,8 @@ send_single(struct queue *queue, const struct cubby_batch_entry *entry,
 	if (r < 0)
 		return r;
 	say_sent(queue, entry, &send);
-	return 1;
+	++*sent;
+	return 0;
 }
 
 int
@@ -238,15 +241,13 @@ queue_send_batch(struct queue *queue, const struct cubby_batch_entry *entries,
 	int r = 0;
 
 	exclusion_enter(&queue->exclusion);
-	while (r >= 0 && sent < count) {
+	while (r == 0 && sent < count) {
 		small = small_ones(queue, entries + sent, count - sent);
 		r = queue_check(queue);
 		if (likely(r == 0))
 			r = small ? send_run(queue, entries + sent, small,
-					     deadline) :
-			    send_single(queue, entries + sent, deadline);
-		if (likely(r > 0))
-			sent += (size_t)r;
+					     deadline, &sent) :
+			    send_single(queue, entries + sent, deadline, &sent);
 	}
 	exclusion_leave(&queue->exclusion);
 	return sent ? (int)sent : r;

@@ -81,6 +81,14 @@ wait_in_send_full(cubby_mailbox *mailbox)
 }
 
 static int
+wait_in_send_batch(cubby_mailbox *mailbox)
+{
+	struct cubby_batch_entry entry = { "x", 1, NULL };
+
+	return cubby_send_batch(mailbox, &entry, 1, 0, CUBBY_FOREVER);
+}
+
+static int
 wait_in_reserve(cubby_mailbox *mailbox)
 {
 	cubby_draft *draft;
@@ -136,8 +144,8 @@ static void
 a_signal_ends_the_wait_for_room(void)
 {
 	static int (*const waits[])(cubby_mailbox * mailbox) = {
-		wait_in_send, wait_in_send_full, wait_in_reserve,
-		wait_in_wait_received
+		wait_in_send, wait_in_send_full, wait_in_send_batch,
+		wait_in_reserve, wait_in_wait_received
 	};
 
 	for (size_t i = 0; i < COUNT_OF(waits); i++) {
@@ -149,6 +157,54 @@ a_signal_ends_the_wait_for_room(void)
 		expect_empty(mailbox);
 		cubby_close(mailbox);
 	}
+}
+
+static int *signals;	/* that have come, of all children */
+
+static void
+count_signal(int number)
+{
+	(void)number;
+	__atomic_fetch_add(signals, 1, __ATOMIC_RELAXED);
+}
+
+static void
+fill_by_a_batch(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct sigaction action = { .sa_handler = count_signal };
+	struct cubby_batch_entry entries[10];
+	cubby_mailbox *mailbox;
+
+	options.capacity = 5;
+	for (size_t i = 0; i < COUNT_OF(entries); i++)
+		entries[i] = (struct cubby_batch_entry){ "x", 1, NULL };
+	expect_system(sigaction(SIGUSR1, &action, NULL));
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+	expect_int(cubby_send_batch(mailbox, entries, COUNT_OF(entries), 0,
+				    soon()), 5);
+	for (int i = 0; i < 5; i++)
+		expect_text(mailbox, "x");
+	expect_empty(mailbox);
+	cubby_close(mailbox);
+}
+
+/* By the first, unless that came between two of its sleeps. */
+static void
+a_signal_ends_a_batch_in_the_middle(void)
+{
+	enum { ROUNDS = 10 };
+	struct child child;
+
+	signals = shared_memory(sizeof(*signals));
+	for (int i = 0; i < ROUNDS; i++) {
+		in_child(&child) {
+			fill_by_a_batch();
+		}
+		child_interrupt(&child, SIGUSR1);
+		child_finish(&child);
+	}
+	expect(*signals < 2 * ROUNDS);
 }
 
 static void
@@ -225,6 +281,7 @@ in_a_storm_of_signals_large_messages_arrive(void)
 static const struct test tests[] = {
 	TEST(a_signal_ends_the_wait_for_a_message),
 	TEST(a_signal_ends_the_wait_for_room),
+	TEST(a_signal_ends_a_batch_in_the_middle),
 	TEST(a_signal_during_a_synchronous_send_leaves_it_queued),
 	TEST(an_ignored_signal_ends_nothing),
 	TEST(in_a_storm_of_signals_every_message_arrives_once),
