@@ -151,6 +151,16 @@ class Server(ServeTest):
         self.assertEqual(self.do("call", "jobs", "hi").out, b"hi")
         self.assertEqual(self.do("receive", "jobs.dead").out, b"no request\n")
 
+    def test_puts_it_aside_though_that_mailbox_was_removed_meanwhile(self):
+        server = self.serve("jobs", "cat")
+        for message in "one", "two":
+            self.do("send", "jobs", message)
+            self.assertIn("no request", server.stderr.readline().decode())
+            self.assertEqual(self.do("call", "jobs", "hi").out, b"hi")
+            out = self.do("receive", "--all", "jobs.dead").out
+            self.assertEqual(out.decode(), message + "\n")
+            self.do("rm", "jobs.dead")
+
     def test_ends_after_its_last_reply(self):
         server = self.serve("--count", "2", "jobs", "cat")
         for _ in range(2):

@@ -425,6 +425,40 @@ class DeadLetters(WorkTest):
             self.do("receive", "--raw", "jobs").out, EVERY_BYTE
         )
 
+    def test_go_to_a_new_mailbox_after_theirs_was_removed(self):
+        process = self.start(*"work --attempts 1 jobs false".split())
+        for message in "one", "two", "three":
+            self.send(message)
+            while "is in jobs.dead now" not in (
+                process.stderr.readline().decode()
+            ):
+                self.assertIsNone(process.poll())
+            self.wait_until(lambda: self.info()["held"] == 0)
+            self.assertEqual(self.all_in("jobs.dead"), [message.encode()])
+            self.do("rm", "jobs.dead")
+            if message == "two":
+                self.do(*"create --capacity 1 jobs.dead".split())
+        self.assertEqual(process.poll(), None)
+
+    def test_find_room_in_another_mailbox_of_that_name(self):
+        """One that is full is removed: those to come go to its successor."""
+        self.do(*"create --capacity 1 jobs.dead".split())
+        self.send("one", "two")
+        process = self.start_shell(
+            ': >"$HERE/$1"; until [ -e "$HERE/go-$1" ]; do sleep 0.01; done;'
+            "false",
+            *"--all --attempts 1".split(),
+        )
+        self.wait_until(lambda: self.there("one"))
+        self.touch("go-one")
+        self.wait_until(lambda: self.there("two"))
+        self.do("rm", "jobs.dead")
+        self.touch("go-two")
+        result = self.finish(process)
+        self.assertEqual(result.code, ERROR)
+        self.assertNotIn("full", result.err)
+        self.assertEqual(self.all_in("jobs.dead"), [b"two"])
+
     def test_take_a_message_that_ends_its_worker_each_time(self):
         self.send("poison", "good")
         for _ in range(3):

@@ -8,7 +8,9 @@
  * people may see it.
  *
  * A message is sent there before it is released where it was: a crash in
- * between leaves two of it, never none.
+ * between leaves two of it, never none. In between it is looked whether the
+ * mailbox is there still. Whoever has read the dead letters may well remove it,
+ * and then the message is sent again, to a new one.
  */
 #include "dead_letters.h"
 
@@ -68,7 +70,9 @@ make(struct dead_letters *letters, const struct cubby_info *info,
      bool with_group)
 {
 	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_mailbox *mailbox;
 	char group[24];
+	int error;
 
 	options.order = info->order;
 	options.buffering = CUBBY_UNLIMITED;
@@ -79,25 +83,28 @@ make(struct dead_letters *letters, const struct cubby_info *info,
 	snprintf(group, sizeof(group), "%lu", (unsigned long)info->gid);
 	if (with_group)
 		options.group = group;
-	return cubby_open(letters->name, CUBBY_SEND | CUBBY_CREATE, &options,
-			  &letters->mailbox);
+	error = cubby_open(letters->name, CUBBY_SEND | CUBBY_CREATE, &options,
+			   &mailbox);
+	if (!error)
+		cubby_close(mailbox);
+	return error;
 }
 
+/* -ESTALE: what was made has been removed already. */
 static int
 open_or_make(struct dead_letters *letters, const struct cubby_info *info)
 {
-	int error = cubby_open(letters->name, CUBBY_SEND, NULL,
-			       &letters->mailbox);
+	int error = target_open(&letters->target);
 
 	if (error != -ENOENT)
 		return error;
 	error = make(letters, info, info->gid != getegid());
 	if (error == -EPERM || error == -EACCES) /* not a group of ours */
 		error = make(letters, info, false);
-	if (error == -EEXIST) /* somebody else has just made it */
-		error = cubby_open(letters->name, CUBBY_SEND, NULL,
-				   &letters->mailbox);
-	return error;
+	if (error && error != -EEXIST) /* somebody else has just made it */
+		return error;
+	error = target_open(&letters->target);
+	return error == -ENOENT ? -ESTALE : error;
 }
 
 /* One that was there before may be of another order. */
@@ -107,6 +114,7 @@ look_for_priorities(struct dead_letters *letters,
 {
 	struct cubby_info info = CUBBY_INFO_INIT;
 
+	letters->has_no_priorities = 0;
 	if (source->order != CUBBY_ORDER_PRIORITY ||
 	    cubby_inspect(letters->name, &info) < 0 ||
 	    info.order == CUBBY_ORDER_PRIORITY)
@@ -142,37 +150,51 @@ complain_of_letters(const struct dead_letters *letters, int error)
 	return EXIT_ERROR;
 }
 
-int
-dead_letters_add(struct dead_letters *letters, const struct cubby_info *info,
-		 const cubby_message *message,
-		 const struct cubby_envelope *envelope)
+/* Errors: those of cubby_send_full(); those of cubby_open(), if it cannot be
+   opened; -ESTALE if it has been removed. */
+static int
+send_once(struct dead_letters *letters, const struct cubby_info *info,
+	  const cubby_message *message, const struct cubby_envelope *envelope)
 {
 	struct cubby_envelope copy = CUBBY_ENVELOPE_INIT;
-	int error = 0;
+	int error = 0, gone;
 
-	if (!letters->mailbox) {
+	if (!letters->target.mailbox) {
 		error = open_or_make(letters, info);
-		if (!error)
-			look_for_priorities(letters, info);
+		if (error)
+			return error;
+		look_for_priorities(letters, info);
 	}
 	copy.tag = envelope->tag;
 	copy.type = envelope->type;
 	if (!letters->has_no_priorities)
 		copy.priority = envelope->priority;
-	while (!error) {
-		error = cubby_send_full(letters->mailbox,
+	do
+		error = cubby_send_full(letters->target.mailbox,
 					cubby_message_data(message),
 					cubby_message_size(message), &copy, 0,
 					CUBBY_NOW);
-		if (error != -EINTR)
-			break;
-		error = 0;
-	}
+	while (error == -EINTR);
+	gone = target_check(&letters->target);
+	return gone ? gone : error;
+}
+
+int
+dead_letters_add(struct dead_letters *letters, const struct cubby_info *info,
+		 const cubby_message *message,
+		 const struct cubby_envelope *envelope)
+{
+	int error;
+
+	letters->target.name = letters->name;
+	do
+		error = send_once(letters, info, message, envelope);
+	while (error == -ESTALE);
 	return error ? complain_of_letters(letters, error) : 0;
 }
 
 void
 dead_letters_close(struct dead_letters *letters)
 {
-	cubby_close(letters->mailbox);
+	target_close(&letters->target);
 }

@@ -5,11 +5,13 @@
 
 #include <cubby.h>
 
+#include "target.h"
+
 struct dead_letters {
 	const char *source; /* the mailbox that they come from */
 	char name[CUBBY_NAME_MAX + 1];
-	cubby_mailbox *mailbox; /* NULL: not opened yet */
-	int has_no_priorities;	/* one that was there before */
+	struct target target;  /* that of this name */
+	int has_no_priorities; /* one that was there before */
 };
 
 /*
