@@ -487,6 +487,25 @@ class Parallel(WorkTest):
         self.assertEqual((result.code, result.err), (DONE, ""))
         self.assertFalse(self.there("was-4"))
 
+    def test_has_no_two_in_one_slot_whichever_ends_first(self):
+        """When e comes, b has the second, c has left, and d has the first."""
+        self.send(*"abcde")
+        process = self.start_shell(
+            'echo $CUBBY_SLOT >"$HERE/new-$1"; mv "$HERE/new-$1" "$HERE/$1";'
+            'until [ -e "$HERE/end-$1" ]; do sleep 0.01; done',
+            *"--all --jobs 3".split(),
+        )
+        self.wait_until(lambda: self.there(*"abc"))
+        self.touch("end-a")
+        self.wait_until(lambda: self.there("d"))
+        self.touch("end-c")
+        self.wait_until(lambda: self.there("e"))
+        for name in "bde":
+            self.touch("end-" + name)
+        self.assertEqual(self.finish(process).code, DONE)
+        slots = [int(self.read(name)) for name in "abcde"]
+        self.assertEqual(slots, [1, 2, 3, 1, 3])
+
     def test_keeps_the_output_of_each_together(self):
         """One writes half a line, and the rest when the other has written."""
         self.send("1", "2")

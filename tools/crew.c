@@ -323,18 +323,23 @@ hold_message(struct crew *crew)
 	return NULL;
 }
 
+static bool
+is_slot_taken(const struct crew *crew, unsigned int slot)
+{
+	for (const struct job *job = crew->jobs; job; job = job->next)
+		if (job->slot == slot && job->state != JOB_RESTS)
+			return true;
+	return false;
+}
+
 /* The lowest that no command runs in, from 1 up. */
 static unsigned int
 free_slot(const struct crew *crew)
 {
 	unsigned int slot = 1;
 
-	for (const struct job *job = crew->jobs; job; job = job->next) {
-		if (job->slot == slot && job->state != JOB_RESTS) {
-			slot++;
-			job = crew->jobs;
-		}
-	}
+	while (is_slot_taken(crew, slot))
+		slot++;
 	return slot;
 }
 
