@@ -33,7 +33,9 @@ struct listener {
 	bool trusts;
 	bool attends;		/* in the audience */
 	struct heard **lanes;	/* of LANES_MAX; NULL: not a lane */
-	uint32_t known;		/* lanes below it have been opened */
+	uint32_t known;		/* lanes below it have been opened, but for gaps */
+	/* A bit for each lane that is open, or that is none for us. */
+	uint64_t met[LANES_MAX / 64];
 	uint32_t current;
 	uint32_t burst;		/* messages left of its turn */
 	int trouble;		/* of opening a lane, to be told; or 0 */

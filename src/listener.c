@@ -27,7 +27,16 @@
 
 /* Lanes ----------------------------------------------------------------------- */
 
-/* -ENOENT: there is no such lane. Others: it is none, or not for us now. */
+/* It need not be met again when it rings. */
+static void
+note_met(struct listener *listener, uint32_t lane)
+{
+	listener->met[lane / 64] |= UINT64_C(1) << (lane & 63);
+}
+
+/* -ENOENT: there is no such lane. -EACCES, -EBADMSG: it is none for us. Others: we
+   have not got the means now; it is met later, and so the next sweep looks at
+   gaps. */
 static int
 open_lane(struct listener *listener, uint32_t lane, uint64_t history)
 {
@@ -42,7 +51,11 @@ open_lane(struct listener *listener, uint32_t lane, uint64_t history)
 	}
 	if (r == 0)
 		listener->lanes[lane] = heard;
-	else if (r != -ENOENT && r != -EACCES)
+	if (r == 0 || r == -EACCES || r == -EBADMSG)
+		note_met(listener, lane);
+	else if (r != -ENOENT)
+		listener->sweeps = 0;
+	if (r < 0 && r != -ENOENT && r != -EACCES)
 		listener->trouble = r;
 	return r;
 }
@@ -146,29 +159,30 @@ try_known(struct listener *listener, struct wish *wish)
 	return -EAGAIN;
 }
 
-/* A lane that rings, and is not known: it is opened, and looked at next. */
+/* A lane that rings, and has not been met: it is opened, and looked at next. */
 static bool
 meet_new(struct listener *listener, bool thorough)
 {
 	uint32_t words = thorough ? LANES_MAX / 64 : listener->known / 64 + 1;
-	uint32_t word, lane, known = listener->known;
+	uint32_t word, lane;
+	bool opened = false;
 	uint64_t bits;
 	int r;
 
-	for (word = known / 64; word < words && word < LANES_MAX / 64; word++) {
-		bits = doorbell_ringing(listener->view, word);
-		if (word == known / 64)
-			bits &= ~UINT64_C(0) << (known & 63);
+	for (word = 0; word < words && word < LANES_MAX / 64; word++) {
+		bits = doorbell_ringing(listener->view, word) &
+		       ~listener->met[word];
 		for (; bits; bits &= bits - 1) {
 			lane = word * 64 + (uint32_t)__builtin_ctzll(bits);
 			r = meet(listener, lane);
-			/* A bit of no lane's. One that we have not got the
-			   means to open stays for the others. */
-			if (r == -ENOENT || r == -EACCES || r == -EBADMSG)
+			opened = opened || r == 0;
+			/* A bit of no lane's. One of a lane that is none for
+			   us, or not now, stays for the others. */
+			if (r == -ENOENT)
 				doorbell_clear(listener->view, lane);
 		}
 	}
-	return listener->known != known;
+	return opened;
 }
 
 /* One look at everything. thorough: no lane is left out. */
