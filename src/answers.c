@@ -239,11 +239,10 @@ answers_meet(struct answers *answers, uint64_t sender, uint64_t id, uid_t uid,
 	ret->slot = reply_slot(peer->mapping.address, slot);
 	ret->use = reference_use(reference);
 	/* CALL-A4 acquire: who has it, and that he has locked his byte. Pairs
-	   with CALL-C1, CALL-C4, CALL-C5. */
+	   with CALL-C1, CALL-C4, CALL-C5, CALL-C8, CALL-C9. */
 	taken = word64_load_acquire(&ret->slot->taken);
 	if (unlikely(use_is_later(taken_use(taken), ret->use)) ||
-	    unlikely(taken == taken_make(ret->use, TAKEN_CLOSED)) ||
-	    unlikely(taken == taken_make(ret->use, TAKEN_DONE)) ||
+	    unlikely(taken_is_over(taken, ret->use)) ||
 	    unlikely(shm_is_broken(&peer->mapping)))
 		return -ENOENT;
 	return 0;
@@ -293,7 +292,7 @@ answers_take(const struct answers *answers, const struct called *called)
 	if (unlikely(use_is_later(taken_use(seen), called->use)))
 		return false;
 	/* CALL-C4 acq_rel: after our byte was locked; from what was there
-	   before. Pairs with CALL-A3, CALL-A4, CALL-C1, CALL-C3. */
+	   before. Pairs with CALL-A3, CALL-A4, CALL-C1, CALL-C3, CALL-C8. */
 	if (unlikely(!word64_cas_acq_rel(&called->slot->taken, &seen, mine)))
 		return false;
 	if (unlikely(tell))
@@ -301,16 +300,21 @@ answers_take(const struct answers *answers, const struct called *called)
 	return true;
 }
 
-/* Had somebody it who has died? Then the caller is told. */
+/* Had somebody it who has died? Then nobody has it any more, and the caller is
+   told. */
 static bool
 has_died(const struct answers *answers, const struct called *called,
-	 uint64_t taken)
+	 uint64_t *taken)
 {
-	if (!taken_is_by_server(taken, called->use) ||
-	    taken_who(taken) == answers->server ||
-	    is_locked(answers, called->peer, server_byte(taken_who(taken))))
+	if (!taken_is_by_server(*taken, called->use) ||
+	    taken_who(*taken) == answers->server ||
+	    is_locked(answers, called->peer, server_byte(taken_who(*taken))))
 		return false;
-	end_call(called, 0, CALL_FAILED);
+	/* CALL-C9 acq_rel: from that dead one, or its caller has closed it.
+	   Pairs with CALL-A1, CALL-A3, CALL-A4. */
+	if (word64_cas_acq_rel(&called->slot->taken, taken,
+			       taken_make(called->use, TAKEN_CLOSED)))
+		end_call(called, 0, CALL_FAILED);
 	return true;
 }
 
@@ -337,13 +341,13 @@ answers_own(const struct answers *answers, const struct called *called,
 
 	for (i = 0; !got && i < TRIES; i++) {
 		if (use_is_later(taken_use(seen), called->use) ||
-		    seen == taken_make(called->use, TAKEN_CLOSED) ||
-		    seen == taken_make(called->use, TAKEN_DONE) ||
-		    (again && (has_died(answers, called, seen) ||
+		    taken_is_over(seen, called->use) ||
+		    (again && (has_died(answers, called, &seen) ||
 			       !is_awaited(called))))
 			return false;
 		/* CALL-C5 acq_rel: as CALL-C4, whoever has lost it. Pairs with
-		   CALL-A1, CALL-A3, CALL-A4, CALL-C1, CALL-C3. */
+		   CALL-A1, CALL-A3, CALL-A4, CALL-C1, CALL-C3,
+		   CALL-C8. */
 		got = word64_cas_acq_rel(&called->slot->taken, &seen, mine);
 	}
 	if (got && seen == taken_make(called->use, TAKEN_TELL))

@@ -64,8 +64,16 @@ give_back(const struct caller *caller, uint32_t slot, uint64_t size)
 			      round_up(size, PAGE));
 }
 
-/* May the server that has it still write into the slot? If nobody has it, then
-   nobody shall. */
+/* What cannot be known counts as living. */
+static bool
+has_living_server(const struct caller *caller, uint64_t taken, uint32_t use)
+{
+	return taken_is_by_server(taken, use) &&
+	       liveness_ask(caller->fd, server_byte(taken_who(taken))) != 0;
+}
+
+/* May the server that has it still write into the slot? If nobody has it who
+   lives, then nobody shall. */
 static bool
 is_in_limbo(const struct caller *caller, uint32_t slot, uint32_t use)
 {
@@ -77,14 +85,12 @@ is_in_limbo(const struct caller *caller, uint32_t slot, uint32_t use)
 	   CALL-C6, CALL-C5. */
 	seen = word64_load_acquire(taken);
 	for (i = 0; i < TRIES; i++) {
-		if (taken_is_by_server(seen, use))
-			return liveness_ask(caller->fd,
-					    server_byte(taken_who(seen))) != 0;
-		if (taken_use(seen) == use && taken_who(seen) != TAKEN_NONE &&
-		    taken_who(seen) != TAKEN_TELL)
+		if (taken_is_over(seen, use))
 			return false;
-		/* CALL-C1 acq_rel: nobody takes it from here on. Pairs with
-		   CALL-C4, CALL-C5. */
+		if (has_living_server(caller, seen, use))
+			return true;
+		/* CALL-C1 acq_rel: nobody takes it from here on, nor over from
+		   who has died. Pairs with CALL-C4, CALL-C5. */
 		if (word64_cas_acq_rel(taken, &seen,
 				       taken_make(use, TAKEN_CLOSED)))
 			return false;
@@ -300,13 +306,16 @@ look(struct wait *wait)
 	return call_state(wait->word) != CALL_PENDING;
 }
 
-/* From the word that was seen. */
+/* From the word that was seen; and then it is that one. */
 static bool
 change(struct wait *wait, uint64_t to)
 {
 	/* CALL-C2 acq_rel: from that very word, or the reply is seen. Pairs
 	   with CALL-C7. */
-	return word64_cas_acq_rel(&wait->slot->word, &wait->word, to);
+	if (!word64_cas_acq_rel(&wait->slot->word, &wait->word, to))
+		return false;
+	wait->word = to;
+	return true;
 }
 
 static bool
@@ -335,23 +344,47 @@ ask_to_be_told(struct wait *wait, uint64_t seen)
 		wait->slice = INBOX_SLICE;
 }
 
+/* Will nobody reply any more? If who has taken it has died, then no other shall
+   take it over. */
+static bool
+is_lost(const struct wait *wait, uint64_t *seen)
+{
+	uint32_t use = wait->calling->use;
+	int i;
+
+	for (i = 0; i < TRIES; i++) {
+		if (taken_is_over(*seen, use))
+			return true;
+		if (!taken_is_by_server(*seen, use) ||
+		    has_living_server(wait->caller, *seen, use))
+			return false;
+		/* CALL-C8 acq_rel: from that dead one, or another has it. Pairs
+		   with CALL-C4, CALL-C5. */
+		if (word64_cas_acq_rel(&wait->slot->taken, seen,
+				       taken_make(use, TAKEN_CLOSED)))
+			return true;
+	}
+	return false;
+}
+
 /* Before a sleep: does who has taken it live? May it be taken yet? 1: it has
    ended. */
 static int
 ask_around(struct wait *wait)
 {
-	struct caller *caller = wait->caller;
 	uint64_t seen;
 
 	/* CALL-A3 acquire: the server has locked its byte before. Pairs with
-	   CALL-C4, CALL-C5. */
+	   CALL-C4, CALL-C5, CALL-C9. */
 	seen = word64_load_acquire(&wait->slot->taken);
+	if (is_lost(wait, &seen)) {
+		end_as(wait, CALL_FAILED);
+		return call_state(wait->word) != CALL_PENDING;
+	}
 	if (taken_is_by_server(seen, wait->calling->use)) {
 		wait->slice = INBOX_SLICE;
 		wait->untaken = 0;
-		if (liveness_ask(caller->fd, server_byte(taken_who(seen))) == 0)
-			end_as(wait, CALL_FAILED);
-		return call_state(wait->word) != CALL_PENDING;
+		return 0;
 	}
 	if (++wait->untaken > TELL_AFTER && !wait->trust->watched)
 		ask_to_be_told(wait, seen);
@@ -364,11 +397,9 @@ sleep_once(struct wait *wait, int64_t deadline)
 	int64_t until;
 	int r;
 
-	if (!(wait->word & CALL_ASLEEP)) {
-		if (!change(wait, wait->word | CALL_ASLEEP))
-			return 0;
-		wait->word |= CALL_ASLEEP;
-	}
+	if (!(wait->word & CALL_ASLEEP) &&
+	    !change(wait, wait->word | CALL_ASLEEP))
+		return 0;
 	until = min_u64((uint64_t)deadline,
 			(uint64_t)(clock_now() + wait->slice));
 	r = futex_wait(word64_low_half(&wait->slot->word),

@@ -40,7 +40,8 @@
  * request's says that nobody has taken it yet; a newer one, that the call is
  * over. So the caller does not touch that line, which stays with its server.
  * Each use ends with a `taken` of its own: REPLIED and FAILED need one who took
- * the request, and who gives up a request that nobody has taken makes it CLOSED.
+ * the request, and who gives up a request that nobody has taken, or a dead one,
+ * makes it CLOSED.
  * So a CAS from what was seen during an earlier use fails. (Of 2^28 uses, that
  * is: a server that stands still for an exact multiple of them could be
  * fooled, and nobody else.)
@@ -54,9 +55,10 @@
  *
  *	1. taken: -> {use, itself}, by CAS	died here: the request lies in the
  *	2. moves the head			lane still; whoever gets it takes
- *						it over. The caller, if it asks
- *						before that, is told -EPIPE, and
- *						the request is passed over
+ *						it over. If the caller asks
+ *						before that, he closes it, is
+ *						told -EPIPE, and the request is
+ *						passed over
  *	   lost it: taken -> {use, NONE}	(unless the winner has been there)
  *	...  serves ...				died here: the caller asks the
  *						kernel about {use, who}: -EPIPE
@@ -72,6 +74,12 @@
  * goes back too, and the next one finds that a dead one had it: word: PENDING ->
  * FAILED, and it is passed over. So a request is served once at most. One that
  * lives and rejects it sets taken to NONE first.
+ *
+ * Who finds that a server has died makes `taken` CLOSED, by a CAS from that very
+ * server, and only then ends the call or uses the slot again. So the one who
+ * would take it over and the caller who gives it up cannot both be right: the
+ * CAS of one of them fails, and that one looks again. Died between the two: the
+ * caller finds CLOSED and a word that is PENDING, and fails the call itself.
  *
  * A request that nobody waits for is passed over: its `taken` is CLOSED, or of a
  * newer use, or the file of that epoch is not there any more, or its caller
@@ -199,6 +207,14 @@ static inline uint64_t
 taken_who(uint64_t taken)
 {
 	return taken & ((UINT64_C(1) << 36) - 1);
+}
+
+/* Is nobody to take the request of that use any more, or to write for it? */
+static inline bool
+taken_is_over(uint64_t taken, uint32_t use)
+{
+	return taken == taken_make(use, TAKEN_CLOSED) ||
+	       taken == taken_make(use, TAKEN_DONE);
 }
 
 /* Has a server got the request of that use? */
