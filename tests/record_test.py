@@ -205,6 +205,26 @@ class RecordTest(unittest.TestCase):
         self.interrupt(recorder)
         self.assertEqual([m["data"] for m in self.replayed()], ["hello"])
 
+    def test_passing_on_to_one_that_is_removed(self):
+        """It goes to its successor; or, where there is none, it stays."""
+        self.do("create", "jobs.in")
+        self.do("create", "jobs")
+        recorder = self.start(
+            "record", "-o", self.file, "--take", "--to", "jobs", "jobs.in"
+        )
+        for message in "one", "two":
+            self.do("send", "jobs.in", message)
+            self.assertEqual(
+                self.do("receive", "jobs").decode(), message + "\n"
+            )
+            self.wait_until(lambda: self.info("jobs.in")["held"] == 0)
+            self.do("rm", "jobs")
+            if message == "one":
+                self.do("create", "jobs")
+        self.do("send", "jobs.in", "three")
+        self.finish(recorder, ERROR, "no mailbox jobs")
+        self.assertEqual(self.do("receive", "--all", "jobs.in"), b"three\n")
+
     def test_a_killed_one_loses_nothing(self):
         self.do("create", "jobs.in")
         self.do("create", "--capacity", "1", "jobs")

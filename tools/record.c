@@ -26,6 +26,7 @@
 #include "message.h"
 #include "output.h"
 #include "recording.h"
+#include "target.h"
 #include "watch.h"
 
 #define BATCH 64
@@ -35,7 +36,7 @@ struct recorder {
 	const struct arguments *arguments;
 	const char *name;
 	cubby_mailbox *mailbox;
-	cubby_mailbox *to; /* or NULL */
+	struct target to;  /* of no name: nothing is passed on */
 	int64_t began;	   /* on the monotonic clock */
 	uint64_t count;	   /* of messages */
 	uint64_t missed;
@@ -118,14 +119,11 @@ open_output(const char *path)
 }
 
 static int
-open_to(const char *to, cubby_mailbox **ret)
+open_to(struct target *to)
 {
-	int error;
+	int error = to->name ? target_open(to) : 0;
 
-	if (!to)
-		return 0;
-	error = cubby_open(to, CUBBY_SEND, NULL, ret);
-	return error < 0 ? complain_of(to, "send to", error) : 0;
+	return error < 0 ? complain_of(to->name, "send to", error) : 0;
 }
 
 /* Recording ------------------------------------------------------------------- */
@@ -226,28 +224,46 @@ write_done(const struct recorder *recorder)
 	recording_write(&entry);
 }
 
+/* Returns 0, or -EINTR, or -ESTALE: it was removed, or an error, told. */
+static int
+pass_on_once(struct recorder *recorder, const cubby_message *message,
+	     struct cubby_envelope *envelope)
+{
+	struct target *to = &recorder->to;
+	int result;
+
+	do
+		result = cubby_send_full(to->mailbox,
+					 cubby_message_data(message),
+					 cubby_message_size(message), envelope,
+					 0, CUBBY_FOREVER);
+	while (result == -EINTR && !watch_cause());
+	if (result == 0)
+		result = target_check(to);
+	if (result < 0 && result != -EINTR && result != -ESTALE)
+		complain_of(to->name, "send to", result);
+	return result;
+}
+
+/* Again, if the mailbox was removed and there is another one. */
 static int
 pass_on(struct recorder *recorder, const cubby_message *message)
 {
 	struct cubby_envelope in = CUBBY_ENVELOPE_INIT;
 	struct cubby_envelope out = CUBBY_ENVELOPE_INIT;
-	const char *to = text_of(recorder->arguments, OPTION_TO);
 	int result;
 
-	if (!recorder->to)
+	if (!recorder->to.name)
 		return 0;
 	cubby_message_envelope(message, &in);
 	out.tag = in.tag;
 	out.type = in.type;
 	out.priority = in.priority;
-	do
-		result = cubby_send_full(recorder->to,
-					 cubby_message_data(message),
-					 cubby_message_size(message), &out, 0,
-					 CUBBY_FOREVER);
-	while (result == -EINTR && !watch_cause());
-	if (result < 0 && result != -EINTR)
-		complain_of(to, "send to", result);
+	do {
+		result = pass_on_once(recorder, message, &out);
+		if (result == -ESTALE && open_to(&recorder->to) != 0)
+			return -ECANCELED;
+	} while (result == -ESTALE);
 	return result;
 }
 
@@ -374,6 +390,7 @@ run_record(const struct arguments *arguments)
 	struct recorder recorder = {
 		.arguments = arguments,
 		.name = arguments->words[0],
+		.to = { .name = text_of(arguments, OPTION_TO) },
 	};
 	struct cubby_info info = CUBBY_INFO_INIT;
 	int error, code = check_options(arguments);
@@ -388,12 +405,12 @@ run_record(const struct arguments *arguments)
 		code = open_mailbox(arguments, CUBBY_RECEIVE, "receive from",
 				    &recorder.mailbox);
 	if (!code)
-		code = open_to(text_of(arguments, OPTION_TO), &recorder.to);
+		code = open_to(&recorder.to);
 	if (!code)
 		code = open_output(text_of(arguments, OPTION_OUTPUT));
 	if (!code)
 		code = record(&recorder, &info);
-	cubby_close(recorder.to);
+	target_close(&recorder.to);
 	cubby_close(recorder.mailbox);
 	free(recorder.senders);
 	return code;
