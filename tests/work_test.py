@@ -648,6 +648,24 @@ class Ending(WorkTest):
         self.assertEqual(self.finish(process).code, -signal.SIGINT)
         self.assertEqual(sorted(self.all_in("jobs")), [b"a", b"b"])
 
+    def test_a_second_signal_leaves_alone_what_has_ended_just_before(self):
+        self.send("m")
+        process = self.start_shell(
+            'echo $$ >"$HERE/new"; mv "$HERE/new" "$HERE/pid";'
+            'until [ -e "$HERE/go" ]; do sleep 0.01; done; echo done'
+        )
+        self.wait_until(lambda: self.there("pid"))
+        process.terminate()
+        self.assertIn(b"takes no more", process.stderr.readline())
+        process.send_signal(signal.SIGSTOP)
+        self.wait_until(lambda: self.state(process.pid) == "T")
+        self.touch("go")
+        self.wait_until(lambda: self.state(int(self.read("pid"))) == "Z")
+        process.terminate()
+        process.send_signal(signal.SIGCONT)
+        self.assertEqual(self.finish(process).out, b"done\n")
+        self.assertEqual(self.all_in("jobs"), [])
+
     def test_a_third_kills_it(self):
         self.send("a")
         process = self.start_shell("trap '' TERM; " + self.WAITS)

@@ -404,6 +404,7 @@ crew_wait(struct crew *crew)
 		print(crew, &events[EVENT_PRINT]);
 		if (events[EVENT_READER].revents)
 			crew_stop(crew, EXIT_ERROR); /* nobody reads */
+		look_at_jobs(crew); /* what has ended needs no signal to end */
 		look_at_signals(crew);
 	}
 	free(events);
