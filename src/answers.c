@@ -278,6 +278,28 @@ end_call(const struct called *called, uint64_t size, enum call_state state)
 	return false;
 }
 
+/* Its caller sleeps for long, or is about to: from now on it shall ask. */
+static void
+tell_caller(const struct called *called)
+{
+	uint64_t pending = call_word(0, called->use, CALL_PENDING);
+	uint64_t seen = pending | CALL_ASLEEP;
+	int i;
+
+	for (i = 0; i < TRIES; i++) {
+		/* CALL-C10 acq_rel: also of what is PENDING and stays so: then
+		   who says after this that it sleeps sees `taken`. Pairs with
+		   CALL-A2, CALL-C2. */
+		if (word64_cas_acq_rel(&called->slot->word, &seen, pending)) {
+			if (seen & CALL_ASLEEP)
+				wake(called);
+			return;
+		}
+		if ((seen & ~(uint64_t)CALL_ASLEEP) != pending)
+			return;
+	}
+}
+
 bool
 answers_take(const struct answers *answers, const struct called *called)
 {
@@ -296,7 +318,7 @@ answers_take(const struct answers *answers, const struct called *called)
 	if (unlikely(!word64_cas_acq_rel(&called->slot->taken, &seen, mine)))
 		return false;
 	if (unlikely(tell))
-		wake(called);
+		tell_caller(called);
 	return true;
 }
 
@@ -351,7 +373,7 @@ answers_own(const struct answers *answers, const struct called *called,
 		got = word64_cas_acq_rel(&called->slot->taken, &seen, mine);
 	}
 	if (got && seen == taken_make(called->use, TAKEN_TELL))
-		wake(called);
+		tell_caller(called);
 	return got;
 }
 

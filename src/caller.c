@@ -301,7 +301,8 @@ struct wait {
 static bool
 look(struct wait *wait)
 {
-	/* CALL-A2 acquire: the reply behind the word. Pairs with CALL-C7. */
+	/* CALL-A2 acquire: the reply behind the word, or that it was taken.
+	   Pairs with CALL-C7, CALL-C10. */
 	wait->word = word64_load_acquire(&wait->slot->word);
 	return call_state(wait->word) != CALL_PENDING;
 }
@@ -311,7 +312,7 @@ static bool
 change(struct wait *wait, uint64_t to)
 {
 	/* CALL-C2 acq_rel: from that very word, or the reply is seen. Pairs
-	   with CALL-C7. */
+	   with CALL-C7, CALL-C10. */
 	if (!word64_cas_acq_rel(&wait->slot->word, &wait->word, to))
 		return false;
 	wait->word = to;
@@ -391,15 +392,20 @@ ask_around(struct wait *wait)
 	return wait->trust->check(wait->trust->context);
 }
 
+/* Before it looks at `taken`: see layout_reply.h. False: the word has changed. */
+static bool
+announce(struct wait *wait)
+{
+	return wait->word & CALL_ASLEEP ||
+	       change(wait, wait->word | CALL_ASLEEP);
+}
+
 static int
-sleep_once(struct wait *wait, int64_t deadline)
+sleep_once(const struct wait *wait, int64_t deadline)
 {
 	int64_t until;
 	int r;
 
-	if (!(wait->word & CALL_ASLEEP) &&
-	    !change(wait, wait->word | CALL_ASLEEP))
-		return 0;
 	until = min_u64((uint64_t)deadline,
 			(uint64_t)(clock_now() + wait->slice));
 	r = futex_wait(word64_low_half(&wait->slot->word),
@@ -453,9 +459,11 @@ await(struct wait *wait, int64_t deadline)
 		return 0;
 	wait->slice = INBOX_SLICE;
 	while (r == 0) {
-		r = ask_around(wait);
-		if (r == 0)
-			r = sleep_once(wait, deadline);
+		if (announce(wait)) {
+			r = ask_around(wait);
+			if (r == 0)
+				r = sleep_once(wait, deadline);
+		}
 		if (look(wait))
 			return 0;
 	}

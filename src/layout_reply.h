@@ -96,8 +96,18 @@
  * was, the server's finds ASLEEP. Killed before 5: the caller looks by itself
  * when its slice ends, which is when it asks whether its server lives
  * (INBOX_SLICE). A caller whose request nobody has taken for some time makes
- * taken {use, TELL}, by CAS, and sleeps for longer; who takes it finds that, by
- * his CAS, and wakes the caller, so that it begins to ask.
+ * taken {use, TELL}, by CAS, and sleeps for longer. Who takes it finds that, and
+ * takes ASLEEP out of the word, on which the caller sleeps:
+ *
+ *	caller					server
+ *	word: has ASLEEP, by its CAS		taken: TELL -> {use, itself}, CAS
+ *	taken: it is TELL, or is made so	word: ASLEEP -> none, CAS, be it
+ *	sleeps while the word has ASLEEP	set or not; if it was: wakes
+ *
+ * If the caller's CAS of the word came first, the server's finds ASLEEP, and the
+ * word is another one than the caller would sleep on. If the server's did, the
+ * caller sees behind it that a server has the request, and sleeps for a slice.
+ * Killed between its two: the caller looks when its sleep ends, within a second.
  *
  * Who lives: the caller has locked byte 0 of the file, a server byte 1 + who,
  * both as liveness.h says. A server does so when it opens the file, before it

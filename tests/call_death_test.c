@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Test: orders, timeout 60. */
 /* A request whose server has died before it was out of the mailbox: the next one
-   serves it, or its caller is told, and never both. */
+   serves it, or its caller is told, and never both. And a caller that sleeps for
+   long learns in time that its server is to be asked for. */
 #include "support/support.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -117,6 +118,13 @@ make_dead_server(cubby_mailbox *caller)
 	return taken_who(word64_load_acquire(&slot.taken));
 }
 
+static void
+write_word(int fd, off_t at, size_t offset, uint64_t value)
+{
+	expect(pwrite(fd, &value, sizeof(value), at + (off_t)offset) ==
+	       sizeof(value));
+}
+
 /* The request that lies in the mailbox, as who has died between step 1 and 2 of
    layout_reply.h has left it. */
 static void
@@ -125,12 +133,10 @@ let_it_be_taken_by(uint64_t server)
 	int fd = open_reply_file();
 	struct call_slot slot;
 	off_t at = find_pending(fd, &slot);
-	uint64_t taken = taken_make(call_use(word64_load_acquire(&slot.word)),
-				    server);
+	uint32_t use = call_use(word64_load_acquire(&slot.word));
 
-	expect(pwrite(fd, &taken, sizeof(taken),
-		      at + (off_t)offsetof(struct call_slot, taken)) ==
-	       sizeof(taken));
+	write_word(fd, at, offsetof(struct call_slot, taken),
+		   taken_make(use, server));
 	close(fd);
 }
 
@@ -163,11 +169,37 @@ nobody_gets_what_has_failed_or_was_given_up(void)
 	cubby_close(server);
 }
 
+/* Between its last look at `taken` and its sleep: that must not begin. */
+static void
+who_takes_it_changes_what_a_caller_is_about_to_sleep_on(void)
+{
+	cubby_mailbox *caller = open_caller(), *server = open_server();
+	cubby_request *request = begin(caller);
+	int fd = open_reply_file();
+	struct cubby_envelope envelope;
+	struct call_slot slot;
+	off_t at = find_pending(fd, &slot);
+	uint64_t word = word64_load_acquire(&slot.word);
+
+	write_word(fd, at, 0, word | CALL_ASLEEP);
+	write_word(fd, at, offsetof(struct call_slot, taken),
+		   taken_make(call_use(word), TAKEN_TELL));
+	envelope = take(server);
+	find_pending(fd, &slot);
+	expect_int(word64_load_acquire(&slot.word), word);
+	close(fd);
+	expect_ok(cubby_reply(server, &envelope, NULL, 0));
+	expect_ok(cubby_call_end(request, NULL, 0, NULL, soon()));
+	cubby_close(caller);
+	cubby_close(server);
+}
+
 int
 main(void)
 {
 	static const struct test tests[] = {
 		TEST(nobody_gets_what_has_failed_or_was_given_up),
+		TEST(who_takes_it_changes_what_a_caller_is_about_to_sleep_on),
 	};
 
 	return RUN_TESTS("call_death", tests);
