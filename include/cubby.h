@@ -52,7 +52,7 @@
  *			a signal came, or the inbox's process has gone), and the
  *			message is still queued and will be delivered
  *	-EINTR		a signal handler ran during a wait; nothing was sent or
- *			received
+ *			received. From a call: as with -ETIMEDOUT
  *	-EINVAL		an argument makes no sense
  *	-EMSGSIZE	too large for the mailbox, not its fixed size, or larger
  *			than the buffer (then ret_size tells the size, and the
@@ -70,12 +70,13 @@
  *			cubby_close() or by its death; nothing was sent. From a
  *			receive: the sender that was asked for has gone, and
  *			nothing of its is left. From a call: who took the
- *			request has gone or will not reply; from a reply: nobody
- *			waits for it
+ *			request has gone or will not reply, and may have carried
+ *			it out; from a reply: nobody waits for it
  *	-EPROTO		made by an incompatible version of cubby
  *	-ESRCH		no process of that id, as you see ids, has an inbox that
  *			you can see
- *	-ETIMEDOUT	the deadline has passed; nothing was sent or received
+ *	-ETIMEDOUT	the deadline has passed; nothing was sent or received.
+ *			From a call: the request may be carried out all the same
  *	-EUSERS		too many senders of one user, too many receivers, too
  *			many that have a region attached for writing, too many
  *			grants, or too many calls under way

@@ -33,7 +33,8 @@ static const struct words table[] = {
 		 "the process may make (RLIMIT_FSIZE)" },
 	{ EINPROGRESS, "the deadline has passed, but the message is queued and "
 		       "will be delivered" },
-	{ EINTR, "a signal came while waiting; nothing was sent or received" },
+	{ EINTR, "a signal came while waiting; nothing was sent or received, "
+		 "unless it was a call, whose request may be carried out" },
 	{ EINVAL, "an argument makes no sense" },
 	{ EMFILE, "the process has too many files open" },
 	{ EMSGSIZE, "the message is too large, or not of the mailbox's fixed "
@@ -55,11 +56,13 @@ static const struct words table[] = {
 	{ EPERM, "the directory that mailboxes live in is not safe to use; or "
 		 "this thread has not locked the mutex" },
 	{ EPIPE, "the process at the other end has gone; nothing was sent or "
-		 "received" },
+		 "received, unless it was a call, whose request may have been "
+		 "carried out" },
 	{ EPROTO, "made by an incompatible version of cubby" },
 	{ EROFS, "the file system is read-only" },
 	{ ESRCH, "no such process has an inbox here" },
-	{ ETIMEDOUT, "the deadline has passed; nothing was sent or received" },
+	{ ETIMEDOUT, "the deadline has passed; nothing was sent or received, "
+		     "unless it was a call, whose request may be carried out" },
 	{ EUSERS, "too many senders of one user, too many receivers, or too "
 		  "many that may write a region" },
 	{ EXDEV, "the mailbox lies in another file system than the region" },
