@@ -109,6 +109,15 @@ stand_still(const struct crew *crew)
 	signal_all(crew, SIGCONT);
 }
 
+static bool
+has_ended(struct job *job)
+{
+	if (!process_ended(&job->process, &job->status))
+		return false;
+	job->state = JOB_HAS_ENDED;
+	return true;
+}
+
 /* Tells a command to end: politely at first. */
 static void
 end_job(struct job *job)
@@ -123,7 +132,7 @@ static void
 end_all(struct crew *crew)
 {
 	for (struct job *job = crew->jobs; job; job = job->next) {
-		if (job->state != JOB_RUNS)
+		if (job->state != JOB_RUNS || has_ended(job))
 			continue;
 		end_job(job);
 		job->is_cut = true;
@@ -176,8 +185,8 @@ look_at_jobs(struct crew *crew)
 		if (job->state != JOB_RUNS)
 			continue;
 		process_listen(&job->process);
-		if (process_ended(&job->process, &job->status)) {
-			job->state = JOB_HAS_ENDED;
+		if (has_ended(job)) {
+			continue;
 		} else if (crew->trade->keeps_output &&
 			   job->process.out.is_full && !job->is_excessive) {
 			end_job(job);
@@ -404,7 +413,6 @@ crew_wait(struct crew *crew)
 		print(crew, &events[EVENT_PRINT]);
 		if (events[EVENT_READER].revents)
 			crew_stop(crew, EXIT_ERROR); /* nobody reads */
-		look_at_jobs(crew); /* what has ended needs no signal to end */
 		look_at_signals(crew);
 	}
 	free(events);
