@@ -607,8 +607,9 @@ cubby_wait(struct cubby_wait_entry *entries, size_t count, int64_t deadline);
  * behind: the request is not handed out any more, unless somebody has it
  * already, whose reply then goes nowhere.
  *
- * Errors: -EAGAIN (the mailbox is full; or there is no reply yet) -EBADF
- * -EBADMSG (also: another process has spoilt the memory for replies) -ECHILD
+ * Errors: -EACCES (the effective user was another one when the handle was opened,
+ * and the mailbox has CUBBY_ORDER_SENDER: open one more, as that user) -EAGAIN
+ * (the mailbox is full; or there is no reply yet) -EBADF -EBADMSG (also: another process has spoilt the memory for replies) -ECHILD
  * -EINTR -EINVAL -EMSGSIZE (the request; or the reply, which is lost: ret_size
  * tells) -ENOMEM -ENOSPC -EOPNOTSUPP (the mailbox cannot, or the file system)
  * -EPIPE -ETIMEDOUT -EUSERS (1024 are under way, those among them that were

@@ -158,6 +158,7 @@ caller_init(struct caller *caller, const struct view *view)
 {
 	memset(caller, 0, sizeof(*caller));
 	caller->view = view;
+	caller->uid = geteuid();
 	reset(caller);
 	exclusion_init(&caller->exclusion);
 	spin_init(&caller->spin);
@@ -182,6 +183,10 @@ make_file(struct caller *caller, word64 *said)
 	uint64_t id, before = word64_load_relaxed(said);
 	int r;
 
+	/* A server takes no file for this lane's but of the lane's owner. */
+	if (caller->view->attributes.order == CUBBY_ORDER_SENDER &&
+	    geteuid() != caller->uid)
+		return -EACCES;
 	if (!caller->slots)
 		caller->slots = calloc(CALL_SLOTS_MAX, sizeof(*caller->slots));
 	if (!caller->slots)

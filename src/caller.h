@@ -37,6 +37,7 @@ struct calling {
 
 struct caller {
 	const struct view *view;
+	uid_t uid;			/* effective, when it was opened */
 	uint64_t id;			/* of the file; 0: none yet */
 	int fd;
 	struct mapping mapping;
@@ -73,7 +74,8 @@ caller_init(struct caller *caller, const struct view *view);
 /*
  * A slot for a call. said: the sender's own word in which it says the file's id;
  * the file is made with the first call. Errors: -EUSERS (CALL_SLOTS_MAX are under
- * way), -ENOSPC, -EBADMSG (somebody has spoilt the file, and calls are under
+ * way), -EACCES (we are another user than the sender's lane is of), -ENOSPC,
+ * -EBADMSG (somebody has spoilt the file, and calls are under
  * way), -EOPNOTSUPP, and the kernel's.
  */
 int

@@ -227,6 +227,29 @@ a_dead_members_file_is_removed_by_the_owner(void)
 	remove_it();
 }
 
+/* Nobody would answer it: so it is told, and not sent. */
+static void
+who_has_become_another_user_since_is_told(void)
+{
+	struct child child;
+
+	need_root();
+	create(0622);
+	in_child(&child) {
+		cubby_mailbox *caller = open_mailbox(NAME, CUBBY_SEND, NULL);
+
+		expect_system(seteuid(FELLOW));
+		expect_result(cubby_call(caller, "x", 1, NULL, 0, NULL,
+					 CUBBY_NOW), -EACCES);
+		expect_system(seteuid(0));
+		expect_result(cubby_call(caller, "x", 1, NULL, 0, NULL,
+					 CUBBY_NOW), -EAGAIN);
+		cubby_close(caller);
+	}
+	child_finish(&child);
+	remove_it();
+}
+
 int
 main(void)
 {
@@ -236,6 +259,7 @@ main(void)
 		TEST(all_answer_all),
 		TEST(a_fellow_sender_can_neither_read_nor_forge),
 		TEST(a_dead_members_file_is_removed_by_the_owner),
+		TEST(who_has_become_another_user_since_is_told),
 	};
 
 	return RUN_TESTS("call_rights", tests);
