@@ -604,8 +604,10 @@ cubby_wait(struct cubby_wait_entry *entries, size_t count, int64_t deadline);
  * is stopped is waited for.
  *
  * A caller that gives up, by a deadline, a signal or its death, leaves nothing
- * behind: the request is not handed out any more, unless somebody has it
- * already, whose reply then goes nowhere.
+ * behind but its request: that is not handed out any more, but keeps its place in
+ * the capacity until a receiver comes to it and passes over it. Where nobody
+ * receives, such requests fill the mailbox. If somebody has it already, his reply
+ * goes nowhere.
  *
  * Errors: -EACCES (the effective user was another one when the handle was opened,
  * and the mailbox has CUBBY_ORDER_SENDER: open one more, as that user) -EAGAIN
