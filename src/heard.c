@@ -19,7 +19,9 @@
 #include <stdlib.h>
 
 #define BEGIN_TRIES	100	/* floors that rose while we looked */
-#define OVERTAKEN_TRIES	100	/* in one take, without a look at the clock */
+/* In one take, without a look at the clock: turns, and bytes copied in vain. */
+#define OVERTAKEN_TRIES	100
+#define VAIN_MAX	(UINT64_C(2) << 20)
 #define WARM_AFTER	8	/* messages, before senders are spared the bit */
 
 /* Opening ---------------------------------------------------------------------- */
@@ -173,15 +175,18 @@ heard_settle(struct heard *heard)
 /* Looking ------------------------------------------------------------------------ */
 
 /* The floor has risen above us: on from there, or, since there is little time
-   there, from beyond, if that has been sent. */
+   there, the second time from the middle of what is there, and so on, but from
+   the last message at the latest. */
 static void
-be_overtaken(struct heard *heard, uint64_t floor, uint32_t times)
+be_overtaken(struct heard *heard, uint64_t floor)
 {
-	uint64_t cells = heard->reader.view->geometry.ring_cells;
-	uint64_t to = floor + cells / 8 * (times < 7 ? times : 7);
+	uint64_t to = floor, there;
 
-	if (times && !bears(heard, to))
-		to = floor;
+	if (heard->overtaken) {
+		there = find_end(heard, floor) - floor;
+		to += there - min_u64(there,
+			max_u64(1, there >> min_u64(heard->overtaken, 63)));
+	}
 	heard->missed += to - heard->position;
 	heard->position = to;
 	broadcast_move(heard->cursor, to);
@@ -233,25 +238,23 @@ read_nothing(struct listener *listener, struct heard *heard)
 
 /* What was read makes no sense. Overtaken? Else the lane is cut off. */
 static int
-doubt(struct listener *listener, struct heard *heard, uint32_t times)
+doubt(struct listener *listener, struct heard *heard)
 {
 	uint64_t floor;
 
 	if (shm_is_broken(&heard->reader.mapping))
 		return read_nothing(listener, heard);
 	if (!is_whole(heard, &floor)) {
-		be_overtaken(heard, floor, times);
+		be_overtaken(heard, floor);
 		return -EAGAIN;
 	}
 	lane_break(&heard->reader);
 	return -EBADMSG;
 }
 
-/* 1: there is a message; 0: none; -EAGAIN: look again; -EBADMSG. times: how often
-   it was overtaken just now. */
+/* 1: there is a message; 0: none; -EAGAIN: look again; -EBADMSG. */
 static int
-look(struct listener *listener, struct heard *heard, struct sight *sight,
-     uint32_t times)
+look(struct listener *listener, struct heard *heard, struct sight *sight)
 {
 	uint64_t sequence, ago, position = heard->position;
 
@@ -267,14 +270,14 @@ look(struct listener *listener, struct heard *heard, struct sight *sight,
 		    likely(!(sight->taken.type & PARCEL_REGION)) &&
 		    likely(!shm_is_broken(&heard->reader.mapping)))
 			return 1;
-		return doubt(listener, heard, times);
+		return doubt(listener, heard);
 	}
 	ago = position + 1 - sequence;
 	if (likely(!sequence || (!(ago & heard->reader.mask_cells) &&
 				 (int64_t)ago > 0)) &&
 	    likely(!shm_is_broken(&heard->reader.mapping)))
 		return 0;
-	return doubt(listener, heard, times);
+	return doubt(listener, heard);
 }
 
 bool
@@ -284,7 +287,7 @@ heard_look(struct listener *listener, struct heard *heard)
 
 	if (heard->reader.broken)
 		return !heard->reader.told;
-	return look(listener, heard, &sight, 0) != 0;
+	return look(listener, heard, &sight) != 0;
 }
 
 /* Taking -------------------------------------------------------------------------- */
@@ -332,7 +335,7 @@ bytes_of(const struct heard *heard, const struct sight *sight)
 /* -EAGAIN: what was copied is worth nothing. */
 static int
 copy(struct listener *listener, struct heard *heard, const struct sight *sight,
-     void *buffer, uint32_t times)
+     void *buffer)
 {
 	uint64_t floor;
 
@@ -342,7 +345,7 @@ copy(struct listener *listener, struct heard *heard, const struct sight *sight,
 		return read_nothing(listener, heard);
 	if (listener->waits || likely(is_whole(heard, &floor)))
 		return 0;
-	be_overtaken(heard, floor, times);
+	be_overtaken(heard, floor);
 	return -EAGAIN;
 }
 
@@ -359,7 +362,7 @@ list_held(struct listener *listener, struct cubby_message *message)
 /* A copy of one's own, for nobody else is kept from having it. */
 static int
 hold(struct listener *listener, struct heard *heard, const struct sight *sight,
-     struct wish *wish, uint32_t times)
+     struct wish *wish)
 {
 	struct cubby_message *message = calloc(1, sizeof(*message));
 	int r = -ENOMEM;
@@ -368,7 +371,7 @@ hold(struct listener *listener, struct heard *heard, const struct sight *sight,
 		return r;
 	message->copy = malloc(max_u64(1, sight->taken.size));
 	if (message->copy)
-		r = copy(listener, heard, sight, message->copy, times);
+		r = copy(listener, heard, sight, message->copy);
 	if (r < 0) {
 		free(message->copy);
 		free(message);
@@ -401,12 +404,12 @@ heard_release(struct listener *listener, struct cubby_message *message)
 /* It is too large for the buffer, if it is the one. */
 static int
 too_large(struct listener *listener, struct heard *heard,
-	  const struct sight *sight, struct wish *wish, uint32_t times)
+	  const struct sight *sight, struct wish *wish)
 {
 	uint64_t floor;
 
 	if (!listener->waits && !is_whole(heard, &floor)) {
-		be_overtaken(heard, floor, times);
+		be_overtaken(heard, floor);
 		return -EAGAIN;
 	}
 	wish->taken.size = sight->taken.size;
@@ -415,24 +418,25 @@ too_large(struct listener *listener, struct heard *heard,
 
 static int
 take(struct listener *listener, struct heard *heard, const struct sight *sight,
-     struct wish *wish, uint32_t times)
+     struct wish *wish)
 {
 	int r;
 
 	if (wish->kind == WISH_LOOK)
 		return HEARD_SEEN;
 	if (wish->kind == WISH_HOLD)
-		r = hold(listener, heard, sight, wish, times);
+		r = hold(listener, heard, sight, wish);
 	else if (unlikely(sight->taken.size > wish->size))
-		return too_large(listener, heard, sight, wish, times);
+		return too_large(listener, heard, sight, wish);
 	else
-		r = copy(listener, heard, sight, wish->buffer, times);
+		r = copy(listener, heard, sight, wish->buffer);
 	if (unlikely(r < 0))
 		return r;
 	wish->taken = sight->taken;
 	wish->uid = heard->reader.uid;
 	wish->deliveries = 1;
 	wish->missed = heard->missed;
+	heard->overtaken = 0;
 	if (wish->kind != WISH_PEEK)
 		pass(listener, heard);
 	return 0;
@@ -442,21 +446,29 @@ int
 heard_take(struct listener *listener, struct heard *heard, struct wish *wish)
 {
 	struct sight sight;
+	uint64_t vain = 0;
 	uint32_t times;
 	int r = 0;
 
 	/* Each turn of this loop but the last is lost to the sender. */
-	for (times = 0; times < OVERTAKEN_TRIES; times++) {
-		r = look(listener, heard, &sight, times);
+	for (times = 0; times < OVERTAKEN_TRIES && vain < VAIN_MAX; times++) {
+		r = look(listener, heard, &sight);
 		if (r <= 0 && r != -EAGAIN)
 			break;
-		if (likely(r > 0))
-			r = take(listener, heard, &sight, wish, times);
-		if (likely(r >= 0))
-			return r;
+		if (likely(r > 0)) {
+			r = take(listener, heard, &sight, wish);
+			if (likely(r >= 0))
+				return r;
+			vain += sight.taken.size;
+		}
 		if (r != -EAGAIN)
 			break;
+		heard->overtaken += wish->kind != WISH_LOOK;
 	}
+	if (unlikely(r == -EAGAIN))
+		listener->vain = heard->active = true;
+	else
+		heard->overtaken = 0;
 	if (unlikely(heard->reader.broken && !heard->reader.told)) {
 		heard->reader.told = wish->kind != WISH_LOOK;
 		return -EBADMSG;

@@ -20,6 +20,7 @@ struct heard {
 	struct lane_cursor *cursor;	/* ours; NULL: not begun */
 	uint64_t spoilt;	/* position + 1 at which a mapping broke */
 	uint32_t taken;
+	uint32_t overtaken;	/* times, while it was being taken */
 	bool active;		/* it has had something */
 };
 
@@ -32,6 +33,7 @@ struct listener {
 	bool waits;		/* broadcast_waits() */
 	bool trusts;
 	bool attends;		/* in the audience */
+	bool vain;		/* heard_take() gave up: there may be a message */
 	struct heard **lanes;	/* of LANES_MAX; NULL: not a lane */
 	uint32_t known;		/* lanes below it have been opened, but for gaps */
 	/* A bit for each lane that is open, or that is none for us. */
@@ -79,8 +81,9 @@ heard_look(struct listener *listener, struct heard *heard);
 /* There is one, for WISH_LOOK. */
 #define HEARD_SEEN 1
 
-/* The next message. -EAGAIN: there is none. Errors: -EMSGSIZE -EBADMSG (told
-   once) -ENOMEM. */
+/* The next message. -EAGAIN: there is none, or, said in `vain`, we were overtaken
+   too often: the clock is to be looked at, and then the lane. Errors: -EMSGSIZE
+   -EBADMSG (told once) -ENOMEM. */
 int
 heard_take(struct listener *listener, struct heard *heard, struct wish *wish);
 

@@ -261,12 +261,14 @@ sleep_once(struct listener *listener, struct wish *wish, int64_t deadline)
 
 	listener->calm = 0;
 	ticket = doorbell_announce(view, slot, &listener->sleeper);
+	listener->vain = false;
 	r = try_once(listener, wish, true);
 	if (r != -EAGAIN) {
 		doorbell_retract(view, slot, &listener->sleeper);
 		return r;
 	}
-	slice = doorbell_slice(&listener->sleeper);
+	/* In vain: a message may be there, and nobody ring for it. */
+	slice = listener->vain ? 0 : doorbell_slice(&listener->sleeper);
 	listener_leave(listener);
 	slept = doorbell_sleep(&view->doorbell->events[slot], ticket, slice,
 			       deadline);
