@@ -454,7 +454,9 @@ cubby_send_batch(cubby_mailbox *mailbox,
 /*
  * Receives up to count messages into one buffer of size bytes, at less cost than
  * one by one. filter may be NULL; flags: 0. Blocks until there is one, then takes
- * what is there and fits; it does not wait for more. Returns how many it has
+ * what is there and fits; it does not wait for more. Fewer than count does not
+ * mean that the mailbox is empty: a step takes at most 64, of one sender, and may
+ * be the last; -EAGAIN says so, with CUBBY_NOW. Returns how many it has
  * received, and entries tells of each; the entries after them, and the rest of
  * the buffer, have arbitrary contents. Each message begins at a multiple of 8
  * bytes from the beginning of the buffer, right behind the one before it: so
