@@ -74,7 +74,9 @@ class WatchTest(unittest.TestCase):
     # watch -------------------------------------------------------------
 
     def test_a_mailbox_is_made_and_removed(self):
+        self.cubby("create", "before")
         watch = self.watch()
+        self.wait_for(watch, "is there", mailbox="before")
         self.cubby("create", "jobs")
         self.wait_for(watch, "made", mailbox="jobs")
         self.cubby("rm", "jobs")

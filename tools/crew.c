@@ -311,7 +311,9 @@ hold_message(struct crew *crew)
 		result = cubby_hold(crew->mailbox, &crew->filter, CUBBY_NOW,
 				    &message);
 	while (result == -EINTR || (result == -EBADMSG && cut_off(crew)));
-	crew->is_empty = result == -EAGAIN;
+	/* -ETIMEDOUT: another stands still under the queue's lock. The descriptor
+	   tells when to try again. */
+	crew->is_empty = result == -EAGAIN || result == -ETIMEDOUT;
 	if (result == 0)
 		return message;
 	if (crew->is_empty)
