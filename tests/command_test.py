@@ -272,6 +272,7 @@ class Usage(CommandTest):
             (["create", "--message-max", "1T", "new"], "not a size"),
             (["create", "--fixed", "1", "--message-max", "2", "new"], "exc"),
             (["create", "--mode", "999", "new"], "not a mode"),
+            (["create", "--mode", "0700", "new"], "made of read and write"),
             (["create", "--order", "random", "new"], "not an order"),
             (
                 ["create", "--order", "sender", "--capacity", "0", "new"],

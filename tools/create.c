@@ -71,6 +71,11 @@ check_mode(const struct arguments *arguments,
 	mode_t reads = options->mode >> 2 & 0111;
 	mode_t writes = options->mode >> 1 & 0111;
 
+	if (options->mode & ~(mode_t)0666) {
+		complain("--mode %s: a mailbox's mode is made of read and write, "
+			 "such as 0660", text_of(arguments, OPTION_MODE));
+		return EXIT_USAGE;
+	}
 	if (options->order == CUBBY_ORDER_SENDER || reads == writes)
 		return 0;
 	complain("--mode %s lets some only send or only receive, which takes "
