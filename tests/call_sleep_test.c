@@ -13,7 +13,7 @@
 #define ROUNDS 20
 #define LONG_ROUNDS 4
 
-static int
+static _Noreturn void
 call_rounds(int rounds)
 {
 	cubby_mailbox *mailbox = open_mailbox("pid", CUBBY_SEND, NULL);
@@ -24,7 +24,8 @@ call_rounds(int rounds)
 	for (int i = 0; i < rounds; i++)
 		expect_ok(cubby_call(mailbox, "x", 1, NULL, 0, NULL, soon()));
 	cubby_close(mailbox);
-	return 0;
+	/* A leak checker does not work under strace. */
+	child_exit();
 }
 
 static pid_t
@@ -161,7 +162,6 @@ main(int argc, char **argv)
 	};
 
 	if (argc > 1)
-		return call_rounds(!strcmp(argv[1], "call") ? ROUNDS :
-							      LONG_ROUNDS);
+		call_rounds(!strcmp(argv[1], "call") ? ROUNDS : LONG_ROUNDS);
 	return RUN_TESTS("call_sleep", tests);
 }

@@ -862,8 +862,10 @@ class Mailboxes(WorkTest):
 
     def test_removed_while_it_waits(self):
         for again in False, True:
-            process = self.start("work", "jobs", "true")
-            self.wait_for_receiver()
+            self.send("first")
+            process = self.start("work", "jobs", "echo", "{}")
+            # It takes messages, so it has opened all that it opens.
+            self.assertEqual(process.stdout.readline(), b"first\n")
             self.do("rm", "jobs")
             if again:
                 self.do("create", "jobs")
