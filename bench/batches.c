@@ -114,7 +114,7 @@ run_single(void *side, int member, struct round *round)
 		loop_send(round, member, side, produce_line, LINE);
 }
 
-/* The contenders -------------------------------------------------------- */
+/* The contenders --------------------------------------------------------- */
 
 static const struct ours_detail one_way = { false, 0, CUBBY_ORDER_SENDER,
 					   CUBBY_ONE };

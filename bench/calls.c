@@ -45,7 +45,7 @@ leave(void *side)
 	free(calls);
 }
 
-/* Who asks -------------------------------------------------------------- */
+/* Who asks --------------------------------------------------------------- */
 
 ALWAYS_INLINE int
 fill(void *side, uint64_t first)

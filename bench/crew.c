@@ -89,7 +89,7 @@ futex_wake(_Atomic uint32_t *word)
 	syscall(SYS_futex, word, FUTEX_WAKE, MEMBERS_MAX, NULL, NULL, 0);
 }
 
-/* In a member ----------------------------------------------------------- */
+/* In a member ------------------------------------------------------------ */
 
 static void
 pin(int cpu)
@@ -257,7 +257,7 @@ serve(struct crew *crew, int member)
 	_exit(0);
 }
 
-/* In the coordinator ---------------------------------------------------- */
+/* In the coordinator ----------------------------------------------------- */
 
 static bool
 somebody_died(struct crew *crew)

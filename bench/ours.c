@@ -137,7 +137,7 @@ ours_leave(void *pointer)
 	free(side);
 }
 
-/* Small messages -------------------------------------------------------- */
+/* Small messages --------------------------------------------------------- */
 
 ALWAYS_INLINE int
 produce(void *pointer, uint64_t first)
@@ -278,7 +278,7 @@ run_queue(void *side, int member, struct round *round)
 		loop_send_to_many(round, member, side, produce_line, LINE);
 }
 
-/* Large messages, in place ---------------------------------------------- */
+/* Large messages, in place ----------------------------------------------- */
 
 ALWAYS_INLINE int
 commit_untouched(void *pointer, uint64_t first)
@@ -348,7 +348,7 @@ run_in_full(void *side, int member, struct round *round)
 		loop_send(round, member, side, commit_in_full, MEBIBYTE);
 }
 
-/* The contenders -------------------------------------------------------- */
+/* The contenders --------------------------------------------------------- */
 
 #define OURS(name, its_system, its_size, its_senders, its_idle, its_detail, \
 	     its_run) \

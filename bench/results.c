@@ -30,7 +30,7 @@ static struct {
 	int verdict_count;
 } results;
 
-/* JSON ------------------------------------------------------------------ */
+/* JSON ------------------------------------------------------------------- */
 
 static void
 json_string(const char *text)
@@ -157,7 +157,7 @@ results_machine(const struct settings *settings)
 	       settings->near_from, settings->far_from);
 }
 
-/* Tests ----------------------------------------------------------------- */
+/* Tests ------------------------------------------------------------------ */
 
 void
 results_title(const struct test *test)
@@ -233,7 +233,7 @@ results_remark(const char *test, int kept, int changed, int preempted)
 	       kept, changed, preempted);
 }
 
-/* Goals ----------------------------------------------------------------- */
+/* Goals ------------------------------------------------------------------ */
 
 static bool
 holds(const struct goal *goal, double value)

@@ -65,7 +65,7 @@ classify(const struct settings *settings, double ns)
 	return ns < settings->far_from ? NEAR : FAR;
 }
 
-/* Where the processors are ---------------------------------------------- */
+/* Where the processors are ----------------------------------------------- */
 
 /* Tries all pairs of processors. False: the crew is dead. */
 static bool
@@ -170,7 +170,7 @@ probe(struct run *run, enum distance *ret)
 	return true;
 }
 
-/* Laps ------------------------------------------------------------------ */
+/* Laps ------------------------------------------------------------------- */
 
 static void
 take(struct run *run, int contender, const struct round *round,
@@ -350,7 +350,7 @@ all_laps_alone(struct run *run)
 	return true;
 }
 
-/* A test ---------------------------------------------------------------- */
+/* A test ----------------------------------------------------------------- */
 
 static void
 mark_absent(struct run *run, int contender, const char *reason)

@@ -124,7 +124,7 @@ run(void *side, int member, struct round *round)
 		loop_ask(round, side, produce, consume, SMALL);
 }
 
-/* Alone ----------------------------------------------------------------- */
+/* Alone ------------------------------------------------------------------ */
 
 static int
 join_alone(const struct contender *self, void *made, int member, void **ret)

@@ -118,7 +118,7 @@ typedef struct cubby_region cubby_region;
 
 #define CUBBY_NAME_MAX 200
 
-/* Deadlines ------------------------------------------------------------- */
+/* Deadlines -------------------------------------------------------------- */
 
 #define CUBBY_NOW	INT64_C(0)
 #define CUBBY_FOREVER	INT64_MAX
@@ -130,7 +130,7 @@ typedef struct cubby_region cubby_region;
 CUBBY_PUBLIC int64_t
 cubby_deadline_after(int64_t nanoseconds);
 
-/* Opening --------------------------------------------------------------- */
+/* Opening ---------------------------------------------------------------- */
 
 enum cubby_flags {
 	/* cubby_open */
@@ -248,9 +248,10 @@ cubby_open(const char *name, int flags, const struct cubby_options *options,
  * Opens the inbox of a process for sending. pid: as getpid() tells it to the
  * process itself, if it is in the caller's PID namespace. It is looked up once,
  * in the user's own inboxes, then in machine-wide ones that belong to the user
- * whose process it is; of several the first by name. The handle is bound to what was found: when that process has gone, or
- * has closed its inbox, this is what sends are told, though another may have
- * taken the name or the pid. flags: CUBBY_SEND or 0; options as for cubby_open().
+ * whose process it is; of several the first by name. The handle is bound to what
+ * was found: when that process has gone, or has closed its inbox, this is what
+ * sends are told, though another may have taken the name or the pid. flags:
+ * CUBBY_SEND or 0; options as for cubby_open().
  *
  * Errors: -EINVAL (flags, or pid is not positive) -ESRCH, and those of
  * cubby_open().
@@ -278,7 +279,7 @@ cubby_close(cubby_mailbox *mailbox);
 CUBBY_PUBLIC int
 cubby_unlink(const char *name);
 
-/* Messages, copied ------------------------------------------------------ */
+/* Messages, copied ------------------------------------------------------- */
 
 /*
  * What is told about a message. Serves both directions: before a send, the
@@ -339,8 +340,8 @@ cubby_send_full(cubby_mailbox *mailbox, const void *data, size_t size,
  * handle (and so all before it).
  *
  * Errors: -EAGAIN (deadline CUBBY_NOW: not yet) -EBADF -EBADMSG -ECHILD -EINTR
- * -EINVAL (not sent yet) -EOPNOTSUPP (CUBBY_EVERY_OVERTAKE) -EPIPE (the inbox's process has gone; the message stays
- * for a successor) -ETIMEDOUT.
+ * -EINVAL (not sent yet) -EOPNOTSUPP (CUBBY_EVERY_OVERTAKE) -EPIPE (the inbox's
+ * process has gone; the message stays for a successor) -ETIMEDOUT.
  */
 CUBBY_PUBLIC int
 cubby_wait_received(cubby_mailbox *mailbox, uint64_t sequence,
@@ -421,7 +422,7 @@ CUBBY_PUBLIC int
 cubby_sender_name(cubby_mailbox *mailbox, uint64_t sender, char *buffer,
 		  size_t size);
 
-/* Messages, many at once ------------------------------------------------ */
+/* Messages, many at once ------------------------------------------------- */
 
 /* One message of a batch. */
 struct cubby_batch_entry {
@@ -478,7 +479,7 @@ cubby_receive_batch(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 		    struct cubby_batch_entry *entries, size_t count,
 		    void *buffer, size_t size);
 
-/* Messages, in place ---------------------------------------------------- */
+/* Messages, in place ----------------------------------------------------- */
 
 /*
  * Reserves memory for a message of up to size bytes, and its place in the
@@ -504,7 +505,8 @@ cubby_draft_size(const cubby_draft *draft);
  * Sends the first size bytes of the draft (at most what was reserved), with an
  * envelope or NULL as in cubby_send_full(). Never waits for room and never fails
  * for want of it. (ORDER_ARRIVAL and _PRIORITY: while another stands still under
- * the mailbox's lock, it waits for that one.) On success the draft is gone; on failure it is as it was.
+ * the mailbox's lock, it waits for that one.) On success the draft is gone; on
+ * failure it is as it was.
  *
  * Errors: -EBADMSG -ECHILD -EINVAL -EMSGSIZE -EOPNOTSUPP -EPIPE.
  */
@@ -613,11 +615,12 @@ cubby_wait(struct cubby_wait_entry *entries, size_t count, int64_t deadline);
  *
  * Errors: -EACCES (the effective user was another one when the handle was opened,
  * and the mailbox has CUBBY_ORDER_SENDER: open one more, as that user) -EAGAIN
- * (the mailbox is full; or there is no reply yet) -EBADF -EBADMSG (also: another process has spoilt the memory for replies) -ECHILD
- * -EINTR -EINVAL -EMSGSIZE (the request; or the reply, which is lost: ret_size
- * tells) -ENOMEM -ENOSPC -EOPNOTSUPP (the mailbox cannot, or the file system)
- * -EPIPE -ETIMEDOUT -EUSERS (1024 are under way, those among them that were
- * given up while a server had them), and the kernel's.
+ * (the mailbox is full; or there is no reply yet) -EBADF -EBADMSG (also: another
+ * process has spoilt the memory for replies) -ECHILD -EINTR -EINVAL -EMSGSIZE
+ * (the request; or the reply, which is lost: ret_size tells) -ENOMEM -ENOSPC
+ * -EOPNOTSUPP (the mailbox cannot, or the file system) -EPIPE -ETIMEDOUT -EUSERS
+ * (1024 are under way, those among them that were given up while a server had
+ * them), and the kernel's.
  */
 CUBBY_PUBLIC int
 cubby_call(cubby_mailbox *mailbox, const void *request, size_t request_size,
@@ -697,7 +700,7 @@ cubby_reply(cubby_mailbox *mailbox, const struct cubby_envelope *request,
 CUBBY_PUBLIC int
 cubby_fd(cubby_mailbox *mailbox, int role);
 
-/* Shared memory --------------------------------------------------------- */
+/* Shared memory ---------------------------------------------------------- */
 
 /*
  * A region is memory that processes share: each sees at once what the others
@@ -888,7 +891,7 @@ cubby_receive_region(cubby_mailbox *mailbox, const struct cubby_filter *filter,
 		     int64_t deadline, cubby_region **ret,
 		     struct cubby_envelope *ret_envelope);
 
-/* Looking --------------------------------------------------------------- */
+/* Looking ---------------------------------------------------------------- */
 
 #define CUBBY_UNKNOWN UINT64_MAX	/* your rights do not let you see it */
 
@@ -1040,7 +1043,7 @@ struct cubby_swept {
 CUBBY_PUBLIC int
 cubby_sweep(const char *name, struct cubby_swept *ret);
 
-/* Words ----------------------------------------------------------------- */
+/* Words ------------------------------------------------------------------ */
 
 /*
  * What an error (negative, as returned, or positive) means in cubby: a sentence

@@ -80,7 +80,7 @@ typedef struct {
 
 #define CUBBY_SEMAPHORE_MAX	INT32_C(0x3fffffff)
 
-/* Mutex ----------------------------------------------------------------- */
+/* Mutex ------------------------------------------------------------------ */
 
 /*
  * Locks the mutex; blocks while another has it, until the deadline. A signal
@@ -114,7 +114,7 @@ cubby_mutex_unlock(cubby_region *region, cubby_mutex *mutex);
 CUBBY_PUBLIC int
 cubby_mutex_consistent(cubby_region *region, cubby_mutex *mutex);
 
-/* Condition ------------------------------------------------------------- */
+/* Condition -------------------------------------------------------------- */
 
 /*
  * Unlocks the mutex, waits until it is signalled or the deadline passes, and
@@ -144,7 +144,7 @@ cubby_condition_signal(cubby_region *region, cubby_condition *condition);
 CUBBY_PUBLIC int
 cubby_condition_broadcast(cubby_region *region, cubby_condition *condition);
 
-/* Semaphore ------------------------------------------------------------- */
+/* Semaphore -------------------------------------------------------------- */
 
 /*
  * Takes one of the semaphore's units; blocks while there is none, until the

@@ -176,7 +176,7 @@ access_set(int fd, enum access_kind kind, const struct attributes *a,
 	return 0;
 }
 
-/* Grants ---------------------------------------------------------------------- */
+/* Grants ----------------------------------------------------------------- */
 
 #define ENTRIES_MAX 128
 
@@ -306,7 +306,7 @@ access_grant(int fd, enum access_kind kind,
 	return write_list(fd, &list);
 }
 
-/* Regions that are sent --------------------------------------------------------- */
+/* Regions that are sent -------------------------------------------------- */
 
 /* Adds rights to what the list has for this entry's user, group or class. */
 static void

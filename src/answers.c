@@ -37,7 +37,7 @@ answers_init(struct answers *answers, const struct view *view, uint32_t slot,
 	answers->server = server_make(slot, generation);
 }
 
-/* Peers --------------------------------------------------------------------------- */
+/* Peers ------------------------------------------------------------------ */
 
 static void
 close_peer(struct answers *answers, uint64_t sender)
@@ -209,7 +209,7 @@ answers_forget(struct answers *answers)
 	answers->peers = NULL;
 }
 
-/* Requests ------------------------------------------------------------------------- */
+/* Requests --------------------------------------------------------------- */
 
 int
 answers_meet(struct answers *answers, uint64_t sender, uint64_t id, uid_t uid,
@@ -449,7 +449,7 @@ answers_refuse_by(struct answers *answers, uint64_t sender, uint64_t reference)
 		answers_refuse(answers, &called);
 }
 
-/* Replies --------------------------------------------------------------------------- */
+/* Replies ---------------------------------------------------------------- */
 
 static int
 write_all(int fd, const char *data, size_t size, uint64_t offset)

@@ -11,7 +11,7 @@
 #include "pollable.h"
 #include "probe.h"
 
-/* Sending ---------------------------------------------------------------------- */
+/* Sending ---------------------------------------------------------------- */
 
 int
 cubby_send_batch(cubby_mailbox *mailbox,
@@ -33,7 +33,7 @@ cubby_send_batch(cubby_mailbox *mailbox,
 	return pollable_told(mailbox, CUBBY_SEND, r);
 }
 
-/* Receiving --------------------------------------------------------------------- */
+/* Receiving -------------------------------------------------------------- */
 
 int
 cubby_receive_batch(cubby_mailbox *mailbox, const struct cubby_filter *filter,

@@ -44,7 +44,7 @@ close_place(const struct view *view, int directory)
 		close(directory);
 }
 
-/* One's own ------------------------------------------------------------------- */
+/* One's own -------------------------------------------------------------- */
 
 int
 bell_begin(enum bell_place place, struct bell *ret)
@@ -145,7 +145,7 @@ bell_drain(const struct bell *bell)
 	fifo_drain(bell->fd);
 }
 
-/* Another's ------------------------------------------------------------------- */
+/* Another's -------------------------------------------------------------- */
 
 /* Threads of both ends may ring at a time; who is second does without. */
 static bool
@@ -239,7 +239,7 @@ bell_close_rung(struct view *view)
 	drop(&view->rung);
 }
 
-/* What the dead have left ------------------------------------------------------- */
+/* What the dead have left ------------------------------------------------ */
 
 /* The number of an entry, 0: it is no bell's. */
 static uint64_t

@@ -135,8 +135,8 @@ bias_towards(const struct lane_entry *entry, uint32_t slot);
 void
 bias_revoke_dead(struct lane_entry *entry, uint64_t head);
 
-/* The slot's owner is dead, and nobody else can get the slot: as bias_revoke(), without the
-   barrier, and nobody owns the word. */
+/* The slot's owner is dead, and nobody else can get the slot: as bias_revoke(),
+   without the barrier, and nobody owns the word. */
 void
 bias_bury(struct lane_entry *entry, uint32_t slot);
 

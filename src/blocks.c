@@ -85,7 +85,7 @@ page_end(const struct blocks *b, int32_t block, unsigned order)
 	       max_u64(block_bytes(b, order) >> PAGE_SHIFT, 1);
 }
 
-/* Giving back ---------------------------------------------------------------- */
+/* Giving back ------------------------------------------------------------ */
 
 /* Committed bytes of BARE blocks: those of whole blocks that were mixed. */
 static uint64_t
@@ -199,7 +199,7 @@ blocks_trim(struct blocks *blocks, uint64_t keep)
 	return give_back(blocks, spare - keep);
 }
 
-/* Allocating ----------------------------------------------------------------- */
+/* Allocating ------------------------------------------------------------- */
 
 /*
  * Hands out the block of that order at target, inside of a free block. Those
@@ -373,7 +373,7 @@ blocks_free(struct blocks *blocks, uint64_t offset)
 	buddy_add_first(&b->buddy, block);
 }
 
-/* Taking over ---------------------------------------------------------------- */
+/* Taking over ------------------------------------------------------------ */
 
 int
 blocks_occupy(struct blocks *blocks, uint64_t offset, uint64_t size)
@@ -420,7 +420,7 @@ blocks_settle(struct blocks *blocks)
 	pages_punch(&b->pages, from, round_up(b->length, PAGE) >> PAGE_SHIFT);
 }
 
-/* The whole ------------------------------------------------------------------ */
+/* The whole -------------------------------------------------------------- */
 
 /* Zeros, of which a page exists once it is written. Huge ones would cost an
    idle sender megabytes. */

@@ -20,7 +20,7 @@ slot_bit(uint32_t slot)
 	return UINT64_C(1) << (slot & 63);
 }
 
-/* The sender's end --------------------------------------------------------- */
+/* The sender's end ------------------------------------------------------- */
 
 /* The slots of one word that are in the audience, and have memory. */
 static uint64_t
@@ -137,7 +137,7 @@ broadcast_find_departed(const struct view *view, uint32_t lane,
 	return found;
 }
 
-/* The receiver's end -------------------------------------------------------- */
+/* The receiver's end ----------------------------------------------------- */
 
 /* Nobody but who has the slot's JOINING byte comes here. */
 static void

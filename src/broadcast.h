@@ -136,7 +136,7 @@ broadcast_waits(const struct view *view)
 	return view->attributes.delivery == CUBBY_EVERY;
 }
 
-/* The sender's end --------------------------------------------------------- */
+/* The sender's end ------------------------------------------------------- */
 
 /* Generations that have been found dead, by slot. Private; zero: none. */
 struct departed {
@@ -159,7 +159,7 @@ bool
 broadcast_find_departed(const struct view *view, uint32_t lane,
 			uint64_t position, struct departed *departed);
 
-/* The receiver's end -------------------------------------------------------- */
+/* The receiver's end ----------------------------------------------------- */
 
 /* Steps 2 to 4, but for entering the slot. Errors: the kernel's. */
 int

@@ -136,7 +136,7 @@ broadcast_release(struct cubby_mailbox *mailbox, struct cubby_message *message)
 	return r;
 }
 
-/* As one of several -------------------------------------------------------------- */
+/* As one of several ------------------------------------------------------ */
 
 static int
 broadcast_look(struct cubby_mailbox *mailbox, uint32_t role, enum look how)

@@ -45,7 +45,7 @@ buddy_add_last(struct buddy *buddy, int32_t block)
 	buddy_add_after(buddy, buddy->nodes[list].prev, block);
 }
 
-/* Finding -------------------------------------------------------------------- */
+/* Finding ---------------------------------------------------------------- */
 
 int32_t
 buddy_find(const struct buddy *buddy, enum buddy_state state, unsigned order)
@@ -115,7 +115,7 @@ buddy_locate(const struct buddy *buddy, int32_t unit)
 	return 0;
 }
 
-/* Splitting and merging ------------------------------------------------------ */
+/* Splitting and merging -------------------------------------------------- */
 
 void
 buddy_extend(struct buddy *buddy, int32_t to)

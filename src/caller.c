@@ -32,7 +32,7 @@ slot_of(const struct caller *caller, uint32_t slot)
 	return reply_slot(caller->mapping.address, slot);
 }
 
-/* Slots ------------------------------------------------------------------------ */
+/* Slots ------------------------------------------------------------------ */
 
 static void
 append(struct caller *caller, struct caller_list *list, uint32_t slot)
@@ -139,7 +139,7 @@ grow(struct caller *caller)
 	return 0;
 }
 
-/* The file -------------------------------------------------------------------------- */
+/* The file --------------------------------------------------------------- */
 
 static void
 reset(struct caller *caller)
@@ -289,7 +289,7 @@ caller_fetch_next(const struct caller *caller)
 		prefetch_to_write(slot_of(caller, caller->free.first));
 }
 
-/* Waiting ------------------------------------------------------------------------------ */
+/* Waiting ---------------------------------------------------------------- */
 
 /* A wait under way. */
 struct wait {
@@ -584,7 +584,7 @@ caller_cancel(struct caller *caller, const struct calling *calling)
 	end(caller, calling->slot, limbo);
 }
 
-/* Going --------------------------------------------------------------------------------- */
+/* Going ------------------------------------------------------------------ */
 
 void
 caller_list(struct caller *caller, struct cubby_request *request)

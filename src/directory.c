@@ -23,7 +23,7 @@
 
 #define PATH_DIRECTORY (O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
 
-/* Making --------------------------------------------------------------------- */
+/* Making ----------------------------------------------------------------- */
 
 struct making {
 	const struct attributes *attributes;
@@ -261,7 +261,7 @@ directory_make(const struct place *place, struct attributes *attributes,
 	return r;
 }
 
-/* Opening --------------------------------------------------------------------- */
+/* Opening ---------------------------------------------------------------- */
 
 /* Reads what the mailbox is, and computes where things lie. */
 static int

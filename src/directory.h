@@ -108,7 +108,7 @@ directory_sweep(int parent, const char *entry);
 void
 directory_sweep_gone(int directory, const uint8_t uuid[16]);
 
-/* Between directory.c and directory_end.c ------------------------------------- */
+/* Between directory.c and directory_end.c -------------------------------- */
 
 /* Is entry still what fd is open on? */
 bool

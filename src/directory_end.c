@@ -42,7 +42,7 @@
 
 #define TRIES 100	/* each means that somebody has come or looked */
 
-/* Removing --------------------------------------------------------------------- */
+/* Removing --------------------------------------------------------------- */
 
 #define DEPTH_MAX 8	/* of what somebody has planted in lanes/ */
 
@@ -192,7 +192,7 @@ open_up(int directory)
 	add_rights(directory, RECEIVERS, 0600);
 }
 
-/* The end ----------------------------------------------------------------------- */
+/* The end ---------------------------------------------------------------- */
 
 /* *word: what was found, and what has been made of it. */
 static bool

@@ -167,7 +167,7 @@ doorbell_calm(struct view *view, uint32_t slot, struct sleeper *sleeper)
 			   ~slot_bit(slot));
 }
 
-/* A descriptor's ---------------------------------------------------------------- */
+/* A descriptor's --------------------------------------------------------- */
 
 /* Nobody need ring. */
 static void
@@ -292,7 +292,7 @@ doorbell_disarm_sender(struct lane_file *lane, struct sleeper *sleeper)
 	say_sender_flags(lane, sleeper);
 }
 
-/* Ringing ---------------------------------------------------------------------- */
+/* Ringing ---------------------------------------------------------------- */
 
 /* Tells the descriptor of slot if it is armed and nobody has. */
 static void

@@ -92,7 +92,7 @@ struct sleeper {
 };
 #define SLEEPER_OFTEN 4
 
-/* The receiver's side ----------------------------------------------------- */
+/* The receiver's side ---------------------------------------------------- */
 
 /* Announces; the caller looks once more afterwards. Returns the ticket. */
 uint32_t
@@ -141,7 +141,7 @@ doorbell_retract(struct view *view, uint32_t slot, struct sleeper *sleeper);
 void
 doorbell_calm(struct view *view, uint32_t slot, struct sleeper *sleeper);
 
-/* A descriptor's side ------------------------------------------------------- */
+/* A descriptor's side ---------------------------------------------------- */
 
 /* Publishes the bell's number; NULL: disarms it, and takes the number back. */
 void
@@ -170,7 +170,7 @@ doorbell_arm_sender(struct lane_file *lane, const struct lane_entry *entry,
 void
 doorbell_disarm_sender(struct lane_file *lane, struct sleeper *sleeper);
 
-/* The sender's side -------------------------------------------------------- */
+/* The sender's side ------------------------------------------------------ */
 
 /* Wakes one sleeping receiver that nobody has rung for, if there is one (of a
    broadcast mailbox all of them), and tells all that poll. */
@@ -263,7 +263,7 @@ doorbell_advanced(struct view *view, const struct lane_file *lane,
 void
 doorbell_stir_sender(struct view *view, uint32_t lane);
 
-/* Which lanes have something ------------------------------------------------ */
+/* Which lanes have something --------------------------------------------- */
 
 /*
  * A lane's bit in `ringing` is set by its sender while the lane is not `hot`,

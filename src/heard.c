@@ -24,7 +24,7 @@
 #define VAIN_MAX	(UINT64_C(2) << 20)
 #define WARM_AFTER	8	/* messages, before senders are spared the bit */
 
-/* Opening ---------------------------------------------------------------------- */
+/* Opening ---------------------------------------------------------------- */
 
 int
 heard_open(struct listener *listener, uint32_t lane, struct heard **ret)
@@ -172,7 +172,7 @@ heard_settle(struct heard *heard)
 	}
 }
 
-/* Looking ------------------------------------------------------------------------ */
+/* Looking ---------------------------------------------------------------- */
 
 /* The floor has risen above us: on from there, or, since there is little time
    there, the second time from the middle of what is there, and so on, but from
@@ -290,12 +290,14 @@ heard_look(struct listener *listener, struct heard *heard)
 	return look(listener, heard, &sight) != 0;
 }
 
-/* Taking -------------------------------------------------------------------------- */
+/* Taking ----------------------------------------------------------------- */
 
 static void
 tell_sender(struct heard *heard)
 {
-	doorbell_ring_sender(heard->reader.view, heard->reader.file, heard->reader.entry,
+	const struct lane_reader *reader = &heard->reader;
+
+	doorbell_ring_sender(reader->view, reader->file, reader->entry,
 			     heard->position);
 }
 

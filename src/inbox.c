@@ -26,7 +26,7 @@ word_make(uint64_t generation, unsigned flags)
 	return generation << 2 | flags;
 }
 
-/* The owner's end ------------------------------------------------------------ */
+/* The owner's end -------------------------------------------------------- */
 
 int
 inbox_claim(const struct inbox_at *at, struct owner *ret)
@@ -126,7 +126,7 @@ inbox_leave(struct owner *owner)
 	liveness_drop(&owner->exclusive);
 }
 
-/* The sender's end ----------------------------------------------------------- */
+/* The sender's end ------------------------------------------------------- */
 
 int
 addressee_open(const struct inbox_at *at, struct addressee *ret)
@@ -176,7 +176,7 @@ addressee_ask(struct addressee *addressee, uint64_t word, int64_t tick)
 	return gone ? -EPIPE : 0;
 }
 
-/* By process ------------------------------------------------------------------ */
+/* By process ------------------------------------------------------------- */
 
 static bool
 is_of(const struct inbox *inbox, pid_t pid, const struct namespace *namespace)

@@ -58,7 +58,7 @@ struct inbox_at {
 	const char *file;	/* the one that it lies in */
 };
 
-/* The owner's end ------------------------------------------------------------ */
+/* The owner's end -------------------------------------------------------- */
 
 struct owner {
 	struct liveness exclusive, life;
@@ -81,7 +81,7 @@ inbox_say_gone(const struct inbox_at *at, struct owner *owner);
 void
 inbox_leave(struct owner *owner);
 
-/* The sender's end ----------------------------------------------------------- */
+/* The sender's end ------------------------------------------------------- */
 
 struct addressee {
 	const struct inbox *inbox;
@@ -119,7 +119,7 @@ addressee_check(struct addressee *addressee)
 	return addressee_ask(addressee, word, tick);
 }
 
-/* By process ------------------------------------------------------------------ */
+/* By process ------------------------------------------------------------- */
 
 /* A PID namespace, as stat(2) tells of /proc/PID/ns/pid. */
 struct namespace {

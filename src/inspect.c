@@ -23,7 +23,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* One lane, seen from outside ------------------------------------------------------ */
+/* One lane, seen from outside -------------------------------------------- */
 
 struct glimpse {
 	struct stat st;
@@ -276,7 +276,7 @@ glimpse(const struct view *view, uint32_t lane, struct glimpse *ret)
 	return r;
 }
 
-/* Inspecting ------------------------------------------------------------------------ */
+/* Inspecting ------------------------------------------------------------- */
 
 static uint64_t
 memory_of(const struct stat *st)
@@ -555,7 +555,7 @@ cubby_inspect_senders(const char *name,
 	return r;
 }
 
-/* Receivers ------------------------------------------------------------------------- */
+/* Receivers -------------------------------------------------------------- */
 
 /* How many messages each slot's owner holds. */
 static void
@@ -711,7 +711,7 @@ cubby_inspect_receivers(const char *name,
 	return r;
 }
 
-/* Listing --------------------------------------------------------------------------- */
+/* Listing ---------------------------------------------------------------- */
 
 int
 cubby_list(int (*visit)(const char *name, void *context), void *context)

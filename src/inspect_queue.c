@@ -169,7 +169,7 @@ count_messages(const struct queue_map *map, enum slot_state state,
 	}
 }
 
-/* Who waits --------------------------------------------------------------------------- */
+/* Who waits -------------------------------------------------------------- */
 
 /* How each participant waits as a receiver, or as a sender. */
 struct wait {
@@ -210,7 +210,7 @@ find_waits(const struct queue_map *map, int role,
 	}
 }
 
-/* Senders ------------------------------------------------------------------------------ */
+/* Senders ---------------------------------------------------------------- */
 
 struct looked {
 	const struct queue_map *map;
@@ -318,7 +318,7 @@ inspect_queue_senders(const struct view *view,
 						  context));
 }
 
-/* Receivers ---------------------------------------------------------------------------- */
+/* Receivers -------------------------------------------------------------- */
 
 static int
 tell_receiver(const struct looked *looked, uint32_t n,

@@ -30,7 +30,7 @@
 #include "liveness.h"
 #include "parcel.h"
 
-/* The sender's end -------------------------------------------------------- */
+/* The sender's end ------------------------------------------------------- */
 
 enum ring_use {
 	RING_IDLE = 0,
@@ -311,7 +311,7 @@ void
 lane_last_published(const struct lane_writer *writer, uint64_t *ret_sequence,
 		    uint64_t *ret_tag);
 
-/* The receivers' end ------------------------------------------------------- */
+/* The receivers' end ----------------------------------------------------- */
 
 struct lane_reader {
 	struct view *view;
@@ -533,7 +533,7 @@ lane_is_cut_off(const struct lane_reader *reader)
 void
 lane_break(struct lane_reader *reader);
 
-/* Both ----------------------------------------------------------------------- */
+/* Both ------------------------------------------------------------------- */
 
 /*
  * Puts in order what the dead owner of a slot has left: its claims, its biases.

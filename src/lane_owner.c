@@ -31,7 +31,7 @@
 #define TEMPORARY ".new."
 #define MAKE_TRIES 8	/* while sweepers take it for what a dead one left */
 
-/* Finding or making one ----------------------------------------------------- */
+/* Finding or making one -------------------------------------------------- */
 
 static void
 fill_in(struct lane_writer *w)
@@ -222,7 +222,7 @@ make_lane(struct lane_writer *w, const char *name, uint32_t lane)
 	return r;
 }
 
-/* Taking over ---------------------------------------------------------------- */
+/* Taking over ------------------------------------------------------------ */
 
 /* For a sweep: a lane without a name, also one that is cut off. */
 static const char SWEPT[] = "";
@@ -434,7 +434,7 @@ find_lane(struct lane_writer *w, const char *name)
 	return r;
 }
 
-/* Opening and leaving -------------------------------------------------------- */
+/* Opening and leaving ---------------------------------------------------- */
 
 int
 lane_open_writer(struct view *view, const char *name, struct lane_writer *ret)
@@ -478,7 +478,7 @@ lane_forget_writer(struct lane_writer *writer)
 	close(writer->fd);
 }
 
-/* Sweeping ------------------------------------------------------------------- */
+/* Sweeping --------------------------------------------------------------- */
 
 /* For the next owner: before the memory goes. */
 static void

@@ -17,7 +17,7 @@
 
 #define RING_AT_ONCE KIB(64)
 
-/* Memory --------------------------------------------------------------------- */
+/* Memory ----------------------------------------------------------------- */
 
 uint64_t
 ring_first_cells(const struct geometry *g)
@@ -107,7 +107,7 @@ ring_hollow(struct lane_writer *w, uint32_t ring, uint64_t position)
 		shm_give_back(w->fd, from, to - from);
 }
 
-/* Where it stands ------------------------------------------------------------ */
+/* Where it stands -------------------------------------------------------- */
 
 static bool
 is_of(const struct ring *ring, uint64_t position)

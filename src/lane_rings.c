@@ -18,7 +18,7 @@
 #define SHRINK		4	/* times the backlog: a ring to turn to */
 #define LONG_AGO	(UINT64_C(1) << 40)	/* messages: see turn_to() */
 
-/* Reading ---------------------------------------------------------------------- */
+/* Reading ---------------------------------------------------------------- */
 
 bool
 rings_begin(const struct lane_file *file, uint32_t ring, uint64_t *ret)
@@ -67,7 +67,7 @@ rings_find(const struct lane_file *file, const struct geometry *g,
 	return best;
 }
 
-/* Memory ----------------------------------------------------------------------- */
+/* Memory ----------------------------------------------------------------- */
 
 static uint64_t
 cells_of(const struct lane_writer *w, uint32_t i)
@@ -173,7 +173,7 @@ extend(struct lane_writer *w, uint32_t i)
 	return 0;
 }
 
-/* Room ------------------------------------------------------------------------- */
+/* Room ------------------------------------------------------------------- */
 
 /* How far the ring may be filled, drafts' places included: one cell is kept for
    the last message, and receivers look at the cell after it. */
@@ -219,7 +219,7 @@ set_limit(struct lane_writer *w)
 	w->limit = limit;
 }
 
-/* Turning ---------------------------------------------------------------------- */
+/* Turning ---------------------------------------------------------------- */
 
 static void
 enter(struct lane_writer *w, uint32_t i)
@@ -373,7 +373,7 @@ rings_make_room(struct lane_writer *w)
 	return r;
 }
 
-/* Owners ----------------------------------------------------------------------- */
+/* Owners ----------------------------------------------------------------- */
 
 void
 rings_start(struct lane_writer *w)

@@ -60,7 +60,7 @@
 #include "base.h"
 #include "lane.h"
 
-/* For those who read ------------------------------------------------------- */
+/* For those who read ----------------------------------------------------- */
 
 /*
  * The ring that holds position (its lower 48 bits count), by a turn word that
@@ -75,7 +75,7 @@ rings_find(const struct lane_file *file, const struct geometry *geometry,
 bool
 rings_begin(const struct lane_file *file, uint32_t ring, uint64_t *ret);
 
-/* For the owner ------------------------------------------------------------ */
+/* For the owner ---------------------------------------------------------- */
 
 /* Says in the file where a new lane begins; nobody sees it yet. */
 void

@@ -10,9 +10,9 @@
  * Killed before it, the receiver has received nothing, after it all.
  *
  * Only plain messages are taken so: in their cells, without a wide type, and no
- * requests. What else comes ends the run, and is dealt with by itself when it is the
- * next. So does what makes no sense: only at the head can it be told from a message
- * that has been overtaken.
+ * requests. What else comes ends the run, and is dealt with by itself when it is
+ * the next. So does what makes no sense: only at the head can it be told from a
+ * message that has been overtaken.
  */
 #include "base.h"
 #include "envelope.h"

@@ -49,7 +49,7 @@ lanes_forget(struct cubby_mailbox *mailbox)
 		receiver_forget(&mailbox->receiver);
 }
 
-/* Sending ---------------------------------------------------------------------- */
+/* Sending ---------------------------------------------------------------- */
 
 /* The message is queued, and stays so. */
 static int
@@ -173,7 +173,7 @@ lanes_abort(struct cubby_mailbox *mailbox, struct cubby_draft *draft)
 	sender_leave(&mailbox->sender);
 }
 
-/* Receiving --------------------------------------------------------------------- */
+/* Receiving -------------------------------------------------------------- */
 
 /* None has come on the lane whose turn it is: look there for a moment first. */
 static void
@@ -260,7 +260,7 @@ lanes_reject(struct cubby_mailbox *mailbox, struct cubby_message *message)
 	receiver_leave(&mailbox->receiver);
 }
 
-/* Requests and replies ------------------------------------------------------------- */
+/* Requests and replies --------------------------------------------------- */
 
 static word64 *
 lanes_reply_word(struct cubby_mailbox *mailbox)
@@ -293,7 +293,7 @@ lanes_reply(struct cubby_mailbox *mailbox, uint64_t sender, uint64_t reference,
 	return r;
 }
 
-/* As one of several --------------------------------------------------------------- */
+/* As one of several ------------------------------------------------------ */
 
 static int
 lanes_look(struct cubby_mailbox *mailbox, uint32_t role, enum look how)
@@ -329,7 +329,7 @@ lanes_retract(struct cubby_mailbox *mailbox, uint32_t role, struct rest *rest,
 	       sender_retract(&mailbox->sender, rest, slept);
 }
 
-/* Its descriptors ----------------------------------------------------------------- */
+/* Its descriptors -------------------------------------------------------- */
 
 static void
 lanes_hang(struct cubby_mailbox *mailbox, uint32_t role,

@@ -413,7 +413,7 @@ enum mailbox_state {
 #define SLOTS_PER_PAGE	(PAGE / sizeof(struct receiver_slot))
 #define CURSORS_PER_PAGE (PAGE / sizeof(struct lane_cursor))
 
-/* A lane's file ----------------------------------------------------------- */
+/* A lane's file ---------------------------------------------------------- */
 
 /*
  * One message. The words before the payload and 40 bytes of it are one cache
@@ -434,8 +434,8 @@ struct cell {
 };
 #define CELL_BLOCK	UINT64_C(1)
 #define CELL_WIDE	(UINT64_C(1) << 32)
-#define CELL_CALL	(UINT64_C(1) << 63)	/* a request: `tag` is its reference */
-#define CELL_TYPE_MAX	((UINT64_C(1) << 30) - 1)	/* of a type that is not wide */
+#define CELL_CALL	(UINT64_C(1) << 63)	/* a request: `tag` refers */
+#define CELL_TYPE_MAX	((UINT64_C(1) << 30) - 1)	/* of one not wide */
 
 static inline uint64_t
 cell_size_of(uint64_t size_type)
@@ -518,7 +518,7 @@ turn_ring(uint64_t turn)
 	return turn & 255;
 }
 
-/* The doorbell's file ------------------------------------------------------ */
+/* The doorbell's file ---------------------------------------------------- */
 
 /*
  * field	written by		read by		why that is safe
@@ -559,7 +559,7 @@ sleep_ticket(uint64_t sleep)
 	return sleep >> 32;
 }
 
-/* Where things lie --------------------------------------------------------- */
+/* Where things lie ------------------------------------------------------- */
 
 /* Derived from the attributes once, private; every process computes the same. */
 struct geometry {

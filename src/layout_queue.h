@@ -251,7 +251,8 @@ enum slot_state {
 	SLOT_TAKEN,		/* received: its owner copies it out */
 	SLOT_HELD,		/* goes back when its owner dies */
 	SLOT_GIVEN,		/* to its owner, who waits: it goes back as well */
-	/* Said by one who may not have the lock just then; anybody does the rest: */
+	/* Said by one who may not have the lock just then; anybody does the
+	   rest: */
 	SLOT_WITHDRAWN,		/* by its sender: to be freed */
 	SLOT_REJECTED,		/* by its holder: to be queued again */
 	SLOT_ABORTED		/* a draft: to be freed, and its place */

@@ -25,7 +25,7 @@
 #define GAPS_EVERY	16	/* sweeps */
 #define DEADLINE_NOW	0	/* CUBBY_NOW */
 
-/* Lanes ----------------------------------------------------------------------- */
+/* Lanes ------------------------------------------------------------------ */
 
 /* It need not be met again when it rings. */
 static void
@@ -210,7 +210,7 @@ try_once(struct listener *listener, struct wish *wish, bool thorough)
 	return r;
 }
 
-/* A look of one's own ----------------------------------------------------------- */
+/* A look of one's own ---------------------------------------------------- */
 
 static void
 repair(void *context, uint32_t slot, bool ours)
@@ -249,7 +249,7 @@ sweep(struct listener *listener)
 	listener->next_sweep = clock_tick() + SLEEP_SLICE_FIRST;
 }
 
-/* Waiting ------------------------------------------------------------------------ */
+/* Waiting ---------------------------------------------------------------- */
 
 static int
 sleep_once(struct listener *listener, struct wish *wish, int64_t deadline)
@@ -342,7 +342,7 @@ listener_grant_more(struct listener *listener, struct wish *wish)
 	return r == 0;
 }
 
-/* As one of several -------------------------------------------------------------- */
+/* As one of several ------------------------------------------------------ */
 
 static int
 look(struct listener *listener, enum look how)
@@ -412,7 +412,7 @@ listener_retract(struct listener *listener, struct rest *rest, int slept)
 	return r;
 }
 
-/* Its descriptor ----------------------------------------------------------------- */
+/* Its descriptor --------------------------------------------------------- */
 
 void
 listener_hang(struct listener *listener, const struct bell *bell)
@@ -442,7 +442,7 @@ listener_arm(struct listener *listener, int64_t *ret_slice)
 	return r;
 }
 
-/* Opening and closing --------------------------------------------------------------- */
+/* Opening and closing ---------------------------------------------------- */
 
 /* Steps 1 to 4: a slot, in which we are alive, for receivers and for senders. */
 static int

@@ -42,9 +42,9 @@ int
 liveness_share_at(int dir, const char *name, uint64_t byte,
 		  struct liveness *ret);
 
-/* As liveness_take_at(), with a descriptor opened O_RDWR; the descriptor stays the caller's,
-   who closes it at once, and who must hold liveness_fork_lock() from before it
-   was opened until it is closed. */
+/* As liveness_take_at(), with a descriptor opened O_RDWR; the descriptor stays the
+   caller's, who closes it at once, and who must hold liveness_fork_lock() from
+   before it was opened until it is closed. */
 int
 liveness_take_fd(int fd, uint64_t byte, struct liveness *ret);
 

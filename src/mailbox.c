@@ -34,7 +34,7 @@
 		    CUBBY_TRUST_SENDERS)
 #define TRIES 100	/* of an open that met somebody who removes */
 
-/* Temporary mailboxes ----------------------------------------------------------- */
+/* Temporary mailboxes ---------------------------------------------------- */
 
 /* Only they can take its name away. */
 static bool
@@ -92,7 +92,7 @@ mailbox_is_foreign(const struct place *place)
 	return foreign;
 }
 
-/* Opening -------------------------------------------------------------------------- */
+/* Opening ---------------------------------------------------------------- */
 
 /* What an open was asked for. */
 struct request {
@@ -418,7 +418,7 @@ cubby_open(const char *name, int flags, const struct cubby_options *options,
 	return r;
 }
 
-/* Closing -------------------------------------------------------------------------- */
+/* Closing ---------------------------------------------------------------- */
 
 static void
 forget(struct cubby_mailbox *mailbox)
@@ -460,7 +460,7 @@ cubby_close(cubby_mailbox *mailbox)
 	free(mailbox);
 }
 
-/* Unlinking ------------------------------------------------------------------------- */
+/* Unlinking -------------------------------------------------------------- */
 
 /*
  * What lies there, without a name, bears the uuid of what was opened. If another

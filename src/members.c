@@ -91,7 +91,7 @@ members_dead_up_to(const struct view *view, const struct queue_map *map,
 	return generation;
 }
 
-/* Names -------------------------------------------------------------------------- */
+/* Names ------------------------------------------------------------------ */
 
 void
 members_name(const struct queue_map *map, uint32_t slot,
@@ -138,7 +138,7 @@ members_find(const struct queue_map *map, const char *name)
 	return find(map, name, PARTICIPANTS_MAX);
 }
 
-/* Joining ------------------------------------------------------------------------- */
+/* Joining ---------------------------------------------------------------- */
 
 static int
 commit(const struct queue_map *map, int fd, uint32_t slot)

@@ -26,7 +26,7 @@ cubby_deadline_after(int64_t nanoseconds)
 	       CUBBY_FOREVER;
 }
 
-/* Sending ---------------------------------------------------------------------- */
+/* Sending ---------------------------------------------------------------- */
 
 static inline int
 check_size(const struct cubby_mailbox *mailbox, size_t size)
@@ -152,7 +152,7 @@ cubby_published(cubby_mailbox *mailbox, uint64_t *ret_sequence,
 	return 0;
 }
 
-/* Receiving --------------------------------------------------------------------- */
+/* Receiving -------------------------------------------------------------- */
 
 /* What the first version had; no caller knows less. */
 #define FILTER_SMALLEST offsetof(struct cubby_filter, matching)
@@ -360,7 +360,7 @@ message_read_filter(const struct cubby_filter *filter, struct wish *wish)
 	return read_filter(filter, wish);
 }
 
-/* Drafts ------------------------------------------------------------------------- */
+/* Drafts ----------------------------------------------------------------- */
 
 int
 cubby_reserve(cubby_mailbox *mailbox, size_t size, int64_t deadline,
@@ -428,7 +428,7 @@ cubby_abort(cubby_draft *draft)
 	mailbox->operations->abort(mailbox, draft);
 }
 
-/* Held messages ------------------------------------------------------------------ */
+/* Held messages ---------------------------------------------------------- */
 
 int
 cubby_hold(cubby_mailbox *mailbox, const struct cubby_filter *filter,

@@ -123,7 +123,8 @@ struct cubby_draft {
 
 /* A message being held. */
 struct cubby_message {
-	struct cubby_message *next, *previous;	/* of those held; `next` of the spare */
+	struct cubby_message *next, *previous;	/* of those held; `next` of
+						   the spare */
 	void *owner;			/* the handle */
 	const void *data;
 	void *copy;			/* ours, of another user's; or NULL */

@@ -57,7 +57,7 @@ place_of(struct cubby_mailbox *mailbox, uint32_t role)
 				       &mailbox->pollables.sending;
 }
 
-/* Arming ---------------------------------------------------------------------- */
+/* Arming ----------------------------------------------------------------- */
 
 static void
 set_timer(struct pollable *pollable, int64_t at)
@@ -110,7 +110,7 @@ pollable_arm(struct cubby_mailbox *mailbox, uint32_t role)
 	exclusion_leave(&mailbox->pollables.exclusion);
 }
 
-/* Making one ------------------------------------------------------------------ */
+/* Making one ------------------------------------------------------------- */
 
 static int
 watch(struct pollable *pollable, int fd)
@@ -229,7 +229,7 @@ cubby_fd(cubby_mailbox *mailbox, int role)
 	return r;
 }
 
-/* Closing --------------------------------------------------------------------- */
+/* Closing ---------------------------------------------------------------- */
 
 void
 pollable_close(struct cubby_mailbox *mailbox)

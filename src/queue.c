@@ -29,7 +29,7 @@ queue_nonsense(struct queue *queue)
 	return -EBADMSG;
 }
 
-/* Chores --------------------------------------------------------------------------- */
+/* Chores ----------------------------------------------------------------- */
 
 static uint64_t
 word_of(const struct queue *queue, uint32_t slot)
@@ -154,7 +154,7 @@ queue_add_chore_of(struct queue *queue, enum chore_kind kind, uint32_t number,
 	queue->chore_count++;
 }
 
-/* The lock --------------------------------------------------------------------------- */
+/* The lock --------------------------------------------------------------- */
 
 /* r: what came of taking it. */
 static FAST int
@@ -208,8 +208,8 @@ queue_enter_or_rest(struct queue *queue, int64_t deadline,
 	return r == -EAGAIN ? -EBUSY : enter(queue, r);
 }
 
-/* The memory of a block of ours. Should we die here, it may have holes, and the next
-   one to whom the slot falls commits it again. */
+/* The memory of a block of ours. Should we die here, it may have holes, and the
+   next one to whom the slot falls commits it again. */
 static void
 give_back_block(struct queue *queue, uint32_t n, uint64_t from, uint64_t to)
 {
@@ -258,7 +258,7 @@ queue_leave(struct queue *queue, struct wakes *wakes)
 /* What the dead have left waits for the next look if somebody stands still under
    the lock: a look has no deadline of its own. */
 
-/* Behind the dead ------------------------------------------------------------------------ */
+/* Behind the dead -------------------------------------------------------- */
 
 static int
 take_back_chunk(struct queue *queue, uint32_t chunk, uint32_t n, uint64_t dead,
@@ -373,7 +373,7 @@ queue_look(struct queue *queue)
 	return returned;
 }
 
-/* Memory ---------------------------------------------------------------------------------- */
+/* Memory ----------------------------------------------------------------- */
 
 /* A leaf for each sender and priority, at most; and there are not more of those
    than messages, nor than senders times what there is now. */

@@ -112,7 +112,7 @@ struct queue {
 	uint64_t bells[2];
 };
 
-/* Opening (queue_open.c) -------------------------------------------------------- */
+/* Opening (queue_open.c) ------------------------------------------------- */
 
 /* name: the sender's, or NULL. addressee, inbox: see struct queue; the caller fills
    them in. Errors: -EBUSY -EUSERS -ENOSPC -EBADMSG, and the
@@ -150,7 +150,7 @@ queue_bytes(const struct queue *queue, uint32_t slot)
 				     (void *)s->bytes;
 }
 
-/* Names (queue_names.c) ----------------------------------------------------------- */
+/* Names (queue_names.c) -------------------------------------------------- */
 
 /* The name of an envelope's sender. -EINVAL: there is none of that number. */
 int
@@ -162,7 +162,7 @@ queue_sender_name(struct queue *queue, uint64_t sender,
 int
 queue_named_sender(struct queue *queue, const char *name, uint64_t *ret);
 
-/* The lock, and what is seen to with it (queue.c) ----------------------------------- */
+/* The lock, and what is seen to with it (queue.c) ------------------------ */
 
 /*
  * Takes the lock, puts everything in order if its last owner died, and does the
@@ -262,7 +262,7 @@ queue_commit_block(struct queue *queue, uint32_t slot, uint64_t size,
 uint64_t
 queue_trim(struct queue *queue);
 
-/* Waiting (queue_wait.c) -------------------------------------------------------------- */
+/* Waiting (queue_wait.c) ------------------------------------------------- */
 
 /* Looks for a moment, without the lock and without a record, whether there is a
    message (or room). False: not yet; then it is time to enlist. */
@@ -318,7 +318,7 @@ queue_off_list(struct queue *queue, uint32_t waiter);
 bool
 queue_end_wait(struct queue *queue, uint32_t *waiter, enum waiter_state state);
 
-/* As one of several (queue_rest.c) ------------------------------------------------------ */
+/* As one of several (queue_rest.c) --------------------------------------- */
 
 /*
  * An end of a handle, that of `role`: as receiver_look() and the others. A record
@@ -359,7 +359,7 @@ int
 queue_enlist_for_room(struct queue *queue, int64_t deadline, uint64_t bell,
 		      uint32_t *waiter);
 
-/* Its descriptors (queue_poll.c) -------------------------------------------------------- */
+/* Its descriptors (queue_poll.c) ----------------------------------------- */
 
 void
 queue_hang(struct queue *queue, uint32_t role, const struct bell *bell);
@@ -370,7 +370,7 @@ queue_arm(struct queue *queue, uint32_t role, int64_t *ret_slice);
 void
 queue_take_down_bells(struct queue *queue, uint32_t participant, uint64_t dead);
 
-/* Sending (queue_send.c) ---------------------------------------------------------------- */
+/* Sending (queue_send.c) ------------------------------------------------- */
 
 int
 queue_send(struct queue *queue, const void *data, const struct parcel *parcel,
@@ -401,7 +401,7 @@ int
 queue_send_batch(struct queue *queue, const struct cubby_batch_entry *entries,
 		 size_t count, int64_t deadline);
 
-/* Receiving (queue_receive.c) ------------------------------------------------------------ */
+/* Receiving (queue_receive.c) -------------------------------------------- */
 
 int
 queue_receive(struct queue *queue, struct wish *wish, int64_t deadline);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Layer 8. May include: base shm exclusion layout_queue parcel answers slots queue queue_receive. */
 /*
- * What a receive from a queue has taken is handed over without the lock: copied out,
- * peeked at, or held; and what is held is ended. To end it is one change of the slot's
- * state, and what follows from that is a chore (queue.h).
+ * What a receive from a queue has taken is handed over without the lock: copied
+ * out, peeked at, or held; and what is held is ended. To end it is one change of
+ * the slot's state, and what follows from that is a chore (queue.h).
  */
 #include "base.h"
 #include "queue.h"
@@ -113,7 +113,7 @@ queue_hold(struct queue *queue, struct receive *receive,
 	return 0;
 }
 
-/* Ending it ---------------------------------------------------------------------------------- */
+/* Ending it -------------------------------------------------------------- */
 
 static void
 unlink_held(struct queue *queue, struct cubby_message *message)

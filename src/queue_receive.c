@@ -23,7 +23,7 @@
 
 enum { NEED_WAITERS = 1, NEED_ANSWER, NEED_NODES };
 
-/* Choosing: under the lock ------------------------------------------------------------ */
+/* Choosing: under the lock ----------------------------------------------- */
 
 static bool
 is_first_of(struct queue *queue, const struct wish *wish, uint32_t *ret)
@@ -303,7 +303,7 @@ try_locked(struct queue *queue, struct receive *receive, struct wakes *wakes)
 	return r;
 }
 
-/* Waiting -------------------------------------------------------------------------------- */
+/* Waiting ---------------------------------------------------------------- */
 
 static void
 say_wish(struct queue_waiter *w, const struct wish *wish)
@@ -623,7 +623,7 @@ queue_receive(struct queue *queue, struct wish *wish, int64_t deadline)
 	return r;
 }
 
-/* Looking -------------------------------------------------------------------------------------- */
+/* Looking ---------------------------------------------------------------- */
 
 int
 queue_look_for_one(struct queue *queue, int64_t deadline, uint32_t *ret_waiter,

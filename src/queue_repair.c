@@ -22,7 +22,7 @@ queue_is_sound(const struct queue_map *map, const struct queue_slot *slot)
 	return size <= map->geometry.inline_max;
 }
 
-/* Making anew: slots ------------------------------------------------------------- */
+/* Making anew: slots ----------------------------------------------------- */
 
 /* Messages while they are sorted by arrival: a list through link[1].next. */
 static uint32_t
@@ -288,7 +288,7 @@ make_slots_anew(const struct queue_map *map)
 	}
 }
 
-/* Making anew: waiters ------------------------------------------------------------ */
+/* Making anew: waiters --------------------------------------------------- */
 
 /* Whoever took the message that it waits for may have died before it said so. */
 static void
@@ -393,7 +393,7 @@ queue_make_anew(const struct queue_map *map)
 	wakes_give(map, &wakes);
 }
 
-/* Taking back ----------------------------------------------------------------------- */
+/* Taking back ------------------------------------------------------------ */
 
 bool
 queue_unlist(const struct queue_map *map, uint32_t slot)

@@ -33,7 +33,7 @@ struct search {
 	uint32_t asks;
 };
 
-/* Room: under the lock ---------------------------------------------------------- */
+/* Room: under the lock --------------------------------------------------- */
 
 /* Does it take whatever we send? */
 static bool
@@ -120,7 +120,7 @@ search_locked(struct queue *queue, struct search *search)
 	return r == -EAGAIN && search->enlists ? enlist(queue, search) : r;
 }
 
-/* Looking ------------------------------------------------------------------------ */
+/* Looking ---------------------------------------------------------------- */
 
 static int
 help_out(struct queue *queue, struct search *search, int need)
@@ -229,7 +229,7 @@ queue_look_role(struct queue *queue, uint32_t role, enum look how)
 	return r == -ETIMEDOUT && how == LOOK_QUICKLY ? 0 : r;
 }
 
-/* Resting ------------------------------------------------------------------------- */
+/* Resting ---------------------------------------------------------------- */
 
 static int64_t
 slice_of(const struct queue *queue, uint32_t role)

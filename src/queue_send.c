@@ -22,7 +22,7 @@
 
 enum { NEED_NODES = 1, NEED_WAITERS, NEED_ANSWER };
 
-/* Filling ------------------------------------------------------------------------ */
+/* Filling ---------------------------------------------------------------- */
 
 int
 queue_fill(struct queue *queue, uint32_t n, const void *data,
@@ -80,7 +80,7 @@ queue_keep_slot(struct queue *queue, uint32_t slot)
 		queue_add_chore(queue, CHORE_FREE, slot);
 }
 
-/* Publishing: under the lock -------------------------------------------------------- */
+/* Publishing: under the lock --------------------------------------------- */
 
 /* Drafts will be committed, those that are held may come back, and each may need
    a leaf of its own then. */
@@ -89,7 +89,8 @@ queue_has_nodes(const struct queue *queue)
 {
 	const struct queue_file *file = queue->map.file;
 	uint64_t others = (uint64_t)get32(&file->held) + get32(&file->places);
-	uint64_t needs = get32(&file->nodes_used) + NODES_EACH * (others + 2) + NODES_SPARE;
+	uint64_t needs = get32(&file->nodes_used) + NODES_EACH * (others + 2) +
+			 NODES_SPARE;
 
 	return needs <= get32(&file->nodes_committed);
 }
@@ -282,7 +283,7 @@ try_locked(struct queue *queue, struct send *send, int64_t deadline,
 	return queue_put(queue, send, wakes);
 }
 
-/* Waiting for room ------------------------------------------------------------------- */
+/* Waiting for room ------------------------------------------------------- */
 
 /* Under the lock. -EAGAIN: it is to wait by its record. */
 static int
@@ -379,7 +380,7 @@ queue_post(struct queue *queue, struct send *send, int64_t deadline)
 	return r < 0 && waited < 0 ? waited : r;
 }
 
-/* Waiting for its being taken ----------------------------------------------------------- */
+/* Waiting for its being taken -------------------------------------------- */
 
 /* It is ours again if nobody has had it. Under the lock. */
 static bool
@@ -462,7 +463,7 @@ wait_taken(struct queue *queue, struct send *send, int64_t deadline)
 	return r;
 }
 
-/* The calls ------------------------------------------------------------------------------ */
+/* The calls -------------------------------------------------------------- */
 
 static int
 send_slot(struct queue *queue, const void *data, struct send *send,

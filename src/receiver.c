@@ -32,7 +32,7 @@
 #define COOL_MIN	1	/* lanes, for a membarrier */
 #define DEADLINE_NOW	0	/* CUBBY_NOW */
 
-/* Lanes ----------------------------------------------------------------------- */
+/* Lanes ------------------------------------------------------------------ */
 
 /* One lane, if the wish allows it. -EAGAIN: nothing. */
 static int
@@ -236,7 +236,7 @@ try_once(struct receiver *receiver, struct wish *wish, bool thorough)
 	return r;
 }
 
-/* A look of one's own ----------------------------------------------------------- */
+/* A look of one's own ---------------------------------------------------- */
 
 struct repair {
 	struct receiver *receiver;
@@ -290,7 +290,7 @@ receiver_sweep(struct receiver *receiver)
 	return dead.returned;
 }
 
-/* Waiting ------------------------------------------------------------------------ */
+/* Waiting ---------------------------------------------------------------- */
 
 /* From an inbox, nobody waits for one who has died. */
 static bool
@@ -459,7 +459,7 @@ receiver_grant(struct receiver *receiver, struct wish *wish, int64_t deadline)
 	return r;
 }
 
-/* As one of several -------------------------------------------------------------- */
+/* As one of several ------------------------------------------------------ */
 
 /* The result of a wish to look: a message that only other calls receive is one
    too. */
@@ -543,7 +543,7 @@ receiver_retract(struct receiver *receiver, struct rest *rest, int slept)
 	return r;
 }
 
-/* Its descriptor ----------------------------------------------------------------- */
+/* Its descriptor --------------------------------------------------------- */
 
 void
 receiver_hang(struct receiver *receiver, const struct bell *bell)
@@ -574,7 +574,7 @@ receiver_arm(struct receiver *receiver, int64_t *ret_slice)
 	return r;
 }
 
-/* Batches ------------------------------------------------------------------------ */
+/* Batches ---------------------------------------------------------------- */
 
 /* Does a lane ring but the one whose turn it is? */
 static bool

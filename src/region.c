@@ -40,7 +40,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* Reading ------------------------------------------------------------------ */
+/* Reading ---------------------------------------------------------------- */
 
 /* The file's length that a size needs. */
 static uint64_t
@@ -179,7 +179,7 @@ region_alive(const struct cubby_region *region, uint32_t slot,
 					participant);
 }
 
-/* Growing ------------------------------------------------------------------ */
+/* Growing ---------------------------------------------------------------- */
 
 /* Is there room, as far as can be told beforehand? */
 static bool
@@ -241,7 +241,7 @@ cubby_region_grow(cubby_region *region, uint64_t size)
 	return r;
 }
 
-/* Attaching ------------------------------------------------------------------ */
+/* Attaching -------------------------------------------------------------- */
 
 int
 region_read_head(int memory, struct region_head *ret)

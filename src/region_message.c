@@ -25,7 +25,7 @@
 
 #define DISCARDS 64	/* messages that do not count, until the clock */
 
-/* Received regions -------------------------------------------------------------- */
+/* Received regions ------------------------------------------------------- */
 
 static void
 list_region(struct cubby_mailbox *mailbox, struct cubby_region *region)
@@ -86,7 +86,7 @@ end(struct cubby_region *region)
 	region_detach(region);
 }
 
-/* Sending ------------------------------------------------------------------------ */
+/* Sending ---------------------------------------------------------------- */
 
 static int
 check_owner(const struct cubby_region *region)
@@ -254,7 +254,7 @@ cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,
 	return 0;
 }
 
-/* Receiving ---------------------------------------------------------------------- */
+/* Receiving -------------------------------------------------------------- */
 
 static void
 describe(const struct wish *wish, const struct cubby_region *region,

@@ -28,7 +28,7 @@
 #define SIZE_DEFAULT PAGE
 #define SIZE_MAX_DEFAULT (sizeof(void *) == 8 ? GIB(1) : MIB(64))
 
-/* What is asked for --------------------------------------------------------- */
+/* What is asked for ------------------------------------------------------ */
 
 struct request {
 	int flags;
@@ -109,7 +109,7 @@ read_options(const struct cubby_region_options *options,
 	return options_group(&group, ret_group);
 }
 
-/* Making ------------------------------------------------------------------- */
+/* Making ----------------------------------------------------------------- */
 
 struct making {
 	const struct cubby_region_options *options;
@@ -225,7 +225,7 @@ make(const struct request *request, const struct place *place)
 	return r;
 }
 
-/* Opening ------------------------------------------------------------------- */
+/* Opening ---------------------------------------------------------------- */
 
 int
 region_directory(const struct place *place, bool path)
@@ -329,7 +329,7 @@ open_named(const struct request *request, const struct place *place,
 	return r;
 }
 
-/* Without a name -------------------------------------------------------------- */
+/* Without a name --------------------------------------------------------- */
 
 /* In the file system of the mailboxes that it may be sent to: in the root, or
    where the user may not write there, in the user's own directory. */
@@ -407,7 +407,7 @@ cubby_region_open(const char *name, int flags,
 	return r;
 }
 
-/* Unlinking ------------------------------------------------------------------ */
+/* Unlinking -------------------------------------------------------------- */
 
 static int
 unlink_place(const struct place *place)
@@ -446,7 +446,7 @@ cubby_region_unlink(const char *name)
 	return r;
 }
 
-/* Looking -------------------------------------------------------------------- */
+/* Looking ---------------------------------------------------------------- */
 
 static uint64_t
 count_attached(int directory)

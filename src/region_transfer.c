@@ -21,7 +21,7 @@
 #define LINK_NAME (sizeof(PREFIX) + 32 + 1 + 8)	/* with its 0 */
 #define TRIES 100	/* each means that the word changed under us */
 
-/* Links --------------------------------------------------------------------- */
+/* Links ------------------------------------------------------------------ */
 
 static void
 link_name(const uint8_t uuid[16], uint32_t number, char ret[LINK_NAME])
@@ -87,7 +87,7 @@ remember_link(struct cubby_region *region, int lanes, uint32_t number)
 	return 0;
 }
 
-/* Sending --------------------------------------------------------------------- */
+/* Sending ---------------------------------------------------------------- */
 
 /* Step 1. */
 static int
@@ -162,7 +162,7 @@ region_complete_transfer(struct cubby_region *region, uint32_t number)
 			   transfers_make(number, number));
 }
 
-/* Receiving ------------------------------------------------------------------- */
+/* Receiving -------------------------------------------------------------- */
 
 /* Opened without a look at the number of its links: there may be two. */
 static int
@@ -285,7 +285,7 @@ region_settle(struct cubby_region *region)
 	return false;
 }
 
-/* Ending ------------------------------------------------------------------------ */
+/* Ending ----------------------------------------------------------------- */
 
 static void
 end_file(struct cubby_region *region)
@@ -314,7 +314,7 @@ region_finish(struct cubby_region *region)
 		}
 }
 
-/* Sweeping ------------------------------------------------------------------------ */
+/* Sweeping --------------------------------------------------------------- */
 
 struct link {
 	uint8_t uuid[16];
@@ -411,7 +411,7 @@ sweep_link(int lanes, const char *name)
 	return bytes;
 }
 
-/* What has been sent ---------------------------------------------------------- */
+/* What has been sent ----------------------------------------------------- */
 
 /* Is it there no more? */
 static bool

@@ -29,9 +29,9 @@
  *	sender killed	who owns the region then
  *	before 3	message n's mailbox, to which the message has gone back
  *			(n = 0: nobody, its memory goes)
- *	after 3,	whoever is first: the receiver of k, by b; or the receiver of
- *	before 4	n, whose b makes k void. (The send did not return: it may
- *			have sent, once.)
+ *	after 3,	whoever is first: the receiver of k, by b; or the receiver
+ *	before 4	of n, whose b makes k void. (The send did not return: it
+ *			may have sent, once.)
  *	after 4		message k's mailbox. Message n goes back to its own, where
  *			whoever gets it finds that it does not count
  *

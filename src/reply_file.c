@@ -56,7 +56,7 @@ reply_file_choose(uint64_t before, uint64_t *ret_id)
 	return 0;
 }
 
-/* Making --------------------------------------------------------------------- */
+/* Making ----------------------------------------------------------------- */
 
 static int
 fill_in(const struct view *view, uint64_t id, uint32_t slots, int fd,
@@ -133,7 +133,7 @@ reply_file_make(const struct view *view, uint64_t id, uint32_t slots,
 	return 0;
 }
 
-/* Finding --------------------------------------------------------------------- */
+/* Finding ---------------------------------------------------------------- */
 
 static int
 check(const struct view *view, uint64_t id, const struct mapping *mapping)
@@ -245,7 +245,7 @@ reply_file_lock(const struct view *view, uint64_t id, uint64_t byte,
 	return liveness_take_at(view->lanes_directory, name, byte, ret);
 }
 
-/* Going ------------------------------------------------------------------------- */
+/* Going ------------------------------------------------------------------ */
 
 void
 reply_file_unlink(const struct view *view, uint64_t id)

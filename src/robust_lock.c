@@ -25,7 +25,7 @@
 #define PAUSES_LAST	128U
 #define TRIES_MAX	64	/* it was another's each time */
 
-/* Looking first -------------------------------------------------------------- */
+/* Looking first ---------------------------------------------------------- */
 
 /* Looks for a while, without writing to the line, and takes the lock if it is
    given. */
@@ -52,7 +52,7 @@ take_while_looking(struct robust_lock *lock, const struct robust_locker *locker)
 	return false;
 }
 
-/* Taking --------------------------------------------------------------------- */
+/* Taking ----------------------------------------------------------------- */
 
 /* 1, 0 or -errno: does the owner that the word names live? */
 static int
@@ -144,7 +144,7 @@ robust_lock_take_slowly(struct robust_lock *lock,
 	}
 }
 
-/* Without waiting ------------------------------------------------------------ */
+/* Without waiting -------------------------------------------------------- */
 
 int
 robust_lock_try(struct robust_lock *lock, const struct robust_locker *locker)
@@ -200,7 +200,7 @@ robust_lock_owner_died(const struct robust_lock *lock,
 	return found && owner_lives(locker, found) == 0;
 }
 
-/* Giving --------------------------------------------------------------------- */
+/* Giving ----------------------------------------------------------------- */
 
 /* Contended, or not one's own. */
 void

@@ -79,7 +79,7 @@ sender_forget(struct sender *sender)
 	lane_forget_writer(&sender->writer);
 }
 
-/* Waiting -------------------------------------------------------------------- */
+/* Waiting ---------------------------------------------------------------- */
 
 /* What a wait is for: room (position 0 is not looked at), or a position. */
 struct awaited {
@@ -261,7 +261,7 @@ sender_wait_passed(struct sender *sender, uint64_t position, int64_t deadline)
 	return wait_for(sender, &passed, deadline);
 }
 
-/* As one of several ------------------------------------------------------------ */
+/* As one of several ------------------------------------------------------ */
 
 static const struct awaited ROOM = { .room = true };
 
@@ -362,7 +362,7 @@ sender_retract(struct sender *sender, struct rest *rest, int slept)
 	return r;
 }
 
-/* Its descriptor --------------------------------------------------------------- */
+/* Its descriptor --------------------------------------------------------- */
 
 void
 sender_hang(struct sender *sender, const struct bell *bell)
@@ -420,7 +420,7 @@ sender_arm(struct sender *sender, int64_t *ret_slice)
 	return r;
 }
 
-/* Sending --------------------------------------------------------------------- */
+/* Sending ---------------------------------------------------------------- */
 
 int
 sender_send(struct sender *sender, const struct parcel *parcel,

@@ -41,7 +41,7 @@ slots_fetch(const struct queue_map *map, uint32_t n)
 	prefetch_to_write(slot->bytes);
 }
 
-/* Lists ------------------------------------------------------------------------ */
+/* Lists ------------------------------------------------------------------ */
 
 static struct queue_list *
 list_of(const struct queue_map *map, const struct queue_slot *slot)
@@ -125,7 +125,7 @@ unlist(const struct queue_map *map, uint32_t n)
 	       count(map, n, -1);
 }
 
-/* Taking and freeing ------------------------------------------------------------- */
+/* Taking and freeing ----------------------------------------------------- */
 
 bool
 slots_take(const struct queue_map *map, uint64_t owner, bool warm,
@@ -201,7 +201,7 @@ slots_free(const struct queue_map *map, uint32_t n)
 	return slots_list(map, n);
 }
 
-/* Chunks ------------------------------------------------------------------------- */
+/* Chunks ----------------------------------------------------------------- */
 
 /* One without memory: of those that were given back, or the next. */
 static bool

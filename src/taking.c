@@ -6,8 +6,9 @@
  *	small, copied	copy the cell, then move the head: received at that
  *			instant
  *	large, copied	alone (biased), or without memory for a claim: copy the
- *			block, then move the head; with others about: claim it, copy, free the claim, so that
- *			they do not copy the same megabyte
+ *			block, then move the head; with others about: claim it,
+ *			copy, free the claim, so that they do not copy the same
+ *			megabyte
  *	held		claim it; the bytes of a small one go into the record,
  *			a large one stays in its block
  *	peeked		copy, and look whether it is still the next
@@ -26,7 +27,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Lanes ----------------------------------------------------------------------- */
+/* Lanes ------------------------------------------------------------------ */
 
 /*
  * Opens lane `lane`. What is not there, or was planted in its place, stays NULL;
@@ -138,7 +139,7 @@ taking_have_gone(struct receiver *receiver, const char *name)
 	return gone;
 }
 
-/* Claims ------------------------------------------------------------------------ */
+/* Claims ----------------------------------------------------------------- */
 
 static int
 find_claim(struct receiver *receiver, uint32_t *ret)
@@ -181,7 +182,7 @@ claim(struct receiver *receiver, struct lane_reader *reader,
 	return 0;
 }
 
-/* From a lane ---------------------------------------------------------------------- */
+/* From a lane ------------------------------------------------------------ */
 
 static int
 copy_by_claim(struct receiver *receiver, struct lane_reader *reader,

@@ -102,7 +102,7 @@ taking_release(struct receiver *receiver, struct cubby_message *held);
 void
 taking_reject(struct receiver *receiver, struct cubby_message *held);
 
-/* Between the parts of taking (taking.c, taking_hands.c, taking_returned.c) ------- */
+/* Between the parts of taking (taking.c, taking_hands.c, taking_returned.c)  */
 
 /* Requests (layout_reply.h). Does anybody wait for it? -ENOENT: no, it is to be
    passed over. Other errors: those of answers_meet(). */

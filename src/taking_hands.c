@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-/* Requests --------------------------------------------------------------------- */
+/* Requests --------------------------------------------------------------- */
 
 int
 taking_meet(struct receiver *receiver, const struct lane_reader *reader,
@@ -39,7 +39,7 @@ taking_copied(struct receiver *receiver, const struct called *called,
 		answers_refuse(&receiver->answers, called);
 }
 
-/* Held messages ------------------------------------------------------------------ */
+/* Held messages ---------------------------------------------------------- */
 
 static struct cubby_message *
 new_held(struct receiver *receiver)

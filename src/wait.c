@@ -57,7 +57,7 @@
 
 _Static_assert(REST_SLICE_OVER == DOORBELL_LOOK, "");
 
-/* Looking ------------------------------------------------------------------------ */
+/* Looking ---------------------------------------------------------------- */
 
 static void
 see(struct waiting *waiting, struct end *end, int r)
@@ -141,7 +141,7 @@ look_for_a_moment(struct waiting *waiting)
 		spin_for_all(waiting);
 }
 
-/* Sleeping ----------------------------------------------------------------------- */
+/* Sleeping --------------------------------------------------------------- */
 
 /* Is it as it was announced? */
 static bool
@@ -223,7 +223,7 @@ sleep_until(const struct waiting *waiting, int64_t until)
 	return futex_wait_many(tickets, count, until);
 }
 
-/* Resting ------------------------------------------------------------------------- */
+/* Resting ---------------------------------------------------------------- */
 
 static void
 retract(struct waiting *waiting, struct end *end, int slept)
@@ -402,7 +402,7 @@ wait_for_all(struct waiting *waiting, int64_t deadline)
 	return waiting->ready ? 0 : r;
 }
 
-/* The call -------------------------------------------------------------------------- */
+/* The call --------------------------------------------------------------- */
 
 static int
 check(const struct cubby_wait_entry *entry)

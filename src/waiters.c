@@ -122,7 +122,7 @@ waiters_commit(const struct queue_map *map, int fd)
 	return r;
 }
 
-/* Lists -------------------------------------------------------------------------- */
+/* Lists ------------------------------------------------------------------ */
 
 static struct queue_list *
 list_of(struct queue_file *file, enum waiter_state state)
@@ -262,7 +262,7 @@ waiters_delist(const struct queue_map *map, uint32_t n)
 	return w && delist(map, n, get32(&w->state));
 }
 
-/* Serving ------------------------------------------------------------------------- */
+/* Serving ---------------------------------------------------------------- */
 
 bool
 waiters_next(const struct queue_map *map, struct queue_list *list,

@@ -69,7 +69,7 @@ receive_numbers(cubby_mailbox *mailbox, uint64_t first, size_t count)
 	return got;
 }
 
-/* What goes out, and what comes in ------------------------------------------ */
+/* What goes out, and what comes in --------------------------------------- */
 
 static void
 a_batch_is_those_messages_in_order(void)
@@ -194,7 +194,7 @@ all_sizes_and_types_mix(void)
 	cubby_close(mailbox);
 }
 
-/* Where it ends --------------------------------------------------------------- */
+/* Where it ends ---------------------------------------------------------- */
 
 static void
 as_many_are_sent_as_there_is_room_for(void)
@@ -388,7 +388,7 @@ messages_of_one_size_are_an_array(void)
 	cubby_close(mailbox);
 }
 
-/* Errors ------------------------------------------------------------------------ */
+/* Errors ----------------------------------------------------------------- */
 
 static void
 each_argument_is_checked(void)
@@ -461,7 +461,7 @@ what_an_order_cannot_do_it_says(void)
 	cubby_close(mailbox);
 }
 
-/* Filters ------------------------------------------------------------------------ */
+/* Filters ---------------------------------------------------------------- */
 
 static void
 a_filter_holds_for_all_of_it(void)
@@ -535,7 +535,7 @@ highest_priority_comes_first(void)
 	cubby_close(mailbox);
 }
 
-/* From several senders, and what went back -------------------------------------- */
+/* From several senders, and what went back ------------------------------- */
 
 static void
 one_batch_takes_from_all_senders(void)
@@ -652,7 +652,7 @@ a_receiver_of_batches_sleeps_and_is_woken(void)
 	cubby_close(mailbox);
 }
 
-/* What is not plain --------------------------------------------------------------- */
+/* What is not plain ------------------------------------------------------ */
 
 /* As a single receive refuses it: it stays, and what comes before it is had. */
 static void
@@ -775,7 +775,7 @@ what_a_sender_keeps_it_gives_back(void)
 	cubby_close(mailbox);
 }
 
-/* Many of them, with an account -------------------------------------------------- */
+/* Many of them, with an account ------------------------------------------ */
 
 static void
 exchange_in_batches(bool threads, int senders, int receivers, int batch,

@@ -31,7 +31,7 @@
 #include "futex.h"
 #include "layout.h"
 
-/* Steps ---------------------------------------------------------------------- */
+/* Steps ------------------------------------------------------------------ */
 
 #define ACTORS 4
 #define LOG_MAX 96
@@ -198,7 +198,7 @@ step_barrier(void)
 	return true;
 }
 
-/* What bias.c does; without a model, the thing itself --------------------------- */
+/* What bias.c does; without a model, the thing itself -------------------- */
 
 static inline uint64_t
 hooked_load_acquire(const word64 *w)
@@ -283,7 +283,7 @@ hooked_barrier(void)
 #include "bias.h"
 #include "bias.c"
 
-/* What actors do ------------------------------------------------------------ */
+/* What actors do --------------------------------------------------------- */
 
 #define LANE (&state.entry)
 
@@ -496,7 +496,7 @@ run_sender_who_knows_3(void)
 		state.passed = logged(head_position(known));
 }
 
-/* Going through the states ---------------------------------------------------- */
+/* Going through the states ----------------------------------------------- */
 
 #define SEEN_BITS 23
 
@@ -722,7 +722,7 @@ let_act(int number, void (*run)(void))
 	state.actors[number].run = run;
 }
 
-/* All orders -------------------------------------------------------------------- */
+/* All orders ------------------------------------------------------------- */
 
 static void
 owner_and_taker(void **context)
@@ -879,7 +879,7 @@ stale_repairer_and_the_next_owner_of_the_slot(void **context)
 	go_through();
 }
 
-/* Several with one store --------------------------------------------------------- */
+/* Several with one store ------------------------------------------------- */
 
 static void
 begin_by(uint32_t steps, uint32_t count, int switches)
@@ -967,7 +967,7 @@ stale_revoker_and_the_next_owner_by_two(void **context)
 	go_through();
 }
 
-/* What a sender sees ----------------------------------------------------------- */
+/* What a sender sees ----------------------------------------------------- */
 
 static void
 assert_head(const struct lane_entry *entry, uint64_t position)
@@ -1096,7 +1096,7 @@ the_dead_ones_word_is_given_up_by_who_buries_him(void **context)
 	assert_int_equal(entry.head.word, head_make(1, 0));
 }
 
-/* Threads ------------------------------------------------------------------------ */
+/* Threads ---------------------------------------------------------------- */
 
 #define UNTIL (SLOW_HERE ? 20000 : 400000)
 

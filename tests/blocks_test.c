@@ -132,7 +132,7 @@ is_hole(const struct lane *lane, uint64_t offset)
 	return lseek(lane->fd, (off_t)offset, SEEK_DATA) != (off_t)offset;
 }
 
-/* What is handed out ------------------------------------------------------- */
+/* What is handed out ----------------------------------------------------- */
 
 static void
 a_block_is_inside_aligned_and_committed(void **state)
@@ -351,7 +351,7 @@ private_memory_goes_back_with_the_backlog(void **state)
 	lane_close(&lane);
 }
 
-/* The limit ---------------------------------------------------------------- */
+/* The limit -------------------------------------------------------------- */
 
 static void
 the_limit_is_exact_in_pages(void **state)
@@ -599,7 +599,7 @@ what_could_not_be_given_back_is_given_back_later(void **state)
 	lane_close(&lane);
 }
 
-/* Merging -------------------------------------------------------------------- */
+/* Merging ---------------------------------------------------------------- */
 
 static void
 the_whole_span_in_small_blocks_becomes_one_again(void **state)
@@ -762,7 +762,7 @@ a_full_file_system_is_an_error_and_costs_nothing(void **state)
 	lane_close(&lane);
 }
 
-/* Taking over -------------------------------------------------------------- */
+/* Taking over ------------------------------------------------------------ */
 
 /* Of a span of 1 MiB that is in use from 64 to 80 KiB. */
 static const struct {
@@ -819,7 +819,7 @@ nonsense_is_not_occupied(void **state)
 	lane_close(&lane);
 }
 
-/* The model ---------------------------------------------------------------- */
+/* The model -------------------------------------------------------------- */
 
 struct block {
 	uint64_t offset;

@@ -245,7 +245,7 @@ a_receivers_file_cut_short_is_told(void)
 	cubby_close(mailbox);
 }
 
-/* Rights ---------------------------------------------------------------------- */
+/* Rights ----------------------------------------------------------------- */
 
 #define as_user(child, uid) \
 	in_child(child) \
@@ -351,7 +351,7 @@ a_senders_locks_are_in_nobodys_way(void)
 	lock_for_reading(true);
 }
 
-/* Life -------------------------------------------------------------------------- */
+/* Life ------------------------------------------------------------------- */
 
 static void
 users_of_an_unlinked_one_go_on(void)
@@ -439,7 +439,7 @@ receivers_come_and_go(void)
 	cubby_close(sender);
 }
 
-/* Several at once ------------------------------------------------------------- */
+/* Several at once -------------------------------------------------------- */
 
 static void
 one_of_several_may_be_waited_for(void)

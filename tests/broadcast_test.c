@@ -284,7 +284,7 @@ a_new_senders_first_messages_are_not_lost(void)
 	cubby_close(receiver);
 }
 
-/* Who is waited for ------------------------------------------------------- */
+/* Who is waited for ------------------------------------------------------ */
 
 static void
 the_slowest_holds_the_sender_back(void)
@@ -529,7 +529,7 @@ the_stopped_hold_back_or_are_overtaken(void)
 	}
 }
 
-/* Sleeping ------------------------------------------------------------------ */
+/* Sleeping --------------------------------------------------------------- */
 
 static void
 every_sleeper_is_woken(void)
@@ -623,7 +623,7 @@ a_synchronous_send_waits_for_all(void)
 	cubby_close(sender);
 }
 
-/* Drafts, successors ---------------------------------------------------------- */
+/* Drafts, successors ----------------------------------------------------- */
 
 static void
 drafts_keep_their_places(void)
@@ -704,7 +704,7 @@ a_successor_goes_on_where_the_lane_stands(void)
 	}
 }
 
-/* What cannot be ------------------------------------------------------------ */
+/* What cannot be --------------------------------------------------------- */
 
 static void
 what_it_cannot_be_is_refused(void)
@@ -794,7 +794,7 @@ a_childs_use_of_it_is_refused(void)
 	cubby_close(mailbox);
 }
 
-/* Memory ---------------------------------------------------------------------- */
+/* Memory ----------------------------------------------------------------- */
 
 static void
 memory_is_made_by_giving_up_what_is_not_waited_for(void)
@@ -853,7 +853,7 @@ memory_is_made_by_giving_up_what_is_not_waited_for(void)
 	}
 }
 
-/* All at once ------------------------------------------------------------------ */
+/* All at once ------------------------------------------------------------ */
 
 #define STORM_SENDERS 2
 #define STORM_RECEIVERS 3

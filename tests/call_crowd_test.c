@@ -206,7 +206,7 @@ many_are_killed_and_nothing_is_served_twice(void)
 	expect_ok(cubby_unlink("m"));
 }
 
-/* Threads -------------------------------------------------------------------- */
+/* Threads ---------------------------------------------------------------- */
 
 #define THREAD_CALLS ((unsigned)MANY(2000))
 

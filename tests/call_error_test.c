@@ -51,7 +51,7 @@ take(cubby_mailbox *server)
 	return envelope;
 }
 
-/* Calls ------------------------------------------------------------------------- */
+/* Calls ------------------------------------------------------------------ */
 
 static void
 what_makes_no_sense_is_refused(void)
@@ -231,7 +231,7 @@ a_signal_ends_the_wait_and_not_the_request(void)
 	cubby_close(server);
 }
 
-/* What is left behind -------------------------------------------------------------- */
+/* What is left behind ---------------------------------------------------- */
 
 static size_t
 count_reply_files(void)
@@ -406,7 +406,7 @@ what_dead_servers_had_can_be_used_again(void)
 	cubby_close(caller);
 }
 
-/* Others' doings --------------------------------------------------------------------- */
+/* Others' doings --------------------------------------------------------- */
 
 static void
 reply_path(char ret[PATH_MAX])
@@ -534,7 +534,7 @@ what_is_planted_under_the_name_is_passed_over(void)
 	cubby_close(server);
 }
 
-/* fork() ----------------------------------------------------------------------------- */
+/* fork() ----------------------------------------------------------------- */
 
 static void
 a_child_cannot_use_what_it_inherits(void)
@@ -596,7 +596,7 @@ a_servers_child_does_not_stand_for_it(void)
 	cubby_close(caller);
 }
 
-/* An inbox ------------------------------------------------------------------------------ */
+/* An inbox --------------------------------------------------------------- */
 
 static void
 a_call_to_an_inbox_ends_with_its_process(void)

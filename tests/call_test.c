@@ -114,7 +114,7 @@ wait_for_tick(void)
 	while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
 }
 
-/* Replies ----------------------------------------------------------------------- */
+/* Replies ---------------------------------------------------------------- */
 
 static void
 a_reply_comes_back_to_its_caller(void)
@@ -192,7 +192,7 @@ requests_and_replies_of_every_size_come_whole(void)
 	cubby_close(server);
 }
 
-/* Who gives up ------------------------------------------------------------------- */
+/* Who gives up ----------------------------------------------------------- */
 
 static void
 a_request_given_up_is_handed_to_nobody(void)
@@ -261,7 +261,7 @@ requests_of_a_dead_caller_are_handed_to_nobody(void)
 	cubby_close(server);
 }
 
-/* Whose server dies -------------------------------------------------------------- */
+/* Whose server dies ------------------------------------------------------ */
 
 static void
 a_caller_whose_server_dies_is_told(void)

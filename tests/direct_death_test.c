@@ -4,7 +4,7 @@
    doubled by whoever is killed. */
 #include "support/inbox.h"
 
-/* Who waits ----------------------------------------------------------------- */
+/* Who waits -------------------------------------------------------------- */
 
 /* Both ends of an owner: it closes, or is killed. */
 enum { CLOSED, KILLED, ENDS };
@@ -220,7 +220,7 @@ what_the_dead_have_received_is_received(void)
 	cubby_close(sender);
 }
 
-/* All of it, at random moments ------------------------------------------------ */
+/* All of it, at random moments ------------------------------------------- */
 
 enum { SENDERS = 3 };
 

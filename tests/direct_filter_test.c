@@ -159,7 +159,7 @@ a_sleeper_is_woken_for_that_one(void)
 	}
 }
 
-/* The other end ------------------------------------------------------------- */
+/* The other end ---------------------------------------------------------- */
 
 static void
 who_has_gone_is_told(void)
@@ -352,7 +352,7 @@ killed_senders_are_told_after_their_last_message(void)
 	cubby_close(own);
 }
 
-/* Names ----------------------------------------------------------------------- */
+/* Names ------------------------------------------------------------------ */
 
 static void
 a_sender_s_name_is_told(void)

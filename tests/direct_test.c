@@ -21,7 +21,7 @@ open_again(int flags)
 	return result;
 }
 
-/* Who receives ------------------------------------------------------------ */
+/* Who receives ----------------------------------------------------------- */
 
 static void
 one_handle_receives_at_a_time(void)
@@ -165,7 +165,7 @@ a_child_neither_keeps_nor_ends_it(void)
 	cubby_close(sender);
 }
 
-/* Who sends --------------------------------------------------------------- */
+/* Who sends -------------------------------------------------------------- */
 
 static void
 messages_wait_for_the_first_owner(void)
@@ -310,7 +310,7 @@ a_region_to_nobody_stays_its_owner_s(void)
 	cubby_close(sender);
 }
 
-/* Others -------------------------------------------------------------------- */
+/* Others ----------------------------------------------------------------- */
 
 /* Who may send can read the file, and so lock all of it for reading. */
 static void

@@ -82,7 +82,7 @@ watch_by_epoll_with_an_edge(struct task *task)
 	watch_by_epoll_with(task, EPOLLET);
 }
 
-/* io_uring ---------------------------------------------------------------- */
+/* io_uring --------------------------------------------------------------- */
 
 #if HAVE_LIBURING
 
@@ -146,7 +146,7 @@ watch_by_io_uring(struct task *task)
 #define watch_by_io_uring_with_an_edge watch_by_io_uring
 #endif
 
-/* libuv -------------------------------------------------------------------- */
+/* libuv ------------------------------------------------------------------ */
 
 #if HAVE_LIBUV
 
@@ -184,7 +184,7 @@ watch_by_libuv(struct task *task)
 }
 #endif
 
-/* GLib --------------------------------------------------------------------- */
+/* GLib ------------------------------------------------------------------- */
 
 #if HAVE_GLIB
 
@@ -230,7 +230,7 @@ watch_by_glib(struct task *task)
 }
 #endif
 
-/* Receiving ---------------------------------------------------------------- */
+/* Receiving -------------------------------------------------------------- */
 
 /* The next is sent when this one has been received: each comes to a loop that
    waits for it. */
@@ -274,7 +274,7 @@ receive_by(watcher *watch)
 	cubby_close(task.mailbox);
 }
 
-/* Sending ------------------------------------------------------------------ */
+/* Sending ---------------------------------------------------------------- */
 
 static bool
 send_all(struct task *task)

@@ -161,7 +161,7 @@ a_long_hold_does_not_stop_the_lane(void)
 	cubby_close(mailbox);
 }
 
-/* Giving back ----------------------------------------------------------- */
+/* Giving back ------------------------------------------------------------ */
 
 static void
 a_rejected_message_comes_first_and_is_counted(void)
@@ -397,7 +397,7 @@ a_sleeping_receiver_gets_what_a_dead_one_held(void)
 	cubby_close(mailbox);
 }
 
-/* The rest ---------------------------------------------------------------- */
+/* The rest --------------------------------------------------------------- */
 
 static void
 waiting_to_hold_ends_at_the_deadline(void)

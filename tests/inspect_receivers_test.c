@@ -412,7 +412,7 @@ who_may_only_send_is_refused(void)
 	child_finish(&child);
 }
 
-/* Those who are looked at do not notice ------------------------------------- */
+/* Those who are looked at do not notice ---------------------------------- */
 
 /* No page of a mailbox's is mapped writable here, no file of it open so. */
 static int

@@ -270,7 +270,7 @@ a_shorter_info_is_filled_as_far_as_it_goes(void)
 	expect_int(info.broken, 99);
 }
 
-/* Senders --------------------------------------------------------------- */
+/* Senders ---------------------------------------------------------------- */
 
 struct seen {
 	struct cubby_sender_info senders[8];

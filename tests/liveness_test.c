@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A file to lock ---------------------------------------------------------- */
+/* A file to lock --------------------------------------------------------- */
 
 static char path[] = "/dev/shm/cubby-liveness-test-XXXXXX";
 static pid_t maker;
@@ -49,7 +49,7 @@ take(uint64_t byte)
 	return liveness;
 }
 
-/* Holders ----------------------------------------------------------------- */
+/* Holders ---------------------------------------------------------------- */
 
 struct pipes {
 	int ends[2];
@@ -114,7 +114,7 @@ end(pid_t pid)
 	need(waitpid(pid, NULL, 0) == pid);
 }
 
-/* Who is alive ------------------------------------------------------------ */
+/* Who is alive ----------------------------------------------------------- */
 
 static void
 nobody_has_it_at_first(void)
@@ -333,7 +333,7 @@ asking_needs_the_right_to_read_only(void)
 	need(liveness_ask(-1, 1) == -EBADF);
 }
 
-/* Children, programs, namespaces ------------------------------------------ */
+/* Children, programs, namespaces ----------------------------------------- */
 
 static pid_t kept;
 
@@ -509,7 +509,7 @@ it_works_across_pid_namespaces(void)
 	_exit(0);
 }
 
-/* The process's number ---------------------------------------------------- */
+/* The process's number --------------------------------------------------- */
 
 static void
 there_is_no_number_before_the_first_init(void)
@@ -583,7 +583,7 @@ a_child_has_a_number_that_its_fathers_never_had(void)
 	need(liveness_process() == number);
 }
 
-/* Keeping fork() out ------------------------------------------------------ */
+/* Keeping fork() out ----------------------------------------------------- */
 
 static word32 has_forked;
 

@@ -67,7 +67,7 @@ a_persistent_mailbox_keeps_its_messages(void)
 	cubby_close(mailbox);
 }
 
-/* Names ----------------------------------------------------------------- */
+/* Names ------------------------------------------------------------------ */
 
 static void
 names_are_apart(void)
@@ -132,7 +132,7 @@ a_name_may_have_200_bytes(void)
 	}
 }
 
-/* Arguments ------------------------------------------------------------- */
+/* Arguments -------------------------------------------------------------- */
 
 static void
 flags_that_make_no_sense_are_refused(void)
@@ -362,7 +362,7 @@ the_umask_is_not_applied(void)
 	expect_int(inspect("/m").mode, 0666);
 }
 
-/* Places ---------------------------------------------------------------- */
+/* Places ----------------------------------------------------------------- */
 
 static void
 a_file_in_its_place_is_no_mailbox(void)
@@ -520,7 +520,7 @@ a_damaged_mailbox_is_told(void)
 	expect_ok(try_open("m", CUBBY_CREATE | CUBBY_EXCLUSIVE | BOTH, NULL));
 }
 
-/* Limits ---------------------------------------------------------------- */
+/* Limits ----------------------------------------------------------------- */
 
 static void
 allow_many_descriptors(void)
@@ -611,7 +611,7 @@ too_few_descriptors_are_told_and_leave_nothing(void)
 	expect_int(count_files(), 1);
 }
 
-/* Unlinking ------------------------------------------------------------- */
+/* Unlinking -------------------------------------------------------------- */
 
 static void
 a_mailbox_that_is_unlinked_goes_on_for_its_users(void)
@@ -679,7 +679,7 @@ the_last_user_of_an_unlinked_mailbox_removes_it(void)
 	expect_int(count_files(), files);
 }
 
-/* Temporary ones -------------------------------------------------------- */
+/* Temporary ones --------------------------------------------------------- */
 
 static struct cubby_options
 temporary(void)

@@ -650,7 +650,7 @@ an_edge_is_enough(void)
 	cubby_close(mailbox);
 }
 
-/* Death ------------------------------------------------------------------- */
+/* Death ------------------------------------------------------------------ */
 
 static void
 poll_for_ever(struct gate *ready, struct gate *go)
@@ -825,7 +825,7 @@ a_child_leaves_it_to_its_parent(void)
 	cubby_close(mailbox);
 }
 
-/* Errors ------------------------------------------------------------------ */
+/* Errors ----------------------------------------------------------------- */
 
 static void
 what_makes_no_sense_is_refused(void)

@@ -236,7 +236,7 @@ only_so_many_grants(void)
 	remove_it();
 }
 
-/* Others are not let in ------------------------------------------------------ */
+/* Others are not let in -------------------------------------------------- */
 
 static void
 expect_no_file(const char *path, int flags)

@@ -132,7 +132,7 @@ forbid_maps(uint32_t error)
 	expect_system(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
 }
 
-/* From hand to hand --------------------------------------------------------- */
+/* From hand to hand ------------------------------------------------------ */
 
 static void
 a_region_goes_from_one_process_to_another(void)
@@ -324,7 +324,7 @@ a_mailbox_that_ends_takes_its_regions_along(void)
 	expect_int(root_bytes_free(), before);
 }
 
-/* The other orders ------------------------------------------------------------- */
+/* The other orders ------------------------------------------------------- */
 
 static void
 a_queue_carries_regions(enum cubby_order order)
@@ -514,7 +514,7 @@ what_was_not_sent_goes_with_its_owner(void)
 	cubby_close(mailbox);
 }
 
-/* Whoever dies ----------------------------------------------------------------- */
+/* Whoever dies ----------------------------------------------------------- */
 
 static void
 the_sender_may_die_when_it_has_sent(void)
@@ -592,7 +592,7 @@ a_killed_owner_that_has_sent_it_on_leaves_it_there(void)
 	expect_int(count_links(), 0);
 }
 
-/* The word as a sender leaves it that is killed somewhere ---------------------- */
+/* The word as a sender leaves it that is killed somewhere ---------------- */
 
 static void
 find_link(char path[PATH_MAX])
@@ -712,7 +712,7 @@ a_sweep_takes_what_is_left_over_and_no_more(void)
 	cubby_close(mailbox);
 }
 
-/* Refused ------------------------------------------------------------------------ */
+/* Refused ---------------------------------------------------------------- */
 
 static void
 a_full_mailbox_leaves_the_region_where_it_is(void)
@@ -1043,7 +1043,7 @@ what_cannot_be_shared_is_not_sent(void)
 	expect_int(inspect("/m").waiting, 0);
 }
 
-/* Threads ------------------------------------------------------------------------- */
+/* Threads ---------------------------------------------------------------- */
 
 static cubby_mailbox *shared;
 
@@ -1118,7 +1118,7 @@ a_child_is_not_held_up_by_the_threads_of_its_parent(void)
 	cubby_close(shared);
 }
 
-/* Users ---------------------------------------------------------------------------- */
+/* Users ------------------------------------------------------------------ */
 
 static void
 users_pass_it(mode_t mode, uid_t from, uid_t to, uid_t outsider)

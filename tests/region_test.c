@@ -49,7 +49,7 @@ look(const char *name)
 	return info;
 }
 
-/* What is shared ------------------------------------------------------------ */
+/* What is shared --------------------------------------------------------- */
 
 static void
 one_sees_what_another_writes(const char *name)
@@ -137,7 +137,7 @@ a_store_through_a_reader_faults(void)
 	cubby_region_close(writer);
 }
 
-/* Growing -------------------------------------------------------------------- */
+/* Growing ---------------------------------------------------------------- */
 
 static void
 growth_is_seen_at_once_and_moves_nothing(void)
@@ -224,7 +224,7 @@ threads_and_processes_grow_it_together(void)
 	cubby_region_close(region);
 }
 
-/* Names ----------------------------------------------------------------------- */
+/* Names ------------------------------------------------------------------ */
 
 static void
 it_lives_until_unlinked_and_closed(void)
@@ -359,7 +359,7 @@ what_an_unlinker_left_is_swept_when_nobody_writes_it(void)
 	expect_int(count_files(), 0);
 }
 
-/* Without a name ---------------------------------------------------------------- */
+/* Without a name --------------------------------------------------------- */
 
 static void
 one_without_a_name_ends_with_its_handle(void)
@@ -380,7 +380,7 @@ one_without_a_name_ends_with_its_handle(void)
 	expect_int(root_bytes_free(), before);
 }
 
-/* Refused ------------------------------------------------------------------------- */
+/* Refused ---------------------------------------------------------------- */
 
 static void
 what_makes_no_sense_is_refused(void)
@@ -529,7 +529,7 @@ another_version_is_told(void)
 	expect_result(try_open(NAME, 0, NULL), -EPROTO);
 }
 
-/* Participants ----------------------------------------------------------------------- */
+/* Participants ----------------------------------------------------------- */
 
 static void
 a_place_is_for_one(void)
@@ -619,7 +619,7 @@ there_are_places_for_so_many(void)
 	close(fd);
 }
 
-/* fork ---------------------------------------------------------------------------------- */
+/* fork ------------------------------------------------------------------- */
 
 static void
 a_child_may_not_use_an_inherited_handle(void)
@@ -645,7 +645,7 @@ a_child_may_not_use_an_inherited_handle(void)
 	cubby_region_close(region);
 }
 
-/* Files that lie ------------------------------------------------------------------------- */
+/* Files that lie --------------------------------------------------------- */
 
 static int
 open_memory(void)

@@ -34,7 +34,7 @@ access_point(void);
 #include "names.h"
 #include "support/support.h"
 
-/* Somebody else, in the middle ----------------------------------------------- */
+/* Somebody else, in the middle ------------------------------------------- */
 
 #define NEVER INT32_MAX
 
@@ -80,7 +80,7 @@ has_happened(void)
 	return happened;
 }
 
-/* A receiver who was killed while he held a message ---------------------------- */
+/* A receiver who was killed while he held a message ---------------------- */
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 #define DEAD 5
@@ -258,7 +258,7 @@ who_dies_while_the_one_before_is_repaired_loses_nothing(void)
 	cubby_close(mailbox);
 }
 
-/* Slots ----------------------------------------------------------------------- */
+/* Slots ------------------------------------------------------------------ */
 
 static struct gate holding;
 

@@ -41,7 +41,7 @@ write_number(uint64_t number, struct number *ret)
 	pattern_fill(ret->rest, size_of(number) - 8, number);
 }
 
-/* The sender -------------------------------------------------------------- */
+/* The sender ------------------------------------------------------------- */
 
 static void
 send_copied(cubby_mailbox *mailbox, uint64_t n)
@@ -121,7 +121,7 @@ start(struct child *child, struct shared *shared)
 	}
 }
 
-/* The receiver -------------------------------------------------------------- */
+/* The receiver ----------------------------------------------------------- */
 
 static void
 check_number(const struct cubby_envelope *envelope, const void *data,

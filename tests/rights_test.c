@@ -251,7 +251,7 @@ a_foreign_users_messages_are_held(void)
 	remove_it();
 }
 
-/* By hand ----------------------------------------------------------------- */
+/* By hand ---------------------------------------------------------------- */
 
 static void
 expect_no_open(const char *path, int flags)
@@ -388,7 +388,7 @@ a_hostile_sender_cuts_only_itself_off(void)
 	remove_it();
 }
 
-/* Looking and unlinking --------------------------------------------------- */
+/* Looking and unlinking -------------------------------------------------- */
 
 static int
 no_visit(const struct cubby_sender_info *sender, void *context)

@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
-/* Participants --------------------------------------------------------------- */
+/* Participants ----------------------------------------------------------- */
 
 enum { ME = 0 };
 
@@ -87,7 +87,7 @@ start_sleeper(struct child *child, uint32_t slot)
 	child_wait_asleep(child);
 }
 
-/* Free and taken ------------------------------------------------------------- */
+/* Free and taken --------------------------------------------------------- */
 
 static void
 zero_is_free_and_it_is_zero_again_when_given(void)
@@ -254,7 +254,7 @@ what_is_not_one_s_own_is_not_given(void)
 	end(&me);
 }
 
-/* Dead and stopped ----------------------------------------------------------- */
+/* Dead and stopped ------------------------------------------------------- */
 
 static void
 the_next_is_told_that_the_owner_died(void)
@@ -447,7 +447,7 @@ who_cannot_be_asked_about_counts_as_alive(void)
 	end(&me);
 }
 
-/* Signals, namespaces, nonsense ---------------------------------------------- */
+/* Signals, namespaces, nonsense ------------------------------------------ */
 
 static void
 do_nothing(int number)

@@ -30,7 +30,7 @@ send_now(cubby_mailbox *mailbox, const void *data, size_t size)
 	return cubby_send_full(mailbox, data, size, NULL, 0, CUBBY_NOW);
 }
 
-/* Room ------------------------------------------------------------------ */
+/* Room ------------------------------------------------------------------- */
 
 static void
 the_129th_message_waits(void)
@@ -126,7 +126,7 @@ a_sender_waits_until_there_is_room(void)
 	cubby_close(mailbox);
 }
 
-/* What is sent ---------------------------------------------------------- */
+/* What is sent ----------------------------------------------------------- */
 
 static void
 messages_of_every_size_arrive(void)
@@ -288,7 +288,7 @@ the_memory_limit_ends_before_the_capacity(void)
 	cubby_close(mailbox);
 }
 
-/* Envelopes ------------------------------------------------------------- */
+/* Envelopes -------------------------------------------------------------- */
 
 static void
 the_envelope_crosses(void)
@@ -425,7 +425,7 @@ who_may_not_send_is_told(void)
 	}
 }
 
-/* Synchronously --------------------------------------------------------- */
+/* Synchronously ---------------------------------------------------------- */
 
 static void
 a_synchronous_send_waits_for_a_receiver(void)

@@ -114,7 +114,7 @@ waiting_for_receipt_costs_nothing(void)
 	cubby_close(mailbox);
 }
 
-/* Being woken ------------------------------------------------------------- */
+/* Being woken ------------------------------------------------------------ */
 
 /*
  * The sleeper finds a message by its own look too, so its arrival proves

@@ -298,7 +298,7 @@ a_full_file_system_can_be_drained(void)
 	drop_ballast();
 }
 
-/* Limits of the process --------------------------------------------------- */
+/* Limits of the process -------------------------------------------------- */
 
 static void
 limit_file_size(rlim_t bytes)

@@ -217,7 +217,7 @@ errors_are_told(void)
 	expect_system(chmod(test_root(), 0700));
 }
 
-/* Killed at each system call ---------------------------------------------- */
+/* Killed at each system call --------------------------------------------- */
 
 static void
 create_and_use(void)
@@ -391,7 +391,7 @@ the_end_of_a_temporary_one_killed_at_each_call_is_swept(void)
 	expect_swept_after_each(use_temporary);
 }
 
-/* Stopped at each call ------------------------------------------------------ */
+/* Stopped at each call --------------------------------------------------- */
 
 /* He who removes stands still, and goes on over another of that name. */
 static void
@@ -569,7 +569,7 @@ what_is_unlinked_late_is_removed_by_its_last_user(void)
 	}
 }
 
-/* Others' users ------------------------------------------------------------- */
+/* Others' users ---------------------------------------------------------- */
 
 #define OWNER	 61001
 #define STRANGER 61004

@@ -246,7 +246,7 @@ a_handler_ends_the_wait_as_if_for_no_reason(void)
 	end(&me);
 }
 
-/* Deaths and stops ----------------------------------------------------------- */
+/* Deaths and stops ------------------------------------------------------- */
 
 /* The kernel takes one who is stopped out of the queue. Who is stopped when he
    has been woken is for the harness. */
@@ -404,7 +404,7 @@ who_waits_learns_that_the_mutex_is_lost(void)
 	end(&me);
 }
 
-/* The bounded buffer --------------------------------------------------------- */
+/* The bounded buffer ----------------------------------------------------- */
 
 #define TIMES MANY(10000)
 

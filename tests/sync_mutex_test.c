@@ -109,7 +109,7 @@ consistent(const struct participant *me)
 	return mutex_consistent(&shared->mutex, &me->locker);
 }
 
-/* Locked and unlocked -------------------------------------------------------- */
+/* Locked and unlocked ---------------------------------------------------- */
 
 static void
 zero_is_unlocked_and_it_is_zero_again_when_unlocked(void)
@@ -287,7 +287,7 @@ a_signal_does_not_end_the_wait(void)
 	end(&me);
 }
 
-/* After a death -------------------------------------------------------------- */
+/* After a death ---------------------------------------------------------- */
 
 static void
 the_next_is_told_and_puts_it_in_order(void)

@@ -72,7 +72,7 @@ value(struct user *user)
 	return units;
 }
 
-/* Working -------------------------------------------------------------------- */
+/* Working ---------------------------------------------------------------- */
 
 static void
 produce(struct user *user)
@@ -190,7 +190,7 @@ a_semaphore_counts(void)
 	cubby_region_close(user.region);
 }
 
-/* Deaths --------------------------------------------------------------------- */
+/* Deaths ----------------------------------------------------------------- */
 
 static void
 start_owner(struct child *child)
@@ -311,7 +311,7 @@ two_pid_namespaces_do_not_matter(void)
 	cubby_region_close(user.region);
 }
 
-/* Errors --------------------------------------------------------------------- */
+/* Errors ----------------------------------------------------------------- */
 
 static void
 errors_of_a_mutex_and_a_condition(void)

@@ -65,7 +65,7 @@ map_lane(void)
 	return mapped;
 }
 
-/* Growing and shrinking ------------------------------------------------------- */
+/* Growing and shrinking -------------------------------------------------- */
 
 static void
 info_says_that_there_is_no_limit(void)
@@ -196,7 +196,7 @@ large_messages_wait_too(void)
 	cubby_close(mailbox);
 }
 
-/* Memory that ends -------------------------------------------------------------- */
+/* Memory that ends ------------------------------------------------------- */
 
 static uint64_t
 send_until_full(cubby_mailbox *mailbox, uint64_t from)
@@ -354,7 +354,7 @@ rings_that_bear_nothing_are_passed_by(void)
 	cubby_close(mailbox);
 }
 
-/* Successors ------------------------------------------------------------------- */
+/* Successors ------------------------------------------------------------- */
 
 static const uint64_t backlogs[] = { 0, 1, 31, 32, 100, FIRST_RING - 1,
 	FIRST_RING, FIRST_RING + 1, 1000, 1535, 1536, 1537, 5000, 12000, 40000 };
@@ -491,7 +491,7 @@ a_large_backlog_is_taken_over(void)
 	cubby_close(receiver);
 }
 
-/* Receivers -------------------------------------------------------------------- */
+/* Receivers -------------------------------------------------------------- */
 
 static void
 a_receiver_that_comes_late_finds_the_ring(void)
@@ -716,7 +716,7 @@ a_receiver_may_come_back_to_memory_that_has_gone(void)
 	cubby_close(sender);
 }
 
-/* A file that lies ---------------------------------------------------------------- */
+/* A file that lies ------------------------------------------------------- */
 
 static void
 a_turn_to_no_ring_cuts_the_lane_off(void)

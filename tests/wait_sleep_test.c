@@ -44,7 +44,7 @@ close_several(const struct cubby_wait_entry *entries)
 		cubby_close(entries[i].mailbox);
 }
 
-/* Idle ------------------------------------------------------------------------- */
+/* Idle ------------------------------------------------------------------- */
 
 static struct rusage
 usage_so_far(void)
@@ -105,7 +105,7 @@ waiting_for_room_costs_nothing(void)
 	close_several(entries);
 }
 
-/* Woken -------------------------------------------------------------------------- */
+/* Woken ------------------------------------------------------------------ */
 
 /* Its own look finds a message too; strace tells how each sleep ended. */
 static int
@@ -161,7 +161,7 @@ each_message_wakes(void)
 	cubby_close(pids);
 }
 
-/* Busy --------------------------------------------------------------------------- */
+/* Busy ------------------------------------------------------------------- */
 
 static int
 pass_many(void)

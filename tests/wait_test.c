@@ -65,7 +65,7 @@ expect_only(struct cubby_wait_entry *entries, size_t count, size_t n, int ready)
 		expect_int(entries[i].ready, i == n ? ready : 0);
 }
 
-/* What there is ----------------------------------------------------------------- */
+/* What there is ---------------------------------------------------------- */
 
 static void
 nothing_is_ready_and_nothing_is_touched(void)
@@ -218,7 +218,7 @@ a_region_is_a_message(void)
 	close_several(entries, 2);
 }
 
-/* Being woken ---------------------------------------------------------------------- */
+/* Being woken ------------------------------------------------------------ */
 
 enum { MANY_MAILBOXES = 150 };	/* more than the kernel sleeps on at once */
 
@@ -336,8 +336,8 @@ more_than_there_are_descriptors_for(void)
 	expect_any_of_many_wakes(true);
 }
 
-/* That many of the two descriptors poll readable, once those that are not ready have
-   been armed; their timers may end at any time. */
+/* That many of the two descriptors poll readable, once those that are not ready
+   have been armed; their timers may end at any time. */
 static void
 expect_lit(struct pollfd polls[2], int wanted, struct cubby_wait_entry *entries)
 {
@@ -547,7 +547,7 @@ one_who_is_stopped_over_its_wait_holds_nobody_up(void)
 	close_several(entries, 2);
 }
 
-/* Nothing buffered ------------------------------------------------------------------- */
+/* Nothing buffered ------------------------------------------------------- */
 
 static cubby_mailbox *
 open_rendezvous(int flags)
@@ -641,7 +641,7 @@ who_would_not_take_it_is_no_room(void)
 	cubby_close(entry.mailbox);
 }
 
-/* The lock of a queue ------------------------------------------------------------------ */
+/* The lock of a queue ---------------------------------------------------- */
 
 /* A child that has the lock of queue q until the gate opens. */
 static void
@@ -741,7 +741,7 @@ a_lock_of_the_dead_is_taken_over(void)
 	close_several(entries, 2);
 }
 
-/* Threads, forks, signals ---------------------------------------------------------------- */
+/* Threads, forks, signals ------------------------------------------------ */
 
 struct sharing {
 	cubby_mailbox *mailboxes[3];
@@ -854,7 +854,7 @@ a_signal_ends_a_wait_for_several(void)
 	expect_interrupted(2);
 }
 
-/* A kernel without the call --------------------------------------------------------------- */
+/* A kernel without the call ---------------------------------------------- */
 
 /* From here on futex_waitv fails so in this process. */
 static void
@@ -894,7 +894,7 @@ the_same_holds_where_a_filter_refuses_the_call(void)
 	a_signal_ends_a_wait_for_several();
 }
 
-/* Errors ------------------------------------------------------------------------------- */
+/* Errors ----------------------------------------------------------------- */
 
 static void
 what_makes_no_sense_is_told(void)

@@ -27,7 +27,7 @@ struct line {
 	int command;			    /* where one begins, or 0 */
 };
 
-/* Offering -------------------------------------------------------------- */
+/* Offering --------------------------------------------------------------- */
 
 /* The first clause of a help text, or less. */
 static size_t
@@ -133,7 +133,7 @@ offer_word(const struct line *line, const char *what, size_t length,
 		offer_choices(typed, lead, "read write none");
 }
 
-/* Options --------------------------------------------------------------- */
+/* Options ---------------------------------------------------------------- */
 
 static bool
 has(const struct line *line, const struct option_row *row)
@@ -199,7 +199,7 @@ find_short(const struct verb *verb, const char *letters)
 	return NULL;
 }
 
-/* Reading --------------------------------------------------------------- */
+/* Reading ---------------------------------------------------------------- */
 
 /* How the help calls the word at that place: "NAME [WORD...]"; dashes that must
    stand before it are not counted. */

@@ -284,7 +284,7 @@ start_job(struct crew *crew, struct job *job)
 	}
 }
 
-/* Taking ------------------------------------------------------------------ */
+/* Taking ----------------------------------------------------------------- */
 
 /* As receive does: one sender's nonsense is not to end the others' service. */
 static bool
@@ -386,7 +386,7 @@ take_messages(struct crew *crew)
 	}
 }
 
-/* Settling ---------------------------------------------------------------- */
+/* Settling --------------------------------------------------------------- */
 
 static void
 settle(struct crew *crew, struct job *job)

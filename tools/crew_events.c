@@ -32,7 +32,7 @@
 /* How long to leave alone a mailbox with messages, of which none is wanted. */
 #define LET_BE (SECOND / 50)
 
-/* Signals ------------------------------------------------------------------ */
+/* Signals ---------------------------------------------------------------- */
 
 static bool
 is_ignored(int number)
@@ -174,7 +174,7 @@ look_at_signals(struct crew *crew)
 	}
 }
 
-/* Commands ----------------------------------------------------------------- */
+/* Commands --------------------------------------------------------------- */
 
 static void
 look_at_jobs(struct crew *crew)
@@ -198,7 +198,7 @@ look_at_jobs(struct crew *crew)
 	}
 }
 
-/* Output ------------------------------------------------------------------- */
+/* Output ----------------------------------------------------------------- */
 
 bool
 crew_nobody_reads(void)
@@ -270,7 +270,7 @@ print(struct crew *crew, const struct pollfd *event)
 		break_output(crew, error);
 }
 
-/* Time --------------------------------------------------------------------- */
+/* Time ------------------------------------------------------------------- */
 
 /*
  * A mailbox that was removed can still be received from, by those who have it
@@ -327,7 +327,7 @@ timeout_of(const struct crew *crew)
 	return due < INT_MAX ? (int)due : INT_MAX;
 }
 
-/* Waiting ------------------------------------------------------------------ */
+/* Waiting ---------------------------------------------------------------- */
 
 enum event {
 	EVENT_SIGNAL,

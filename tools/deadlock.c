@@ -9,7 +9,7 @@
 #include "command.h"
 #include "table.h"
 
-/* Making the graph ------------------------------------------------------------ */
+/* Making the graph ------------------------------------------------------- */
 
 /* Could it end that wait of another one in its mailbox? A message that is held
    may be given back; who has taken a request replies to it. */
@@ -184,7 +184,7 @@ make_graph(const struct snapshot *snapshot, struct analysis *ret)
 		}
 }
 
-/* Judging ---------------------------------------------------------------------- */
+/* Judging ---------------------------------------------------------------- */
 
 static bool
 may_run(const struct process *process)
@@ -230,7 +230,7 @@ is_certain(const struct snapshot *snapshot, const struct analysis *analysis,
 	return true;
 }
 
-/* Looking again ------------------------------------------------------------------ */
+/* Looking again ---------------------------------------------------------- */
 
 static bool
 is_same_party(const struct party *one, const struct party *other)
@@ -340,7 +340,7 @@ confirm_all(const struct snapshot *snapshot, const struct analysis *analysis,
 	return all;
 }
 
-/* Two looks in a row --------------------------------------------------------------- */
+/* Two looks in a row ----------------------------------------------------- */
 
 static uint64_t
 mix(uint64_t hash, uint64_t value)
@@ -457,7 +457,7 @@ analysis_free(struct analysis *analysis)
 	memset(analysis, 0, sizeof(*analysis));
 }
 
-/* Words ------------------------------------------------------------------------------ */
+/* Words ------------------------------------------------------------------ */
 
 const char *
 process_text(char text[PROCESS_TEXT], const struct process *process)

@@ -29,7 +29,7 @@
 #define SMALL (UINT64_C(64) << 20)   /* what containers get, if not asked */
 #define WASTED (UINT64_C(256) << 10) /* bytes that a dead lane may keep */
 
-/* The directories --------------------------------------------------------- */
+/* The directories -------------------------------------------------------- */
 
 static bool
 check_root(const char *root, const struct stat *st)
@@ -87,7 +87,7 @@ check_own(const char *root)
 	free(own);
 }
 
-/* What files can do -------------------------------------------------------- */
+/* What files can do ------------------------------------------------------ */
 
 static int
 file_for_trial(const char *root)
@@ -169,7 +169,7 @@ check_files(const char *root)
 	close(fd);
 }
 
-/* Room ---------------------------------------------------------------------- */
+/* Room ------------------------------------------------------------------- */
 
 static void
 check_kind(const char *root)
@@ -249,7 +249,7 @@ doctor_place(void)
 	return true;
 }
 
-/* Leftovers ----------------------------------------------------------------- */
+/* Leftovers -------------------------------------------------------------- */
 
 struct left {
 	const char *name;

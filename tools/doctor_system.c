@@ -33,7 +33,7 @@
 #define FILE_SMALL (UINT64_C(64) << 20)
 #define FIRST_NAMESPACE UINT64_C(0xeffffffc) /* PROC_PID_INIT_INO */
 
-/* The kernel --------------------------------------------------------------- */
+/* The kernel ------------------------------------------------------------- */
 
 static void
 check_version(void)
@@ -79,7 +79,7 @@ check_waitv(void)
 			 strerror(errno));
 }
 
-/* Limits ------------------------------------------------------------------- */
+/* Limits ----------------------------------------------------------------- */
 
 static void
 check_limit(int resource, const char *name, uint64_t least, const char *cure,
@@ -178,7 +178,7 @@ check_memory(void)
 		 text, doctor_root());
 }
 
-/* Namespaces ---------------------------------------------------------------- */
+/* Namespaces ------------------------------------------------------------- */
 
 static void
 check_namespace(void)
@@ -200,7 +200,7 @@ check_namespace(void)
 		diagnose(FINE, "namespace", NULL, "in the first PID namespace");
 }
 
-/* Who clears /dev/shm -------------------------------------------------------- */
+/* Who clears /dev/shm ---------------------------------------------------- */
 
 /* "RemoveIPC=no": 0, "=yes": 1; of another line: unknown. */
 static int

@@ -34,7 +34,7 @@ struct events {
 	struct analysis analysis, analysis_before;
 };
 
-/* Telling --------------------------------------------------------------------- */
+/* Telling ---------------------------------------------------------------- */
 
 /* party: whom it is about, or NULL. Returns whether another one is wanted. */
 __attribute__((format(printf, 5, 6))) static void
@@ -120,7 +120,7 @@ tell_of_party(struct events *events, const struct snapshot *snapshot,
 	free(text);
 }
 
-/* Parties ----------------------------------------------------------------------- */
+/* Parties ---------------------------------------------------------------- */
 
 static struct party *
 find_party(const struct snapshot *snapshot, const struct mailbox *mailbox,
@@ -232,7 +232,7 @@ compare_parties(struct events *events, const struct mailbox *was,
 	}
 }
 
-/* Mailboxes ---------------------------------------------------------------------- */
+/* Mailboxes -------------------------------------------------------------- */
 
 static bool
 is_known(const struct cubby_info *info)
@@ -336,7 +336,7 @@ compare_mailboxes(struct events *events, bool first)
 	}
 }
 
-/* Deadlocks ------------------------------------------------------------------------ */
+/* Deadlocks -------------------------------------------------------------- */
 
 static void
 compare_deadlocks(struct events *events)
@@ -359,7 +359,7 @@ compare_deadlocks(struct events *events)
 	}
 }
 
-/* Running ---------------------------------------------------------------------------- */
+/* Running ---------------------------------------------------------------- */
 
 static int
 look(struct events *events, bool first)

@@ -9,7 +9,8 @@
 
 #include "options.h"
 
-/* Fills in *ret from --from, --type and their like. Tells what fails. Returns 0 or the exit code. */
+/* Fills in *ret from --from, --type and their like. Tells what fails. Returns 0 or
+   the exit code. */
 int
 message_filter(const struct arguments *arguments, struct cubby_filter *ret);
 

@@ -147,17 +147,19 @@ static const struct option_row rows[] = {
 	  "of a mailbox made with --broadcast: begin with the last N messages of "
 	  "each sender, as far as they are still there (default 0: with what "
 	  "comes from now on)" },
-	{ OPTION_FROM, IN(RECEIVE) | IN(PEEK) | IN(WORK) | IN(SERVE), "from", 0, "SENDER", NULL, 0, 0,
+	{ OPTION_FROM, IN(RECEIVE) | IN(PEEK) | IN(WORK) | IN(SERVE), "from", 0,
+	  "SENDER", NULL, 0, 0,
 	  "only messages of this sender: its number, or the name that it gave "
 	  "(send --as NAME), whether it has sent already or not" },
-	{ OPTION_TYPE, IN(RECEIVE) | IN(PEEK) | IN(WORK) | IN(SERVE), "type", 0, "N", &number, 1,
-	  INT64_MAX,
+	{ OPTION_TYPE, IN(RECEIVE) | IN(PEEK) | IN(WORK) | IN(SERVE), "type", 0,
+	  "N", &number, 1, INT64_MAX,
 	  "only messages of type N; this and the next two take --order arrival "
 	  "or priority" },
-	{ OPTION_NOT_TYPE, IN(RECEIVE) | IN(PEEK) | IN(WORK) | IN(SERVE), "not-type", 0, "N", &number,
-	  1, INT64_MAX, "only messages of another type than N, or of none" },
-	{ OPTION_TYPE_UP_TO, IN(RECEIVE) | IN(PEEK) | IN(WORK) | IN(SERVE), "type-up-to", 0, "N",
-	  &number, 1, INT64_MAX,
+	{ OPTION_NOT_TYPE, IN(RECEIVE) | IN(PEEK) | IN(WORK) | IN(SERVE),
+	  "not-type", 0, "N", &number, 1, INT64_MAX,
+	  "only messages of another type than N, or of none" },
+	{ OPTION_TYPE_UP_TO, IN(RECEIVE) | IN(PEEK) | IN(WORK) | IN(SERVE),
+	  "type-up-to", 0, "N", &number, 1, INT64_MAX,
 	  "only messages of a type up to N, the lowest type first" },
 	{ OPTION_NULL, IN(RECEIVE) | IN(PEEK), "null", '0', NULL, NULL, 0, 0,
 	  "print a NUL after each message, not a newline" },

@@ -36,7 +36,7 @@ struct look {
 	uint64_t number, tail, head;
 };
 
-/* Tracks ----------------------------------------------------------------------- */
+/* Tracks ----------------------------------------------------------------- */
 
 static struct track *
 find_track(struct pace *pace, uint64_t number)
@@ -168,7 +168,7 @@ pace_oldest(const struct pace *pace, int64_t now, bool *at_least)
 	return oldest;
 }
 
-/* Looks -------------------------------------------------------------------------- */
+/* Looks ------------------------------------------------------------------ */
 
 struct burst {
 	struct pace *pace;
@@ -223,7 +223,7 @@ paces_look(struct paces *paces, int64_t time)
 	}
 }
 
-/* Frames -------------------------------------------------------------------------- */
+/* Frames ----------------------------------------------------------------- */
 
 static size_t
 find_pace(const struct paces *paces, const struct mailbox *mailbox)

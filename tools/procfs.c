@@ -77,7 +77,7 @@ field(const char *status, const char *name)
 	return line ? line + strlen(name) : "";
 }
 
-/* Those of other namespaces ------------------------------------------------ */
+/* Those of other namespaces ---------------------------------------------- */
 
 struct foreign {
 	uint64_t pid_namespace;
@@ -162,7 +162,7 @@ find_here(uint64_t pid_namespace, pid_t pid)
 	return 0;
 }
 
-/* One process ---------------------------------------------------------------- */
+/* One process ------------------------------------------------------------ */
 
 /* Its words, with spaces between; if it has none, its name in brackets. */
 static void

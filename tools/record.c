@@ -56,7 +56,7 @@ now(clockid_t clock)
 	return time.tv_sec * NANOSECONDS + time.tv_nsec;
 }
 
-/* Where from, and where to -------------------------------------------------- */
+/* Where from, and where to ----------------------------------------------- */
 
 static int
 check_delivery(const struct arguments *arguments, const struct cubby_info *info)
@@ -126,7 +126,7 @@ open_to(struct target *to)
 	return error < 0 ? complain_of(to->name, "send to", error) : 0;
 }
 
-/* Recording ------------------------------------------------------------------- */
+/* Recording -------------------------------------------------------------- */
 
 static void
 write_head(struct recorder *recorder, const struct cubby_info *info)

@@ -59,7 +59,7 @@ static const char kinds[][5] = {
 	[RECORDING_DONE] = "done",
 };
 
-/* Writing ------------------------------------------------------------------ */
+/* Writing ---------------------------------------------------------------- */
 
 static uint64_t
 padded(uint64_t size)
@@ -115,7 +115,7 @@ recording_write(const struct recording_entry *entry)
 	write_padded(entry->data, entry->size);
 }
 
-/* Reading ------------------------------------------------------------------ */
+/* Reading ---------------------------------------------------------------- */
 
 /* 1: all of it; 0: nothing, it is the end; -ENODATA: a part. */
 static int

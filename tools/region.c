@@ -53,7 +53,7 @@ region_complain(const char *name, const char *deed, int error)
 	}
 }
 
-/* create ---------------------------------------------------------------- */
+/* create ----------------------------------------------------------------- */
 
 static int
 complain_of_create(const struct arguments *arguments, int error)
@@ -101,7 +101,7 @@ region_create(const struct arguments *arguments)
 	return EXIT_DONE;
 }
 
-/* rm -------------------------------------------------------------------- */
+/* rm --------------------------------------------------------------------- */
 
 static int
 region_rm(const struct arguments *arguments)
@@ -124,7 +124,7 @@ region_rm(const struct arguments *arguments)
 	return code;
 }
 
-/* grant ----------------------------------------------------------------- */
+/* grant ------------------------------------------------------------------ */
 
 static int
 read_rights(const char *text, int *ret)
@@ -182,7 +182,7 @@ region_grant(const struct arguments *arguments)
 	return error < 0 ? complain_of_grant(name, who, error) : EXIT_DONE;
 }
 
-/* Which ----------------------------------------------------------------- */
+/* Which ------------------------------------------------------------------ */
 
 #define TAKES(option) (UINT64_C(1) << OPTION_##option)
 

@@ -14,7 +14,7 @@
 #define CHUNK ((size_t)65536)
 #define LINE ((size_t)16)
 
-/* dump ------------------------------------------------------------------ */
+/* dump ------------------------------------------------------------------- */
 
 static char
 printable(unsigned char byte)
@@ -103,7 +103,7 @@ region_dump(const struct arguments *arguments)
 				   EXIT_DONE;
 }
 
-/* load ------------------------------------------------------------------ */
+/* load ------------------------------------------------------------------- */
 
 static ssize_t
 read_chunk(char *chunk)
@@ -157,7 +157,7 @@ region_load(const struct arguments *arguments)
 	return code;
 }
 
-/* ls -------------------------------------------------------------------- */
+/* ls --------------------------------------------------------------------- */
 
 static const struct column columns[] = {
 	{ "NAME", false },   { "SIZE", true },	 { "MAX", true },

@@ -55,7 +55,7 @@ now(void)
 	return time.tv_sec * NANOSECONDS + time.tv_nsec;
 }
 
-/* Opening ------------------------------------------------------------------- */
+/* Opening ---------------------------------------------------------------- */
 
 static int
 complain_of_file(const struct replayer *replayer, int error)
@@ -137,7 +137,7 @@ open_to(struct replayer *replayer)
 	return 0;
 }
 
-/* Names ---------------------------------------------------------------------- */
+/* Names ------------------------------------------------------------------ */
 
 static void
 note_name(struct replayer *replayer, const struct recording_entry *entry)
@@ -164,7 +164,7 @@ name_of(const struct replayer *replayer, uint64_t sender)
 	return NULL;
 }
 
-/* Sending, or printing ---------------------------------------------------------- */
+/* Sending, or printing --------------------------------------------------- */
 
 static void
 print(const struct replayer *replayer, const struct recording_entry *entry)

@@ -18,7 +18,7 @@ monotonic_now(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* Parties -------------------------------------------------------------------- */
+/* Parties ---------------------------------------------------------------- */
 
 static struct party *
 add_party(struct snapshot *snapshot)
@@ -117,7 +117,7 @@ find_processes(struct snapshot *snapshot)
 	}
 }
 
-/* Mailboxes ------------------------------------------------------------------- */
+/* Mailboxes -------------------------------------------------------------- */
 
 static void
 look_at(struct snapshot *snapshot, const char *name)

@@ -44,7 +44,7 @@ parse_column(const char *text, uint64_t *ret)
 	return -EINVAL;
 }
 
-/* Cells -------------------------------------------------------------------- */
+/* Cells ------------------------------------------------------------------ */
 
 /* A time to two or three digits: 12us, 3.4ms, 15s, 3m, 2h. */
 static void
@@ -224,7 +224,7 @@ top_summary(const struct top *top, char text[256])
 		 count_text(three, top->analysis.knots, "deadlock"), size);
 }
 
-/* Parties --------------------------------------------------------------------- */
+/* Parties ---------------------------------------------------------------- */
 
 bool
 top_shows(const struct party *party)
@@ -346,7 +346,7 @@ top_party_free(struct top_party *party)
 	free(party->command);
 }
 
-/* Sorting ---------------------------------------------------------------------- */
+/* Sorting ---------------------------------------------------------------- */
 
 static double
 key_of(const struct top *top, const struct mailbox *mailbox)
@@ -410,7 +410,7 @@ top_sort(struct top *top)
 		compare, top);
 }
 
-/* Looking ------------------------------------------------------------------------ */
+/* Looking ---------------------------------------------------------------- */
 
 int
 top_look(struct top *top)

@@ -50,7 +50,7 @@ struct screen {
 	int widths[TOP_COLUMNS]; /* 0: not shown */
 };
 
-/* Text ------------------------------------------------------------------------- */
+/* Text ------------------------------------------------------------------- */
 
 /*
  * The next character of text: its bytes, and in *columns how many it takes on the
@@ -136,7 +136,7 @@ draw_cell(const struct screen *screen, const char *text, int width,
 	draw_text(screen, text, width);
 }
 
-/* Mailboxes -------------------------------------------------------------------- */
+/* Mailboxes -------------------------------------------------------------- */
 
 static const struct mailbox *
 shown_at(const struct top *top, size_t place)
@@ -298,7 +298,7 @@ draw_mailboxes(struct screen *screen, int row, int most)
 	return (int)drawn;
 }
 
-/* Parties ------------------------------------------------------------------------ */
+/* Parties ---------------------------------------------------------------- */
 
 static void
 draw_party(const struct screen *screen, int row, size_t index)
@@ -350,7 +350,7 @@ draw_parties(const struct screen *screen, int row, int end)
 	}
 }
 
-/* All of it ------------------------------------------------------------------------ */
+/* All of it -------------------------------------------------------------- */
 
 static void
 draw_summary(const struct screen *screen)
@@ -471,7 +471,7 @@ draw(struct screen *screen)
 	refresh();
 }
 
-/* Keys -------------------------------------------------------------------------------- */
+/* Keys ------------------------------------------------------------------- */
 
 static void
 move_by(struct screen *screen, int by)
@@ -589,7 +589,7 @@ take_keys(struct screen *screen, bool *pressed)
 	return true;
 }
 
-/* Running --------------------------------------------------------------------------------- */
+/* Running ---------------------------------------------------------------- */
 
 /* Until the next look, or a key. Returns false when it is to end. */
 static bool

@@ -32,7 +32,7 @@
 char tradeoffs_root[TRADEOFFS_ROOT];
 static int root_fd; /* its flock says that somebody uses it */
 
-/* Figures --------------------------------------------------------------- */
+/* Figures ---------------------------------------------------------------- */
 
 static int
 compare(const void *one, const void *other)
@@ -83,7 +83,7 @@ findings_miss(struct findings *findings, const char *format, ...)
 	findings->missing_count++;
 }
 
-/* The root -------------------------------------------------------------- */
+/* The root --------------------------------------------------------------- */
 
 static int
 remove_one(const char *path, const struct stat *status, int type,
@@ -169,7 +169,7 @@ end_root(void)
 	close(root_fd);
 }
 
-/* Progress -------------------------------------------------------------- */
+/* Progress --------------------------------------------------------------- */
 
 static int64_t begun, shown;
 static double planned; /* seconds */
@@ -196,7 +196,7 @@ hide_progress(void)
 	fflush(stderr);
 }
 
-/* Measuring ------------------------------------------------------------- */
+/* Measuring -------------------------------------------------------------- */
 
 /* Each step with its part of the time. Times take what is left. */
 static int

@@ -16,7 +16,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* Ways from one process to another -------------------------------------- */
+/* Ways from one process to another --------------------------------------- */
 
 enum transport_id {
 	TRANSPORT_SHARED,
@@ -83,7 +83,7 @@ queue_message_max(void);
 void
 queue_unlink(pid_t pid);
 
-/* Ways to use them ------------------------------------------------------ */
+/* Ways to use them ------------------------------------------------------- */
 
 enum contender_id {
 	SHARED,
@@ -124,7 +124,7 @@ consume_function raw_consume, raw_take;
 produce_function ours_produce, ours_produce_in_place, ours_pass;
 consume_function ours_consume, ours_consume_in_place, ours_take;
 
-/* What was found -------------------------------------------------------- */
+/* What was found --------------------------------------------------------- */
 
 #define SIZES 8
 #define CALL_SIZES 2
@@ -205,7 +205,7 @@ tradeoffs_reading(const struct findings *findings);
 const char *
 time_text(char text[TIME_TEXT], double ns);
 
-/* Small things ---------------------------------------------------------- */
+/* Small things ----------------------------------------------------------- */
 
 static inline int64_t
 now_ns(void)

@@ -106,7 +106,7 @@ consume(struct side *side, uint64_t *ret_sum)
 	return error;
 }
 
-/* Pipe ------------------------------------------------------------------ */
+/* Pipe ------------------------------------------------------------------- */
 
 static int
 make_pipe(size_t size, size_t depth, void **ret)
@@ -133,7 +133,7 @@ make_pipe(size_t size, size_t depth, void **ret)
 	return error;
 }
 
-/* Unix socket ----------------------------------------------------------- */
+/* Unix socket ------------------------------------------------------------ */
 
 static int
 make_socket(size_t size, size_t depth, void **ret)
@@ -156,7 +156,7 @@ make_socket(size_t size, size_t depth, void **ret)
 	return 0;
 }
 
-/* POSIX queue ----------------------------------------------------------- */
+/* POSIX queue ------------------------------------------------------------ */
 
 static size_t
 read_limit(const char *path)
@@ -276,7 +276,7 @@ consume_queued(struct side *side, uint64_t *ret_sum)
 	return 0;
 }
 
-/* Why there is none --------------------------------------------------- */
+/* Why there is none ------------------------------------------------------ */
 
 const char *
 transport_obstacle(enum transport_id transport, int error)
@@ -288,7 +288,7 @@ transport_obstacle(enum transport_id transport, int error)
 	return cubby_strerror(error);
 }
 
-/* The tables ------------------------------------------------------------ */
+/* The tables ------------------------------------------------------------- */
 
 const struct transport transports[TRANSPORTS] = {
 	[TRANSPORT_SHARED] = { "shared memory", raw_make, raw_join, raw_leave,

@@ -22,7 +22,7 @@
 #define PATIENCE 20.0
 #define ALL_PAIRS 8 /* processors of which each pair is tried */
 
-/* Cache lines ----------------------------------------------------------- */
+/* Cache lines ------------------------------------------------------------ */
 
 /* In shared memory. Each word has its line, and that line's neighbour. */
 struct lines {
@@ -233,7 +233,7 @@ measure_lines(struct findings *findings, double seconds)
 	return result == PAIR_FAILED ? 0 : result;
 }
 
-/* Synchronisation ------------------------------------------------------- */
+/* Synchronisation -------------------------------------------------------- */
 
 /* In shared memory. Under the mutex: owner, changes. */
 struct synchronisation {
@@ -405,7 +405,7 @@ measure_synchronisation(struct findings *findings, double seconds)
 	return result == PAIR_FAILED ? 0 : result;
 }
 
-/* Setting up ------------------------------------------------------------ */
+/* Setting up ------------------------------------------------------------- */
 
 #define SETUPS_MAX 25
 #define SMALL ((size_t)8)

@@ -84,7 +84,7 @@ ours_leave(void *pointer)
 	free(end);
 }
 
-/* Copied ---------------------------------------------------------------- */
+/* Copied ----------------------------------------------------------------- */
 
 int
 ours_produce(struct side *side, uint64_t first)
@@ -105,7 +105,7 @@ ours_consume(struct side *side, uint64_t *ret_sum)
 	return error;
 }
 
-/* In place -------------------------------------------------------------- */
+/* In place --------------------------------------------------------------- */
 
 int
 ours_produce_in_place(struct side *side, uint64_t first)
@@ -133,7 +133,7 @@ ours_consume_in_place(struct side *side, uint64_t *ret_sum)
 	return cubby_release(message);
 }
 
-/* In place, untouched --------------------------------------------------- */
+/* In place, untouched ---------------------------------------------------- */
 
 int
 ours_pass(struct side *side, uint64_t first)

@@ -34,7 +34,7 @@ void (*pair_tick)(void);
 static sigset_t former_mask, awaited;
 static struct sigaction former_child;
 
-/* In both --------------------------------------------------------------- */
+/* In both ---------------------------------------------------------------- */
 
 void *
 pair_memory(size_t size)
@@ -74,7 +74,7 @@ prepare_barrier(struct pair *pair)
 	pthread_barrierattr_destroy(&shared);
 }
 
-/* In a member ----------------------------------------------------------- */
+/* In a member ------------------------------------------------------------ */
 
 void
 pair_meet(struct pair *pair)
@@ -119,7 +119,7 @@ member(struct pair *pair, void (*run)(struct pair *, int), int number,
 	_exit(EXIT_DONE);
 }
 
-/* In the starter -------------------------------------------------------- */
+/* In the starter --------------------------------------------------------- */
 
 void
 pair_block_signals(void)

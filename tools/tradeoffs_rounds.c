@@ -190,7 +190,7 @@ round_run(struct pair *pair, struct round *round, int member, int contender,
 	pair_meet(pair);
 }
 
-/* Who takes part -------------------------------------------------------- */
+/* Who takes part --------------------------------------------------------- */
 
 /* As many may wait as in a mailbox by default, in at most 8 MiB; 2 at least. */
 static size_t

@@ -60,7 +60,7 @@ heading(const char *text)
 		      output_has_colour() ? "\033[0m" : "");
 }
 
-/* Set-up, calls, copies ------------------------------------------------- */
+/* Set-up, calls, copies -------------------------------------------------- */
 
 static void
 print_means(const struct findings *findings)
@@ -85,7 +85,7 @@ print_means(const struct findings *findings)
 	}
 }
 
-/* Time by size ---------------------------------------------------------- */
+/* Time by size ----------------------------------------------------------- */
 
 static void
 print_times(const struct findings *findings, enum mode mode)
@@ -147,7 +147,7 @@ print_spread(const struct findings *findings)
 			spread.median, all[count - 1]);
 }
 
-/* What all is made of --------------------------------------------------- */
+/* What all is made of ---------------------------------------------------- */
 
 static void
 print_cost(const char *what, const struct figure *figure)
@@ -222,7 +222,7 @@ tradeoffs_table(const struct findings *findings)
 		output_wrapped(" -", 3, findings->missing[i]);
 }
 
-/* The plot -------------------------------------------------------------- */
+/* The plot --------------------------------------------------------------- */
 
 struct plot {
 	char cells[ROWS][COLUMNS + 1];

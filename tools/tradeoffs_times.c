@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time by size. For each size a pair of processes runs all contenders alternately, in short
- * rounds, every second lap the other way round: what slows the machine down
- * for a while slows all of them. The first lap warms up and is not counted.
+ * Time by size. For each size a pair of processes runs all contenders alternately,
+ * in short rounds, every second lap the other way round: what slows the machine
+ * down for a while slows all of them. The first lap warms up and is not counted.
  */
 #include <stdio.h>
 #include <string.h>

@@ -22,7 +22,7 @@ conclude_plain(struct victim *victim)
 	expect(victim, 0);
 }
 
-/* Opening --------------------------------------------------------------- */
+/* Opening ---------------------------------------------------------------- */
 
 void
 perform_open(struct victim *victim)
@@ -106,7 +106,7 @@ perform_inspect(struct victim *victim)
 	victim->result = cubby_inspect(MAILBOX, &info);
 }
 
-/* Sending --------------------------------------------------------------- */
+/* Sending ---------------------------------------------------------------- */
 
 void
 prepare_send(struct victim *victim)
@@ -235,7 +235,7 @@ perform_reserve_commit(struct victim *victim)
 	perform_commit(victim);
 }
 
-/* Receiving ------------------------------------------------------------- */
+/* Receiving -------------------------------------------------------------- */
 
 void
 receive(struct victim *victim, const struct cubby_filter *filter, int flags,
@@ -318,7 +318,7 @@ conclude_peek(struct victim *victim)
 		fail("the victim peeked at %s", wrong);
 }
 
-/* Holding --------------------------------------------------------------- */
+/* Holding ---------------------------------------------------------------- */
 
 void
 perform_hold(struct victim *victim)

@@ -77,7 +77,7 @@ perform_receive_sender(struct victim *victim)
 	receive(victim, &filter, 0, CUBBY_FOREVER);
 }
 
-/* The last owner of the lock has died, and the victim finds that out -------- */
+/* The last owner of the lock has died, and the victim finds that out ----- */
 
 void
 prepare_break(struct victim *victim)
@@ -113,7 +113,7 @@ prepare_commit_break(struct victim *victim)
 	prepare_break(victim);
 }
 
-/* So many slots that some of them are given back ----------------------------- */
+/* So many slots that some of them are given back ------------------------- */
 
 enum { DRAFTS = 640, KEPT = 500 };
 

@@ -140,7 +140,7 @@ take_one(struct run *run, enum actor actor)
 	waited("receive", since);
 }
 
-/* The starting state ---------------------------------------------------- */
+/* The starting state ----------------------------------------------------- */
 
 int
 cast_backlog(const struct scenario *scenario, int *ret_through)

@@ -143,7 +143,7 @@ prepare_turn_settled(struct victim *victim)
 	take_own(victim, RING);
 }
 
-/* The others' part -------------------------------------------------------- */
+/* The others' part ------------------------------------------------------- */
 
 int
 cast_large_backlog(enum start start)

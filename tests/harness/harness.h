@@ -78,7 +78,7 @@ now(void)
 /* What the mailbox is. */
 enum kind { LANES, ARRIVAL, PRIORITY, RENDEZVOUS, UNLIMITED, KINDS };
 
-/* account.c: what was sent, and what became of it ----------------------- */
+/* account.c: what was sent, and what became of it ------------------------ */
 
 /* Everyone who sends, and everyone who receives, by number. */
 enum actor {
@@ -207,7 +207,7 @@ account_came(const struct account *account, uint64_t tag, uint64_t other);
 const char *
 account_check(const struct account *account, const struct allowance *allowance);
 
-/* text.c: libcubby in memory -------------------------------------------- */
+/* text.c: libcubby in memory --------------------------------------------- */
 
 struct text {
 	uintptr_t base;		/* of the library */
@@ -428,7 +428,7 @@ actor_enter(struct stage *stage, enum actor actor, const void *bytes,
 
 struct run;
 
-/* growing.c: without a limit ---------------------------------------------- */
+/* growing.c: without a limit --------------------------------------------- */
 
 /* What waits in the starting state: in the last ring, or through all. */
 int
@@ -716,7 +716,7 @@ sleeper_enter(struct run *run);
 void
 ghost_enter(struct run *run);
 
-/* helper.c: children that act ------------------------------------------- */
+/* helper.c: children that act -------------------------------------------- */
 
 /* A child that acts, and dies without a word to libcubby. */
 pid_t
@@ -728,7 +728,7 @@ helper_bury(struct run *run, pid_t pid, const char *who);
 bool
 helper_lull(struct run *run, pid_t pid, const char *who);
 
-/* partner.c: the other end of a rendezvous -------------------------------- */
+/* partner.c: the other end of a rendezvous ------------------------------- */
 
 /* Sends, to a partner who comes for that. */
 void
@@ -740,7 +740,7 @@ partner_offer(struct run *run, size_t size);
 void
 partners_leave(struct run *run);
 
-/* queue_view.c: the file of a queue --------------------------------------- */
+/* queue_view.c: the file of a queue -------------------------------------- */
 
 /* Opens it if there is one. */
 void
@@ -775,7 +775,7 @@ count_descriptors(void);
 int
 count_mappings(const char *root);
 
-/* path.c: from START to END ------------------------------------------------ */
+/* path.c: from START to END ---------------------------------------------- */
 
 /* Stops, and so tells the tracer. */
 void
@@ -857,7 +857,7 @@ void
 waited(const char *what, int64_t since);
 
 
-/* section.c: the instructions at which a queue's lock is held ------------- */
+/* section.c: the instructions at which a queue's lock is held ------------ */
 
 /* Prints how many there are, by operation. */
 void

@@ -17,7 +17,7 @@
    after it went to sleep, and still slept until then, was not woken. */
 #define PROMPT (25 * 1000 * 1000)
 
-/* The victim's part: stopping at a mark ------------------------------------ */
+/* The victim's part: stopping at a mark ---------------------------------- */
 
 /* The address of the trap is how the tracer knows it. */
 __attribute__((noinline, noclone)) static void
@@ -35,7 +35,7 @@ victim_mark(struct stage *stage, enum mark mark)
 	trap();
 }
 
-/* Stops that are wrong, and marks that are not ------------------------------- */
+/* Stops that are wrong, and marks that are not --------------------------- */
 
 noreturn void
 path_failed(struct run *run, enum stop stop, const char *where)

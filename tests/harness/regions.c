@@ -187,7 +187,7 @@ conclude_forward(struct victim *victim)
 	account_released(&victim->stage->account, &victim->held, true);
 }
 
-/* With a name --------------------------------------------------------------- */
+/* With a name ------------------------------------------------------------ */
 
 static cubby_region *
 open_named(int flags)

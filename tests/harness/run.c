@@ -62,7 +62,7 @@ victim_start(struct run *run)
 	}
 }
 
-/* What happens after ------------------------------------------------------ */
+/* What happens after ----------------------------------------------------- */
 
 /*
  * The stopped victim finishes the operation. What it may be waiting for is

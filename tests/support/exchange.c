@@ -75,7 +75,7 @@ size_of(const struct exchange *exchange, uint64_t tag)
 	}
 }
 
-/* Sending ----------------------------------------------------------------- */
+/* Sending ---------------------------------------------------------------- */
 
 static int
 send_copied(struct worker *worker, size_t size, struct cubby_envelope *envelope)
@@ -203,7 +203,7 @@ send_all(struct worker *worker)
 	wait_received_all(worker);
 }
 
-/* Receiving --------------------------------------------------------------- */
+/* Receiving -------------------------------------------------------------- */
 
 /* Returns false at the end. */
 static bool
@@ -343,7 +343,7 @@ receive_all(struct worker *worker)
 	} while (more);
 }
 
-/* Workers ----------------------------------------------------------------- */
+/* Workers ---------------------------------------------------------------- */
 
 static void
 on_storm(int number)

@@ -142,7 +142,7 @@ child_continue(struct child *child)
 	child_signal(child, SIGCONT);
 }
 
-/* Waiting for what /proc tells -------------------------------------------- */
+/* Waiting for what /proc tells ------------------------------------------- */
 
 static bool
 is_futex_call(long number)
@@ -248,7 +248,7 @@ become(uid_t uid, gid_t gid, gid_t other)
 	prctl(PR_SET_DUMPABLE, 1);
 }
 
-/* Gates ------------------------------------------------------------------- */
+/* Gates ------------------------------------------------------------------ */
 
 struct gate
 gate_make(void)

@@ -49,7 +49,7 @@ need_root(void)
 		skip_test("needs root");
 }
 
-/* What a test leaves behind ----------------------------------------------- */
+/* What a test leaves behind ---------------------------------------------- */
 
 static void
 note_descriptors(bool open[FDS_MAX])
@@ -160,7 +160,7 @@ expect_no_files(void)
 	nftw(root, expect_users_directory, 16, FTW_PHYS);
 }
 
-/* The root ---------------------------------------------------------------- */
+/* The root --------------------------------------------------------------- */
 
 static int
 remove_entry(const char *path, const struct stat *status, int type,
@@ -270,7 +270,7 @@ count_files(void)
 	return search.count;
 }
 
-/* Running ----------------------------------------------------------------- */
+/* Running ---------------------------------------------------------------- */
 
 static void
 run_body(const struct test *test)

@@ -57,7 +57,7 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Tests ----------------------------------------------------------------- */
+/* Tests ------------------------------------------------------------------ */
 
 struct test {
 	const char *name;
@@ -107,7 +107,7 @@ find_file(const char *suffix, char *ret);
 size_t
 count_files(void);
 
-/* Expectations ---------------------------------------------------------- */
+/* Expectations ----------------------------------------------------------- */
 
 _Noreturn void
 fail_at(const char *file, int line, const char *format, ...)
@@ -141,7 +141,7 @@ expect_bytes_at(const char *file, int line, const void *got, size_t got_size,
 			fail_at(__FILE__, __LINE__, "%s: %s", #call, \
 				strerror(errno)))
 
-/* Children -------------------------------------------------------------- */
+/* Children --------------------------------------------------------------- */
 
 struct child {
 	pid_t pid;
@@ -225,7 +225,7 @@ gate_wait(struct gate *gate);
 void *
 shared_memory(size_t size);
 
-/* Mailboxes ------------------------------------------------------------- */
+/* Mailboxes -------------------------------------------------------------- */
 
 /* A deadline that only a failure reaches. */
 int64_t

@@ -13,7 +13,7 @@ must_be(int result, int expected, const char *what)
 		fail("%s: %s", what, cubby_strerror(result));
 }
 
-/* Receiving ------------------------------------------------------------------ */
+/* Receiving -------------------------------------------------------------- */
 
 static unsigned char bytes[sizeof(struct letter_to_all)];
 static size_t size;
@@ -79,7 +79,7 @@ close_it(struct part *own)
 	return 0;
 }
 
-/* Sending -------------------------------------------------------------------- */
+/* Sending ---------------------------------------------------------------- */
 
 static int
 send_flags(struct part *own, int flags, int64_t deadline)
@@ -237,7 +237,7 @@ scenarios(uint32_t *ret_count)
 	return list;
 }
 
-/* Its life --------------------------------------------------------------------- */
+/* Its life --------------------------------------------------------------- */
 
 /* All that it is due, to the LAST. */
 static void

@@ -63,7 +63,7 @@ send_freely(int count)
 	part_drain(&play.other);
 }
 
-/* The scene ------------------------------------------------------------------ */
+/* The scene -------------------------------------------------------------- */
 
 static void
 be_ghost(void)
@@ -190,7 +190,7 @@ cast_clash(struct run *run)
 	fail("no competitor in this play");
 }
 
-/* The survivors ---------------------------------------------------------------- */
+/* The survivors ---------------------------------------------------------- */
 
 /* One that comes now gets what is sent from now on; and one that sends now is
    heard. */

@@ -51,7 +51,7 @@ conclude_plain(struct victim *victim)
 	expect(victim, 0);
 }
 
-/* Serving -------------------------------------------------------------------- */
+/* Serving ---------------------------------------------------------------- */
 
 static void
 take(struct victim *victim)
@@ -144,7 +144,7 @@ conclude_hold(struct victim *victim)
 	refuse(victim);
 }
 
-/* Calling -------------------------------------------------------------------- */
+/* Calling ---------------------------------------------------------------- */
 
 static void
 call(struct victim *victim)
@@ -244,7 +244,7 @@ prepare_again(struct victim *victim)
 	check_reply(victim);
 }
 
-/* The acts -------------------------------------------------------------------- */
+/* The acts --------------------------------------------------------------- */
 
 #define SERVING(its_name, its_size, its_perform, its_conclude)		\
 	.operation.name = its_name, .part = SERVES, .size = its_size,	\
@@ -355,7 +355,7 @@ scenarios(uint32_t *ret_count)
 	return list;
 }
 
-/* The victim's life ------------------------------------------------------------ */
+/* The victim's life ------------------------------------------------------ */
 
 static void
 settle_down(struct victim *victim)

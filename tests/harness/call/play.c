@@ -36,7 +36,7 @@ must(int result, const char *what)
 		fail("%s: %s", what, cubby_strerror(result));
 }
 
-/* Calling ----------------------------------------------------------------------- */
+/* Calling ---------------------------------------------------------------- */
 
 static cubby_request *
 begin(void)
@@ -77,7 +77,7 @@ end(cubby_request *request)
 	return result;
 }
 
-/* Serving ----------------------------------------------------------------------- */
+/* Serving ---------------------------------------------------------------- */
 
 static void
 open_server(void)
@@ -146,7 +146,7 @@ call_beside_victim(void)
 		fail("a call beside the victim failed");
 }
 
-/* The scene ----------------------------------------------------------------------- */
+/* The scene -------------------------------------------------------------- */
 
 static void
 send_streak(void)
@@ -245,7 +245,7 @@ start_victim(struct run *run)
 	}
 }
 
-/* The survivors --------------------------------------------------------------------- */
+/* The survivors ---------------------------------------------------------- */
 
 /* Whether a caller lives is asked once in each. */
 static void
@@ -349,7 +349,7 @@ leave(struct run *run)
 		fail("something is left mapped");
 }
 
-/* The run --------------------------------------------------------------------------- */
+/* The run ---------------------------------------------------------------- */
 
 static void
 see_off(struct run *run)

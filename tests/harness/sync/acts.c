@@ -31,7 +31,7 @@ attach(int flags)
 	return own;
 }
 
-/* The calls ------------------------------------------------------------------ */
+/* The calls -------------------------------------------------------------- */
 
 static int
 lock(struct attached *own)
@@ -299,7 +299,7 @@ scenarios(uint32_t *ret_count)
 	return list;
 }
 
-/* Lives ---------------------------------------------------------------------- */
+/* Lives ------------------------------------------------------------------ */
 
 static void
 must_be(int result, int expected, const char *what)

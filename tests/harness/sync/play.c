@@ -31,7 +31,7 @@ mutex(void)
 	return &play.own.props->mutex;
 }
 
-/* What the survivors do ------------------------------------------------------ */
+/* What the survivors do -------------------------------------------------- */
 
 /* Locks it through that handle. ret_told: its owner had died. false: lost. */
 static bool
@@ -135,7 +135,7 @@ signals(void)
 	return (uint32_t)play.own.props->condition.words[0] >> 1;
 }
 
-/* Sleepers ------------------------------------------------------------------- */
+/* Sleepers --------------------------------------------------------------- */
 
 static void
 pause_a_moment(void)
@@ -250,7 +250,7 @@ serve_sleepers(void)
 	}
 }
 
-/* The scene ------------------------------------------------------------------ */
+/* The scene -------------------------------------------------------------- */
 
 static void
 die_with_mutex(void)
@@ -361,7 +361,7 @@ cast_clash(struct run *run)
 	fail("no competitor in this play");
 }
 
-/* The run -------------------------------------------------------------------- */
+/* The run ---------------------------------------------------------------- */
 
 static void
 enter(struct run *run)
