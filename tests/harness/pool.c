@@ -6,7 +6,9 @@
  *
  * A run that goes wrong ends its worker, and with it all that the run may have
  * left in it; the main process writes down why, cleans up, and starts another.
- * So does a worker that no longer moves.
+ * So does a worker that no longer moves. Time in which it, or a process of its
+ * run, waited for a processor does not count: on a machine with other work to do
+ * that is no hang.
  */
 #include <errno.h>
 #include <sched.h>
@@ -32,6 +34,8 @@ struct slot {
 	_Atomic(bool) busy;
 	_Atomic(uint32_t) item;
 	pid_t pid;
+	int64_t moved;		/* the last movement that was seen */
+	int64_t starved;	/* the time that its run had waited by then */
 	char root[64];
 	struct tally tallies[]; /* one for each scenario */
 };
@@ -199,11 +203,67 @@ reap(struct pool *pool, int index, int status)
 	return true;
 }
 
+/* The time that a process has waited for a processor, if the kernel tells. */
+static int64_t
+starved(pid_t pid)
+{
+	long long ran, waited = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%lld %lld", &ran, &waited) != 2)
+		waited = 0;
+	fclose(file);
+	return waited;
+}
+
+/* The same of a worker and its children. */
+static int64_t
+run_starved(pid_t worker)
+{
+	int64_t sum = starved(worker);
+	char path[64];
+	FILE *file;
+	int child;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)worker,
+		 (int)worker);
+	file = fopen(path, "re");
+	if (!file)
+		return sum;
+	while (fscanf(file, "%d", &child) == 1)
+		sum += starved(child);
+	fclose(file);
+	return sum;
+}
+
+/* Has it moved since, or could it not? */
+static bool
+is_moving(struct slot *slot)
+{
+	int64_t moved = slot->report.moved, waited;
+
+	if (now() < moved + NANOSECONDS)
+		return true;
+	waited = run_starved(slot->pid);
+	if (slot->moved != moved) {
+		slot->moved = moved;
+		slot->starved = waited;
+	}
+	/* Who ended meanwhile takes his time with him. */
+	waited = waited > slot->starved ? waited - slot->starved : 0;
+	return now() < moved + PATIENCE + NANOSECONDS + waited;
+}
+
 /* Kills a worker that has not moved for longer than anything may take. */
 static void
 look_after(struct slot *slot)
 {
-	if (!slot->pid || now() < slot->report.moved + PATIENCE + NANOSECONDS)
+	if (!slot->pid || is_moving(slot))
 		return;
 	snprintf(slot->report.failure, sizeof(slot->report.failure),
 		 "no progress in 10 seconds");
