@@ -96,6 +96,14 @@ class_bits(enum access_kind kind, mode_t class)
 	return 0;
 }
 
+/* Made by others than the mailbox's owner, too. */
+static bool
+is_of_its_maker(enum access_kind kind)
+{
+	return kind == ACCESS_LANE || kind == ACCESS_REPLY ||
+	       kind == ACCESS_BELL || kind == ACCESS_LANE_BELL;
+}
+
 static mode_t
 file_mode(enum access_kind kind, const struct attributes *a)
 {
@@ -103,9 +111,7 @@ file_mode(enum access_kind kind, const struct attributes *a)
 		      class_bits(kind, a->mode >> 3 & 7) << 3 |
 		      class_bits(kind, a->mode & 7);
 
-	if (kind == ACCESS_LANE || kind == ACCESS_REPLY ||
-	    kind == ACCESS_BELL || kind == ACCESS_LANE_BELL)
-		/* its maker's own */
+	if (is_of_its_maker(kind))
 		mode = (mode & 077) | 0600;
 	if (kind == ACCESS_DIRECTORY ||	/* removing it takes that */
 	    kind == ACCESS_REGION_DIRECTORY)
@@ -119,12 +125,13 @@ file_mode(enum access_kind kind, const struct attributes *a)
 	return mode;
 }
 
-/* The mailbox's owner has these bits of what another has made, whatever its class
-   may. No class has others. */
+/* The mailbox's owner has these bits of what another has made, and no others: not
+   those of a class that he is in besides. No class loses any by it. */
 static int
-let_owner(int fd, const struct attributes *a, mode_t mode, uint16_t bits)
+set_owner(int fd, const struct attributes *a, mode_t mode, uint16_t bits)
 {
 	uint32_t version = ACL_VERSION;
+	uint16_t group = mode >> 3 & 7;
 	struct acl acl;
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -133,11 +140,26 @@ let_owner(int fd, const struct attributes *a, mode_t mode, uint16_t bits)
 	acl.version = version;
 	acl.entries[0] = acl_entry(ACL_USER_OBJ, mode >> 6 & 7, ACL_NOBODY);
 	acl.entries[1] = acl_entry(ACL_USER, bits, a->uid);
-	acl.entries[2] = acl_entry(ACL_GROUP_OBJ, mode >> 3 & 7, ACL_NOBODY);
-	acl.entries[3] = acl_entry(ACL_MASK, bits, ACL_NOBODY);
+	acl.entries[2] = acl_entry(ACL_GROUP_OBJ, group, ACL_NOBODY);
+	acl.entries[3] = acl_entry(ACL_MASK, bits | group, ACL_NOBODY);
 	acl.entries[4] = acl_entry(ACL_OTHER, mode & 7, ACL_NOBODY);
 	return fsetxattr(fd, "system.posix_acl_access", &acl, sizeof(acl), 0) < 0
 	       ? -errno : 0;
+}
+
+/* Where nobody but its maker gets anything, he needs no entry; and without ACLs
+   one who is to have nothing gets what his group has. */
+static int
+let_owner(int fd, enum access_kind kind, const struct attributes *a,
+	  mode_t mode)
+{
+	mode_t bits = class_bits(kind, a->mode >> 6 & 7);
+	int r;
+
+	if (!bits && !(mode & 077))
+		return 0;
+	r = set_owner(fd, a, mode, (uint16_t)bits);
+	return !bits && r == -EOPNOTSUPP ? 0 : r;
 }
 
 static int
@@ -164,16 +186,8 @@ access_set(int fd, enum access_kind kind, const struct attributes *a,
 		return r;
 	if (fchmod(fd, mode) < 0)
 		return -errno;
-	if (maker == a->uid)
-		return 0;
-	if (kind == ACCESS_LANE && (a->mode & 0400))
-		return let_owner(fd, a, mode, 4);
-	if (kind == ACCESS_REPLY && (a->mode & 0400))
-		return let_owner(fd, a, mode, 6);
-	if ((kind == ACCESS_BELL && (a->mode & 0600)) ||
-	    (kind == ACCESS_LANE_BELL && (a->mode & 0400)))
-		return let_owner(fd, a, mode, 2);
-	return 0;
+	return is_of_its_maker(kind) && maker != a->uid ?
+	       let_owner(fd, kind, a, mode) : 0;
 }
 
 /* Grants ----------------------------------------------------------------- */

@@ -28,10 +28,9 @@
  * on `attendance` of a region): to look at the mailbox and to remove it. lanes/
  * and bells/ are sticky and setgid: a lane belongs to the sender that made it
  * and to the mailbox's group, a bell to the one for whom it is rung, who alone
- * reads it. The owner of the mailbox, if it may receive, reads every lane and
- * writes every reply file, and it writes every bell that it may have to ring,
- * by ACL entries of its own, since it is neither their owner nor, it may be, of
- * a class that may. Others whom a region is granted to have such entries on its
+ * reads it. What the owner of the mailbox may of these is what its class may, by
+ * an ACL entry of its own: it is not their owner, and it may be in the group, or
+ * not, whatever that may. Others whom a region is granted to have such entries on its
  * directory and files.
  */
 #ifndef CUBBY_ACCESS_H

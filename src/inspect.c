@@ -57,6 +57,18 @@ hide_counts(struct cubby_info *info)
 	info->sent = CUBBY_UNKNOWN;
 }
 
+/* He may not even look whether there are lanes: an owner who may neither send nor
+   receive. */
+static void
+hide_lanes(struct cubby_info *info)
+{
+	hide_counts(info);
+	info->senders = CUBBY_UNKNOWN;
+	info->lanes = CUBBY_UNKNOWN;
+	info->memory = CUBBY_UNKNOWN;
+	info->broken = CUBBY_UNKNOWN;
+}
+
 static bool
 is_broken(const struct view *view, uint32_t lane)
 {
@@ -77,8 +89,11 @@ count_lanes(const struct view *view, struct cubby_info *info)
 	for (i = 0; i < LANES_MAX; i++) {
 		lane_name(i, name);
 		if (fstatat(view->lanes_directory, name, &st,
-			    AT_SYMLINK_NOFOLLOW) < 0)
+			    AT_SYMLINK_NOFOLLOW) < 0) {
+			if (errno == EACCES)
+				hide_lanes(info);
 			break;
+		}
 		info->lanes++;
 		info->memory += memory_of(&st);
 		r = inspect_lane(view, i, &lane);
@@ -253,6 +268,18 @@ tell_sender(const struct view *view, uint32_t lane,
 	ret->server = glimpse->calls.server;
 }
 
+/* Who may not receive could see a lane of his own here, and that there are none:
+   those who may read it are those who may receive. */
+static int
+may_receive(const struct view *view)
+{
+	int fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
 static int
 visit_senders(const struct view *view,
 	      int (*visit)(const struct cubby_sender_info *, void *),
@@ -261,8 +288,10 @@ visit_senders(const struct view *view,
 	struct cubby_sender_info sender;
 	struct glimpse lane;
 	uint32_t i;
-	int r;
+	int r = may_receive(view);
 
+	if (r < 0)
+		return r;
 	for (i = 0; i < LANES_MAX; i++) {
 		memset(&lane, 0, sizeof(lane));
 		r = inspect_lane(view, i, &lane);
