@@ -175,13 +175,14 @@ is_mode(mode_t mode, bool queue)
 
 /* Kinds of mailboxes ------------------------------------------------------- */
 
-#define INIT .struct_size = sizeof(struct cubby_options)
+/* Little memory: of each page that is mapped, tests try what can be done to it. */
+#define INIT .struct_size = sizeof(struct cubby_options), \
+	.memory_limit = 1 << 20, .message_max = 1 << 16
 
 const struct kind kinds[] = {
 	{ "lanes", "/m", .options = { INIT, .capacity = 32 } },
 	{ "unlimited", "/m",
-	  .options = { INIT, .buffering = CUBBY_UNLIMITED,
-		       .memory_limit = 1 << 20 } },
+	  .options = { INIT, .buffering = CUBBY_UNLIMITED } },
 	{ "inbox", "/@m", .inbox = true,
 	  .options = { INIT, .capacity = 32 } },
 	{ "broadcast", "/m", .every = true,
