@@ -18,6 +18,7 @@
 #define MEMORY_MOST		GIB(64)	/* without a limit; of a lane, of which */
 #define MEMORY_MOST_LANE	GIB(16)	/* a receiver maps thousands */
 #define CELL_DEFAULT		128
+#define GROUP_ENTRY_MAX		MIB(16)
 
 /*
  * A smaller struct is of an older header, and the rest is default; a larger one
@@ -177,22 +178,47 @@ options_agree(const struct cubby_options *options,
 	return 0;
 }
 
+/* The group of that name; all its members have to fit. -ENOENT: there is none. */
+static int
+look_up_group(const char *name, gid_t *ret)
+{
+	struct group group, *found = NULL;
+	char *buffer = NULL, *larger;
+	size_t size = 1024;
+	int r;
+
+	do {
+		size *= 4;
+		larger = size <= GROUP_ENTRY_MAX ? realloc(buffer, size) : NULL;
+		if (!larger) {
+			free(buffer);
+			return -ENOMEM;
+		}
+		buffer = larger;
+		r = getgrnam_r(name, &group, buffer, size, &found);
+	} while (r == ERANGE);
+	if (r == 0 && found)
+		*ret = group.gr_gid;
+	free(buffer);
+	return r == 0 && found ? 0 : r == ENOMEM ? -ENOMEM : -ENOENT;
+}
+
 int
 options_group(const struct cubby_options *options, gid_t *ret)
 {
 	const char *name = options->group;
-	struct group group, *found = NULL;
-	char buffer[16384], *end;
 	unsigned long number;
+	gid_t gid = (gid_t)-1;
+	char *end;
+	int r;
 
-	*ret = (gid_t)-1;
+	*ret = gid;
 	if (!name)
 		return 0;
-	if (getgrnam_r(name, &group, buffer, sizeof(buffer), &found) == 0 &&
-	    found) {
-		*ret = found->gr_gid;
-		return 0;
-	}
+	r = look_up_group(name, &gid);
+	*ret = gid;
+	if (r != -ENOENT)
+		return r;
 	errno = 0;
 	number = strtoul(name, &end, 10);
 	if (errno || *end || *name < '0' || *name > '9' || number >= UINT32_MAX)

@@ -1885,6 +1885,20 @@ class Region(CommandTest):
             with self.subTest(words=words):
                 self.assertIn(said, self.refuse(USAGE, "region", *words))
 
+    def test_a_group_that_there_is_not(self):
+        err = self.refuse(USAGE, *"create -g no-such-group jobs".split())
+        self.assertIn("there is no group no-such-group", err)
+        err = self.refuse(USAGE, *"region create -g no-such-group t".split())
+        self.assertIn("there is no group no-such-group", err)
+        self.do("create", "-g", str(os.getgid()), "jobs")
+
+    def test_a_name_does_not_steer_the_terminal(self):
+        """Neither colours nor turned-round text: all that could pass for
+        another name is told in octal."""
+        err = self.refuse(NO_MAILBOX, "info", "a\u202eb\u2066\x1b[31mc")
+        self.assertIn("no mailbox a\\342\\200\\256b\\342\\201\\246\\033[31mc",
+                      err)
+
     def test_grant_to_nobody_there_is(self):
         self.do("region", "create", "/table")
         err = self.refuse(

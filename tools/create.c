@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "values.h"
 #include "output.h"
 #include "table.h"
 #include "watch.h"
@@ -98,6 +99,15 @@ check_delivery(const struct cubby_options *options)
 }
 
 static int
+check_group(const struct cubby_options *options)
+{
+	if (!options->group || is_group(options->group))
+		return 0;
+	complain("there is no group %s; see: getent group", options->group);
+	return EXIT_USAGE;
+}
+
+static int
 read_options(const struct arguments *arguments, struct cubby_options *options)
 {
 	int code;
@@ -116,6 +126,8 @@ read_options(const struct arguments *arguments, struct cubby_options *options)
 		code = read_capacity(arguments, options);
 	if (!code)
 		code = check_delivery(options);
+	if (!code)
+		code = check_group(options);
 	return code ? code : check_mode(arguments, options);
 }
 

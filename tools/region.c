@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "values.h"
 
 int
 region_complain(const char *name, const char *deed, int error)
@@ -89,6 +90,11 @@ region_create(const struct arguments *arguments)
 		complain("--size %s is more than --max %s",
 			 text_of(arguments, OPTION_SIZE),
 			 text_of(arguments, OPTION_MAX));
+		return EXIT_USAGE;
+	}
+	if (options.group && !is_group(options.group)) {
+		complain("there is no group %s; see: getent group",
+			 options.group);
 		return EXIT_USAGE;
 	}
 	if (given(arguments, OPTION_EXCLUSIVE))

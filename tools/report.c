@@ -10,17 +10,43 @@
 #include <string.h>
 
 #include "command.h"
+#include "utf8.h"
+
+/* Names are other people's: nothing of them may steer the terminal. */
+static void
+put_safely(const char *text)
+{
+	size_t left = strlen(text), size;
+
+	for (; left; text += size, left -= size) {
+		size = utf8_printable(text, left);
+		if (*text == '\n' || *text == '\t')
+			size = 1;
+		if (size)
+			fwrite(text, 1, size, stderr);
+		else
+			fprintf(stderr, "\\%03o", (unsigned char)*text);
+		size += !size;
+	}
+}
 
 void
 complain(const char *format, ...)
 {
 	va_list arguments;
+	char *text = NULL;
 
 	va_start(arguments, format);
-	fputs("cubby: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
 	va_end(arguments);
+	fputs("cubby: ", stderr);
+	if (text)
+		put_safely(text);
+	else
+		fputs("the memory of this process is used up", stderr);
+	fputc('\n', stderr);
+	free(text);
 }
 
 void

@@ -45,6 +45,25 @@ utf8_character(const char *text, size_t left)
 	return size;
 }
 
+/*
+ * Those that change the order in which a terminal shows what follows (the
+ * bidirectional formatting characters of Unicode's annex 9), or end a line: with
+ * them a name could pass for another one.
+ */
+static bool
+is_misleading(const unsigned char *bytes, size_t size)
+{
+	if (size == 2) /* U+061C */
+		return bytes[0] == 0xd8 && bytes[1] == 0x9c;
+	if (size != 3 || bytes[0] != 0xe2)
+		return false;
+	if (bytes[1] == 0x80) /* U+200E, U+200F, U+2028 to U+202E */
+		return bytes[2] == 0x8e || bytes[2] == 0x8f ||
+		       (bytes[2] >= 0xa8 && bytes[2] <= 0xae);
+	/* U+2066 to U+2069 */
+	return bytes[1] == 0x81 && bytes[2] >= 0xa6 && bytes[2] <= 0xa9;
+}
+
 size_t
 utf8_printable(const char *text, size_t left)
 {
@@ -55,7 +74,7 @@ utf8_printable(const char *text, size_t left)
 		return 0;
 	if (size == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0)
 		return 0; /* U+0080 to U+009F */
-	return size;
+	return is_misleading(bytes, size) ? 0 : size;
 }
 
 bool

@@ -13,7 +13,8 @@
 size_t
 utf8_character(const char *text, size_t left);
 
-/* The same, and 0 for control characters as well. */
+/* The same, and 0 for control characters as well, those among them that change
+   the direction of the text. */
 size_t
 utf8_printable(const char *text, size_t left);
 

@@ -3,6 +3,7 @@
 #include "values.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,16 @@ int
 parse_octal(const char *text, uint64_t *ret)
 {
 	return parse_base(text, 8, "01234567", ret);
+}
+
+bool
+is_group(const char *text)
+{
+	uint64_t number;
+
+	return getgrnam(text) ||
+	       (parse_base(text, 10, "0123456789", &number) == 0 &&
+		number < UINT32_MAX);
 }
 
 static int

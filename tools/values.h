@@ -6,7 +6,12 @@
 #ifndef CUBBY_TOOLS_VALUES_H
 #define CUBBY_TOOLS_VALUES_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* A group's name, or a number for one. */
+bool
+is_group(const char *text);
 
 /* Decimal, or hexadecimal with 0x. */
 int
