@@ -488,7 +488,8 @@ cubby_receive_batch(cubby_mailbox *mailbox, const struct cubby_filter *filter,
  * messages. Fill the memory at cubby_draft_data(); it is aligned to 64 bytes
  * and its contents are arbitrary at first.
  *
- * Errors: those of cubby_send() and -EAGAIN -EINVAL -ETIMEDOUT.
+ * Errors: those of cubby_send() and -EAGAIN -EINVAL -EOPNOTSUPP (nothing is
+ * buffered) -ETIMEDOUT.
  */
 CUBBY_PUBLIC int
 cubby_reserve(cubby_mailbox *mailbox, size_t size, int64_t deadline,
