@@ -15,6 +15,10 @@ check-every-instruction:
 	@scripts/requirements check
 	@scripts/check every-instruction
 
+fuzz:
+	@scripts/requirements fuzz
+	@scripts/fuzz $(or $(SECONDS),60)
+
 demo:
 	@scripts/requirements demo
 	@scripts/build release --quiet
@@ -34,4 +38,4 @@ install:
 clean:
 	@rm -rf build
 
-.PHONY: all check check-every-instruction demo bench install clean
+.PHONY: all check check-every-instruction fuzz demo bench install clean

@@ -15,8 +15,8 @@ one promise:
 
 `test:` names what has to notice: `harness NAME` (the every-instruction harness
 on the scenarios of that name; more of its options may follow), `harness-sync
-NAME` (that of cubby_sync.h), `harness-broadcast NAME` (that of broadcast) or `unit
-NAME` (tests/NAME_test.c). Of several, one is enough. More than one change: more
+NAME` (that of cubby_sync.h), `harness-broadcast NAME` (that of broadcast), `unit
+NAME` (tests/NAME_test.c) or `fuzz NAME` (the inputs of fuzz/corpus/NAME). Of several, one is enough. More than one change: more
 sections. A change that nothing can notice, because the code means the same
 without it, has `equivalent:` with the proof in place of `test:`; it is listed,
 and applied to see that it still fits.
@@ -119,7 +119,9 @@ class Workshop:
     def __init__(self, directory, tests):
         self.tree = os.path.join(directory, "tree")
         self.build_directory = os.path.join(directory, "build")
-        self.targets = sorted({HARNESSES.get(kind) or rest[0] + "_test"
+        self.targets = sorted({HARNESSES.get(kind) or
+                               ("fuzz_" + rest[0] if kind == "fuzz"
+                                else rest[0] + "_test")
                                for kind, *rest in tests})
         copy_tree(self.tree)
         subprocess.run(
@@ -147,6 +149,10 @@ class Workshop:
         if kind == "unit":
             return [os.path.join(self.build_directory, "tests",
                                  rest[0] + "_test")]
+        if kind == "fuzz":
+            return [os.path.join(self.build_directory, "fuzz",
+                                 "fuzz_" + rest[0]),
+                    os.path.join(self.tree, "fuzz", "corpus", rest[0])]
         raise ValueError("what is test %r?" % kind)
 
     def run(self, test, jobs):
@@ -169,7 +175,7 @@ def complaint(output):
     """The two most telling lines of a failed test's output."""
     lines = [line.strip() for line in output.splitlines()]
     for index, line in enumerate(lines):
-        if line.startswith(("FAILED", "[  FAILED  ]")) or "error:" in line:
+        if line.startswith(("FAILED", "[  FAILED  ]", "finding")) or "error:" in line:
             return " | ".join(lines[index:index + 2])
     return ""
 
