@@ -223,6 +223,22 @@ enter(const struct view *view, const struct queue_map *map, uint32_t slot,
 	return 0;
 }
 
+/*
+ * Does it bear another name? That is for good, so it need not be reserved to know
+ * it; and must not be: its sender, coming back, would find it in use as long as we
+ * stand still.
+ */
+static bool
+is_anothers(const struct queue_map *map, uint32_t slot, const char *name)
+{
+	char has[SENDER_NAME_MAX + 1];
+
+	if (slot >= get32(&map->file->participants_committed))
+		return false;
+	members_name(map, slot, has);
+	return *has && strcmp(has, name ? name : "") != 0;
+}
+
 static int
 try_slot(const struct view *view, const struct queue_map *map, int fd,
 	 uint32_t slot, const char *name, uint32_t roles, struct member *ret)
@@ -230,6 +246,8 @@ try_slot(const struct view *view, const struct queue_map *map, int fd,
 	struct liveness joining;
 	int r;
 
+	if (is_anothers(map, slot, name))
+		return -EAGAIN;
 	r = reserve(view, map, slot, &joining);
 	if (r < 0)
 		return r;
@@ -249,6 +267,8 @@ try_name(const struct view *view, const struct queue_map *map, int fd,
 	struct liveness joining;
 	int r;
 
+	if (is_anothers(map, slot, name))
+		return -EAGAIN;
 	r = reserve(view, map, slot, &joining);
 	if (r < 0)
 		return r;
