@@ -19,6 +19,14 @@ fuzz:
 	@scripts/requirements fuzz
 	@scripts/fuzz $(or $(SECONDS),60)
 
+# SECONDS=n; PROCESSES=n, or FACTOR=n for so many on each processor; SEED=n.
+soak:
+	@scripts/requirements check
+	@scripts/build check --quiet --target soak
+	@build/check/tests/soak/soak --seconds $(or $(SECONDS),60) \
+		$(PROCESSES:%=--processes %) $(FACTOR:%=--factor %) \
+		$(SEED:%=--seed %)
+
 demo:
 	@scripts/requirements demo
 	@scripts/build release --quiet
@@ -38,4 +46,4 @@ install:
 clean:
 	@rm -rf build
 
-.PHONY: all check check-every-instruction fuzz demo bench install clean
+.PHONY: all check check-every-instruction fuzz soak demo bench install clean
