@@ -450,6 +450,17 @@ look_for_a_moment(struct wait *wait)
 	return done;
 }
 
+/* Who has gone may have replied after we looked. */
+static int
+ask_once(struct wait *wait)
+{
+	int r = ask_around(wait);
+
+	if (r > 0 || (r < 0 && look(wait)))
+		return 0;
+	return r < 0 ? r : -EAGAIN;
+}
+
 /* 0: it has ended, and the word says how. */
 static int
 await(struct wait *wait, int64_t deadline)
@@ -459,7 +470,7 @@ await(struct wait *wait, int64_t deadline)
 	if (look_quickly(wait))
 		return 0;
 	if (deadline == CUBBY_NOW)
-		return (r = ask_around(wait)) < 0 ? r : r ? 0 : -EAGAIN;
+		return ask_once(wait);
 	if (look_for_a_moment(wait))
 		return 0;
 	wait->slice = INBOX_SLICE;
