@@ -56,6 +56,19 @@ timespec_of(int64_t deadline)
 	return until;
 }
 
+/*
+ * The kernel finds no page there: the file has been cut short, or there is no
+ * memory for it. To touch the word is to be told in the one way that everybody
+ * heeds (guard.h); and who slept for no reason looks.
+ */
+static int
+touch(const word32 *word)
+{
+	/* relaxed: the value does not matter */
+	word32_load_relaxed(word);
+	return 0;
+}
+
 int
 futex_wait(const word32 *word, uint32_t expected, int64_t deadline)
 {
@@ -65,7 +78,7 @@ futex_wait(const word32 *word, uint32_t expected, int64_t deadline)
 	PROBE2(sleep, word, 1);
 	if (syscall(FUTEX_CALL, &word->word, FUTEX_WAIT_BITSET, expected,
 		    &until, NULL, FUTEX_BITSET_MATCH_ANY) && errno != EAGAIN)
-		r = -errno;
+		r = errno == EFAULT ? touch(word) : -errno;
 	PROBE2(awake, word, r);
 	return r;
 }
@@ -78,6 +91,16 @@ futex_waits_for_many(void)
 {
 	/* relaxed: the word is all there is, and never goes back */
 	return !word32_load_relaxed(&lacks_waitv);
+}
+
+static int
+touch_all(const struct futex_ticket *tickets, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		touch(tickets[i].word);
+	return 0;
 }
 
 int
@@ -98,8 +121,8 @@ futex_wait_many(const struct futex_ticket *tickets, uint32_t count,
 	PROBE2(sleep, tickets->word, count);
 	if (syscall(SYS_futex_waitv, waitv, count, 0, &until,
 		    CLOCK_MONOTONIC) < 0 && errno != EAGAIN)
-		r = errno == ETIMEDOUT || errno == EINTR || errno == EFAULT ?
-		    -errno : -ENOSYS;
+		r = errno == EFAULT ? touch_all(tickets, count) :
+		    errno == ETIMEDOUT || errno == EINTR ? -errno : -ENOSYS;
 	PROBE2(awake, tickets->word, r);
 	return r;
 }

@@ -14,7 +14,8 @@
  * Sleeps while *word == expected, until futex_wake() or the deadline (absolute,
  * CLOCK_MONOTONIC, ns; INT64_MAX: none). The mapping may be read-only.
  * Returns 0 when woken (or for no reason) or when the value was another at
- * once. Errors: -ETIMEDOUT -EINTR -EFAULT.
+ * once, or when the word's file has no page there any more. Errors: -ETIMEDOUT
+ * -EINTR.
  */
 int
 futex_wait(const word32 *word, uint32_t expected, int64_t deadline);

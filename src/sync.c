@@ -83,8 +83,7 @@ look_at(int64_t deadline)
 static bool
 is_over(int result, int64_t until, int64_t deadline)
 {
-	return result != -EFAULT &&
-	       (result != -ETIMEDOUT || until == deadline);
+	return result != -ETIMEDOUT || until == deadline;
 }
 
 int

@@ -68,8 +68,7 @@ taken_with_news(struct sync_mutex *mutex, const struct robust_locker *locker)
 	return -EOWNERDEAD;
 }
 
-/* Another has the lock, or had. Returns as robust_lock_take(). (-EFAULT: the page
-   has just been taken away; the next look finds another in its place.) */
+/* Another has the lock, or had. Returns as robust_lock_take(). */
 static COLD int
 wait_for_lock(struct sync_mutex *mutex, const struct robust_locker *locker,
 	      int64_t deadline)
@@ -82,7 +81,7 @@ wait_for_lock(struct sync_mutex *mutex, const struct robust_locker *locker,
 		return robust_lock_try(&mutex->lock, locker);
 	do
 		result = robust_lock_take(&mutex->lock, locker, deadline);
-	while (result == -EINTR || result == -EFAULT);
+	while (result == -EINTR);
 	return result;
 }
 

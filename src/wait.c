@@ -317,7 +317,7 @@ sleep_once(struct waiting *waiting, int64_t until, int64_t deadline)
 
 	for (i = 0; i < waiting->count; i++) {
 		end = &waiting->ends[i];
-		if (is_rung(end) || r == -EFAULT)
+		if (is_rung(end))
 			retract(waiting, end, 0);
 		else if (now >= end->until)
 			retract(waiting, end, REST_SLICE_OVER);
