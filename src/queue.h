@@ -283,7 +283,8 @@ queue_check(const struct queue *queue)
  * A record of ours, enlisted by the caller under the lock. Looks for a moment,
  * then sleeps until it is served, or the deadline; one: who could serve it may
  * have gone, so it sleeps for INBOX_SLICE at the most. Not under the lock.
- * Returns 0 (look again), -ETIMEDOUT, -EINTR.
+ * Returns 0 (look again), -ETIMEDOUT, -EINTR, -EBADMSG (the record has been
+ * spoilt).
  */
 int
 queue_wait(struct queue *queue, uint32_t waiter, enum waiter_state state,

@@ -457,8 +457,9 @@ wait_taken(struct queue *queue, struct send *send, int64_t deadline)
 	while (r == 0 && !is_taken(queue, send))
 		r = queue_wait_sending(queue, send->waiter, WAITER_TAKEN,
 				       deadline);
-	if (r < 0)
-		r = give_up(queue, send, r);
+	/* Of what makes no sense it is not said that it was received. */
+	if (r < 0 && give_up(queue, send, r) == 0 && r != -EBADMSG)
+		r = 0;
 	queue_end_wait(queue, &send->waiter, WAITER_TAKEN);
 	return r;
 }

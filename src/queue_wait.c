@@ -22,6 +22,14 @@ still_waits(const struct queue_waiter *w, enum waiter_state state)
 	return word32_load_acquire(&w->state) == state;
 }
 
+/* It does not wait any more: because it has been served, and nothing else can
+   be, but by one who spoils the file. */
+static int
+why_awake(const struct queue_waiter *w)
+{
+	return still_waits(w, WAITER_SERVED) ? 0 : -EBADMSG;
+}
+
 /* Looks at its own record alone, without the lock. */
 static bool
 look(struct queue *queue, const struct queue_waiter *w,
@@ -134,18 +142,20 @@ queue_wait(struct queue *queue, uint32_t n, enum waiter_state state, bool one,
 	uint32_t ticket;
 	int r;
 
-	if (is_worth_looking(queue, state) && clock_now() < deadline &&
-	    !look(queue, w, state))
-		return 0;
+	/* However often the record says that it has been served. */
+	if (clock_now() >= deadline)
+		return -ETIMEDOUT;
+	if (is_worth_looking(queue, state) && !look(queue, w, state))
+		return why_awake(w);
 	do {
 		r = announce(queue, w, state, deadline, &ticket);
 		if (r <= 0)
-			return r;
+			return r < 0 ? r : why_awake(w);
 		r = sleep_once(queue, w, ticket, slice, deadline);
 	} while (r == 0 && still_waits(w, state));
 	if (r != 1) {
 		queue->slice = QUEUE_SLICE_FIRST;
-		return r;
+		return r < 0 ? r : why_awake(w);
 	}
 	if (one && clock_now() < queue->next_look)
 		return 0;
