@@ -42,6 +42,15 @@ queue_peek_block(struct queue *queue, struct receive *receive, int64_t deadline)
 	return r;
 }
 
+/* Have zeros taken the place of what was there? */
+static bool
+is_cut_short(const struct queue *queue)
+{
+	return unlikely(shm_is_broken(&queue->map.mapping)) ||
+	       (queue->blocks.address &&
+		unlikely(shm_is_broken(&queue->blocks)));
+}
+
 /* What is copied out is freed with the next lock. */
 int
 queue_copy(struct queue *queue, uint32_t number, void *buffer, uint64_t size)
@@ -53,12 +62,12 @@ queue_copy(struct queue *queue, uint32_t number, void *buffer, uint64_t size)
 		r = queue_map_blocks(queue);
 		if (r == 0)
 			memcpy(buffer, queue_block(queue, number), size);
-		if (r == 0 && shm_is_broken(&queue->blocks))
-			r = -EBADMSG;
 	} else {
 		/* relaxed: it is ours, by SLOT-C1 */
 		copy_out_relaxed(buffer, slot->bytes, size);
 	}
+	if (r == 0 && is_cut_short(queue))
+		r = -EBADMSG;
 	queue_add_chore(queue, CHORE_FREE, number);
 	/* Large memory is not kept waiting for the next call. */
 	if (unlikely(get64(&slot->block)))
@@ -136,7 +145,7 @@ queue_release(struct queue *queue, struct cubby_message *message)
 
 	exclusion_enter(&queue->exclusion);
 	slot = queue_slot(&queue->map, message->claim);
-	if (queue->blocks.address && shm_is_broken(&queue->blocks))
+	if (is_cut_short(queue))
 		r = -EBADMSG;
 	if (unlikely(message->taken.call))
 		answers_refuse_by(&queue->answers, message->taken.lane,
