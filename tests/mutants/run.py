@@ -48,7 +48,8 @@ ASTRAY = "too many runs went astray"
 HARNESSES = {"harness": "every_instruction",
              "harness-sync": "every_instruction_sync",
              "harness-broadcast": "every_instruction_broadcast",
-             "harness-call": "every_instruction_call"}
+             "harness-call": "every_instruction_call",
+             "harness-hostile": "every_instruction_hostile"}
 
 
 class Mutant:
