@@ -111,7 +111,7 @@ perform_inspect(struct victim *victim)
 void
 prepare_send(struct victim *victim)
 {
-	letter_write(&victim->stage->account, VICTIM,
+	letter_write(&victim->stage->account, victim->actor,
 		     victim->scenario->operation->size, &victim->letter);
 	letter_address(&victim->stage->account, &victim->letter,
 		       &victim->envelope);
@@ -291,7 +291,7 @@ void
 conclude_receive(struct victim *victim)
 {
 	expect(victim, 0);
-	actor_enter(victim->stage, VICTIM, victim->buffer, &victim->envelope,
+	actor_enter(victim->stage, victim->actor, victim->buffer, &victim->envelope,
 		    false, victim->asked);
 }
 
@@ -335,7 +335,7 @@ enter_hold(struct victim *victim)
 
 	if (result < 0)
 		fail("cubby_message_envelope: %s", cubby_strerror(result));
-	actor_enter(victim->stage, VICTIM, cubby_message_data(victim->message),
+	actor_enter(victim->stage, victim->actor, cubby_message_data(victim->message),
 		    &victim->envelope, true, victim->asked);
 }
 
@@ -392,7 +392,7 @@ prepare_settled(struct victim *victim)
 	for (int i = 0; i < STREAK; i++) {
 		victim_mark(victim->stage, MARK_SEND);
 		victim->result = actor_take(victim->stage, victim->mailbox,
-					    VICTIM, CUBBY_NOW);
+					    victim->actor, CUBBY_NOW);
 		expect(victim, 0);
 	}
 	victim_mark(victim->stage, MARK_FURNISH);

@@ -11,7 +11,7 @@ write_letter(struct victim *victim, int i, size_t size)
 {
 	struct letter *letter = &victim->letters[i];
 
-	letter_write(&victim->stage->account, VICTIM, size, letter);
+	letter_write(&victim->stage->account, victim->actor, size, letter);
 	victim->envelopes[i] = (struct cubby_envelope)CUBBY_ENVELOPE_INIT;
 	letter_address(&victim->stage->account, letter, &victim->envelopes[i]);
 	victim->entries[i] = (struct cubby_batch_entry){
@@ -83,6 +83,6 @@ conclude_receive_batch(struct victim *victim)
 	if (victim->result <= 0 || victim->result > BATCH)
 		fail("the batch returned %d", victim->result);
 	for (int i = 0; i < victim->result; i++)
-		actor_enter(victim->stage, VICTIM, victim->entries[i].data,
+		actor_enter(victim->stage, victim->actor, victim->entries[i].data,
 			    &victim->envelopes[i], false, victim->asked);
 }

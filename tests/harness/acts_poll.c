@@ -75,7 +75,7 @@ prepare_poll_receive(struct victim *victim)
 	if (victim->scenario->start != EMPTY)
 		return;
 	victim_mark(victim->stage, MARK_SEND);
-	victim->result = actor_take(victim->stage, victim->mailbox, VICTIM,
+	victim->result = actor_take(victim->stage, victim->mailbox, victim->actor,
 				    CUBBY_NOW);
 	expect(victim, 0);
 }

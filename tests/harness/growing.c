@@ -12,7 +12,7 @@ send_own(struct victim *victim, int count)
 {
 	for (int i = 0; i < count; i++) {
 		victim->result = actor_send(
-			victim->stage, victim->mailbox, VICTIM,
+			victim->stage, victim->mailbox, victim->actor,
 			victim->scenario->operation->size, CUBBY_NOW);
 		must(victim->result, "the way through the rings");
 	}
@@ -111,7 +111,7 @@ take_own(struct victim *victim, int count)
 {
 	for (int i = 0; i < count; i++) {
 		victim->result = actor_take(victim->stage, victim->mailbox,
-					    VICTIM, CUBBY_NOW);
+					    victim->actor, CUBBY_NOW);
 		must(victim->result, "the way through the rings");
 	}
 }

@@ -23,6 +23,9 @@
  * then continued, and must finish and be of use. Each run ends with the account
  * of every message (account.c), and with an empty directory.
  *
+ * Two deaths (double.h): after the first, another participant meets what is left,
+ * and is killed while it repairs that.
+ *
  * What keeps the harness honest: a point that a run does not come by again is
  * counted and printed; nothing waits without a deadline; a worker that does not
  * move for 10 seconds is reported as a hang by the process that watches it.
@@ -90,6 +93,7 @@ enum actor {
 	SLEEPER,		/* asleep when the victim begins */
 	FRESH,			/* comes after the victim was struck */
 	PARTNER,		/* at the other end of a rendezvous */
+	HEIR,			/* meets what a dead victim left: double.h */
 	ACTORS
 };
 
@@ -357,6 +361,7 @@ struct stage {
 };
 
 struct victim {
+	enum actor actor;
 	const struct scenario *scenario;
 	struct stage *stage;
 	cubby_mailbox *mailbox;
@@ -379,7 +384,8 @@ struct victim {
 
 /* The victim's life, from fork to exit. */
 noreturn void
-victim_live(const struct scenario *scenario, struct stage *stage);
+victim_live(const struct scenario *scenario, struct stage *stage,
+	    enum actor actor);
 
 /* What the bystanders' and the victim's mailbox is made with, and its name. */
 void
@@ -798,9 +804,10 @@ path_check_wake(const struct run *run, int64_t slept_at, bool supplied_before,
 		long result);
 
 /* Takes the victim from START to the next mark, instruction by instruction, and
-   lists the points; what it sleeps for is given by cast_assist(). */
+   lists the points; what it sleeps for is given by cast_assist(). In haste what
+   libc does is passed over, callbacks too. */
 void
-path_record(struct run *run);
+path_record(struct run *run, bool hasty);
 
 /* Runs on, giving it what it sleeps for. */
 enum stop
@@ -812,7 +819,15 @@ path_reach(struct run *run, uint32_t point);
 
 /* run.c ------------------------------------------------------------------ */
 
-enum strike { UNHARMED, KILLED, STOPPED };
+enum strike {
+	UNHARMED,
+	KILLED,
+	STOPPED,
+	/* double.h */
+	PLAIN,
+	LISTED,
+	DOUBLE
+};
 
 /* Lists the points of a scenario, and checks that it goes well unharmed. */
 void
@@ -870,10 +885,14 @@ section_check(const char *path, const struct text *text,
 
 /* pool.c: the workers ---------------------------------------------------- */
 
+enum outcome { NOT_DONE, ASTRAY, DONE };
+
 struct item {
 	uint16_t scenario;
 	uint16_t strike;	/* enum strike; UNHARMED: list the points */
-	uint32_t point;
+	uint32_t point;		/* of two deaths: the number of the pair */
+	uint32_t second;
+	enum outcome outcome;
 };
 
 /* What became of the runs of one scenario. */
@@ -889,7 +908,7 @@ struct tally {
  * tallies: one for each scenario, points shared.
  */
 void
-pool_run(const struct text *text, const struct item *items, uint32_t count,
+pool_run(const struct text *text, struct item *items, uint32_t count,
 	 struct points *points, struct tally *tallies, int workers, bool once);
 
 /* Memory that this process and its children share. */

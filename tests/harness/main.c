@@ -11,7 +11,7 @@
 #include <sys/personality.h>
 #include <unistd.h>
 
-#include "harness.h"
+#include "double.h"
 
 struct options {
 	uint32_t spread; /* points to take; 0: all */
@@ -23,6 +23,7 @@ struct options {
 	bool list;		/* print the points, and that is all */
 	bool section;		/* print how many have the lock */
 	const char *limits;	/* file: how many there may be */
+	struct double_plan doubles;	/* none, if there are no deaths */
 };
 
 static const char usage[] =
@@ -39,6 +40,11 @@ static const char usage[] =
 	"  --section         print how many instructions of each operation of\n"
 	"                    queues have the lock, and try none\n"
 	"  --limits FILE     fail if there are more than FILE says, and try none\n"
+	"  --double N        two deaths, about N of them of one who repairs\n"
+	"  --at-least N      fail if there are fewer\n"
+	"  --seed N          which they are (the default is 1)\n"
+	"  --heir NAME       the second is killed in this operation alone\n"
+	"  --second N        at this point of its path alone\n"
 	"  -j, --jobs N      that many at a time (default: a processor each)\n";
 
 static const struct option names[] = {
@@ -52,6 +58,11 @@ static const struct option names[] = {
 	{ "list", no_argument, NULL, 'l' },
 	{ "section", no_argument, NULL, 'c' },
 	{ "limits", required_argument, NULL, 'm' },
+	{ "double", required_argument, NULL, 'd' },
+	{ "at-least", required_argument, NULL, 'e' },
+	{ "seed", required_argument, NULL, 'r' },
+	{ "heir", required_argument, NULL, 'i' },
+	{ "second", required_argument, NULL, 'S' },
 	{ "jobs", required_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -62,6 +73,25 @@ tell_usage(FILE *stream, int status)
 {
 	fputs(usage, stream);
 	exit(status);
+}
+
+/* Of two deaths. false: it is another one. */
+static bool
+set_double_option(int option, struct double_plan *ret)
+{
+	if (option == 'd')
+		ret->deaths = (uint32_t)atoi(optarg);
+	else if (option == 'e')
+		ret->at_least = (uint32_t)atoi(optarg);
+	else if (option == 'r')
+		ret->seed = strtoull(optarg, NULL, 0);
+	else if (option == 'i')
+		ret->heir = optarg;
+	else if (option == 'S')
+		ret->second = atol(optarg);
+	else
+		return false;
+	return true;
 }
 
 static void
@@ -91,7 +121,7 @@ set_option(int option, struct options *ret)
 		ret->jobs = atoi(optarg);
 	else if (option == 'h')
 		tell_usage(stdout, 0);
-	else
+	else if (!set_double_option(option, &ret->doubles))
 		tell_usage(stderr, 2);
 }
 
@@ -292,6 +322,7 @@ main(int argc, char **argv)
 		.point = -1,
 		.strikes = 1 << KILLED | 1 << STOPPED,
 		.jobs = (int)sysconf(_SC_NPROCESSORS_ONLN),
+		.doubles = { .seed = 1, .second = -1 },
 	};
 	uint32_t count;
 	const struct scenario *list = scenarios(&count);
@@ -310,11 +341,18 @@ main(int argc, char **argv)
 		fprintf(stderr, "no scenario of that name\n");
 		return 2;
 	}
+	options.doubles.point = options.point;
+	options.doubles.jobs = options.jobs;
+	options.doubles.once = options.once;
+	if (options.doubles.deaths)
+		doubles_choose(&options.doubles, chosen);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	text_find(&text);
 	list_points(&options, &text, points, tallies, chosen, items);
+	if (options.doubles.deaths)
+		return doubles_run(&options.doubles, &text, points, chosen);
 	for (uint32_t s = 0; s < count && options.list; s++) {
 		if (chosen[s])
 			print_points(&text, scenario_name(&list[s]),

@@ -74,7 +74,7 @@ struct trail {
 	uint16_t site_visit;
 	uint16_t nth; /* system calls since */
 	uint16_t number;
-	bool in_syscall;
+	bool in_syscall, inside;
 	int64_t syscall_at;
 	int locked; /* locked instructions met */
 };
@@ -172,13 +172,48 @@ leave_syscall(struct run *run, struct trail *trail, long result)
 	trail->nth++;
 }
 
-/* One instruction; one that is a system call may sleep. */
+static bool
+is_in_text(const struct run *run, uintptr_t address)
+{
+	return address >= run->text->start && address < run->text->end;
+}
+
+/* The length of rep movs, stos and their like of libc's, which are an instruction
+   for each byte that they move; 0: it is another one. */
+static int
+repeated(const struct run *run, uintptr_t counter, long word)
+{
+	unsigned char byte[3] = { word & 0xff, word >> 8 & 0xff,
+				  word >> 16 & 0xff };
+	int i = (byte[1] & 0xf0) == 0x40 ? 2 : 1;
+
+	if (is_in_text(run, counter) || (byte[0] != 0xf3 && byte[0] != 0xf2))
+		return 0;
+	return (byte[i] & 0xf6) == 0xa4 || (byte[i] & 0xfe) == 0xaa ? i + 1 :
+								     0;
+}
+
+/* Past one of them at once. */
 static enum stop
-step(struct run *run, const struct trail *trail)
+step_over(struct run *run, uintptr_t next)
 {
 	enum stop stop;
 
-	run->points->steps++;
+	tracee_break(&run->victim, 0, next);
+	stop = tracee_resume(&run->victim, PTRACE_CONT);
+	tracee_unbreak(&run->victim, 0);
+	return stop == STOP_BREAK ? STOP_STEP : stop;
+}
+
+/* One instruction; one that is a system call may sleep. */
+static enum stop
+step(struct run *run, const struct trail *trail, uintptr_t counter, long word)
+{
+	int length = repeated(run, counter, word);
+	enum stop stop;
+
+	if (!trail->in_syscall && length)
+		return step_over(run, counter + (uintptr_t)length);
 	if (!trail->in_syscall)
 		return tracee_step(&run->victim);
 	stop = tracee_resume(&run->victim, PTRACE_SINGLESTEP);
@@ -189,25 +224,72 @@ step(struct run *run, const struct trail *trail)
 	return stop;
 }
 
-static void
-follow(struct run *run, struct trail *trail)
+/* Through libc at once, to where it returns to, from system call to system call. */
+static enum stop
+run_through(struct run *run, struct trail *trail, uintptr_t back)
 {
 	struct user_regs_struct registers;
 	enum stop stop;
 
-	for (;;) {
+	tracee_break(&run->victim, 0, back);
+	while ((stop = path_resume(run, PTRACE_SYSCALL)) == STOP_SYSCALL) {
 		tracee_registers(&run->victim, &registers);
 		if (trail->in_syscall)
 			leave_syscall(run, trail, (long)registers.rax);
-		if (registers.rip >= run->text->start &&
-		    registers.rip < run->text->end)
-			meet_text(run, trail, registers.rip);
-		else if ((tracee_peek(&run->victim, registers.rip) & 0xffff) ==
-			 SYSCALL_INSTRUCTION)
-			meet_syscall(run, trail, (uint16_t)registers.rax);
-		if (run->points->steps % 4096 == 0)
+		else
+			meet_syscall(run, trail,
+				     (uint16_t)registers.orig_rax);
+	}
+	tracee_unbreak(&run->victim, 0);
+	return stop == STOP_BREAK ? STOP_STEP : stop;
+}
+
+/* Where libcubby has called, in haste: what it calls returns into it. (A callback
+   of libc's is passed over then.) */
+static uintptr_t
+returns_to(const struct run *run, const struct user_regs_struct *registers)
+{
+	uintptr_t back = (uintptr_t)tracee_peek(&run->victim, registers->rsp);
+
+	return is_in_text(run, back) ? back : 0;
+}
+
+/* Returns where it is run through to; 0: step by step. */
+static uintptr_t
+meet(struct run *run, struct trail *trail, bool hasty, long *ret_word,
+     uintptr_t *ret_counter)
+{
+	struct user_regs_struct registers;
+	bool inside = trail->inside;
+
+	tracee_registers(&run->victim, &registers);
+	*ret_counter = registers.rip;
+	*ret_word = tracee_peek(&run->victim, registers.rip);
+	trail->inside = is_in_text(run, registers.rip);
+	if (trail->in_syscall)
+		leave_syscall(run, trail, (long)registers.rax);
+	if (trail->inside)
+		meet_text(run, trail, registers.rip);
+	else if (hasty && inside && returns_to(run, &registers))
+		return returns_to(run, &registers);
+	else if ((*ret_word & 0xffff) == SYSCALL_INSTRUCTION)
+		meet_syscall(run, trail, (uint16_t)registers.rax);
+	return 0;
+}
+
+static void
+follow(struct run *run, struct trail *trail, bool hasty)
+{
+	enum stop stop;
+	uintptr_t back, counter;
+	long word;
+
+	for (;;) {
+		back = meet(run, trail, hasty, &word, &counter);
+		if (run->points->steps++ % 4096 == 0)
 			progress("the points are listed");
-		stop = step(run, trail);
+		stop = back ? run_through(run, trail, back) :
+			      step(run, trail, counter, word);
 		if (stop == STOP_MARK)
 			return;
 		if (stop != STOP_STEP)
@@ -216,7 +298,7 @@ follow(struct run *run, struct trail *trail)
 }
 
 void
-path_record(struct run *run)
+path_record(struct run *run, bool hasty)
 {
 	static struct trail trail;
 
@@ -226,7 +308,7 @@ path_record(struct run *run)
 	run->points->count = 0;
 	run->points->steps = 0;
 	run->points->clash = NO_CLASH;
-	follow(run, &trail);
+	follow(run, &trail, hasty);
 }
 
 /* Taking the victim to a point ------------------------------------------- */

@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness.h"
+#include "double.h"
 
 /* Of one scenario: then its other runs are left out. */
 enum { WORKERS_MAX = 64, FAILURES_MAX = 3 };
@@ -42,7 +42,7 @@ struct slot {
 
 struct pool {
 	const struct text *text;
-	const struct item *items;
+	struct item *items;
 	uint32_t count, scenarios;
 	struct points *points;
 	_Atomic(uint32_t) *next;
@@ -85,7 +85,7 @@ pin(int index)
 
 /* One item, by a worker. */
 static void
-do_item(const struct pool *pool, struct slot *slot, const struct item *item)
+do_item(const struct pool *pool, struct slot *slot, struct item *item)
 {
 	uint32_t count;
 	struct tally *tally = &slot->tallies[item->scenario];
@@ -97,11 +97,17 @@ do_item(const struct pool *pool, struct slot *slot, const struct item *item)
 		.root = slot->root,
 	};
 
+	bool reached = true;
+
 	slot->report.longest = 0;
 	if (item->strike == UNHARMED)
 		run_record(&run);
+	else if (item->strike >= PLAIN)
+		reached = doubles_do(&run, item);
 	else
-		tally->astray += !run_strike(&run, item->point, item->strike);
+		reached = run_strike(&run, item->point, item->strike);
+	item->outcome = reached ? DONE : ASTRAY;
+	tally->astray += !reached;
 	tally->runs += item->strike != UNHARMED;
 	if (slot->report.longest <= tally->longest)
 		return;
@@ -157,8 +163,11 @@ start_worker(const struct pool *pool, int index)
 static void
 tell_failure(const struct pool *pool, const struct slot *slot, int status)
 {
-	static const char *const strikes[] = { "unharmed", "killed",
-					       "stopped" };
+	static const char *const strikes[] = {
+		"unharmed", "killed", "stopped",
+		[PLAIN] = "with an heir", [LISTED] = "dead",
+		[DOUBLE] = "dead twice",
+	};
 	const struct item *item = &pool->items[slot->item];
 	uint32_t count;
 	const struct scenario *scenario = &scenarios(&count)[item->scenario];
@@ -166,7 +175,9 @@ tell_failure(const struct pool *pool, const struct slot *slot, int status)
 	const char *name = scenario_name(scenario);
 
 	printf("FAILED %s, %s", name, strikes[item->strike]);
-	if (item->strike != UNHARMED)
+	if (item->strike >= PLAIN)
+		doubles_tell(pool->text, points, item);
+	else if (item->strike != UNHARMED)
 		printf(" at point %u: %s", item->point,
 		       point_name(pool->text, &points->list[item->point]));
 	if (WIFSIGNALED(status) && !slot->report.failure[0])
@@ -174,7 +185,7 @@ tell_failure(const struct pool *pool, const struct slot *slot, int status)
 	else
 		printf("\n\t%s", slot->report.failure);
 	printf(" (when %s)\n", slot->report.doing);
-	if (item->strike != UNHARMED)
+	if (item->strike != UNHARMED && item->strike < PLAIN)
 		printf("\tagain: --scenario %s --point %u --%s\n", name,
 		       item->point, strikes[item->strike]);
 	fflush(stdout);
@@ -319,7 +330,7 @@ add_up(const struct pool *pool, struct tally *tallies)
 }
 
 void
-pool_run(const struct text *text, const struct item *items, uint32_t count,
+pool_run(const struct text *text, struct item *items, uint32_t count,
 	 struct points *points, struct tally *tallies, int workers, bool once)
 {
 	struct pool pool = { .text = text,

@@ -98,7 +98,7 @@ get_region(struct victim *victim)
 void
 prepare_send_region(struct victim *victim)
 {
-	victim->region = region_with_letter(victim->stage, VICTIM,
+	victim->region = region_with_letter(victim->stage, victim->actor,
 					    &victim->letter);
 	letter_address(&victim->stage->account, &victim->letter,
 		       &victim->envelope);
@@ -128,7 +128,7 @@ static void
 enter_region(struct victim *victim)
 {
 	must(victim->result, "the victim's cubby_receive_region");
-	actor_enter_region(victim->stage, VICTIM, victim->region,
+	actor_enter_region(victim->stage, victim->actor, victim->region,
 			   &victim->envelope, true);
 }
 
@@ -170,7 +170,7 @@ prepare_forward(struct victim *victim)
 {
 	prepare_held_region(victim);
 	victim->held = victim->envelope;
-	letter_write(&victim->stage->account, VICTIM, LONG, &victim->letter);
+	letter_write(&victim->stage->account, victim->actor, LONG, &victim->letter);
 	memcpy((char *)cubby_region_data(victim->region) + FORWARDED,
 	       victim->letter.bytes, LONG);
 	victim->envelope = (struct cubby_envelope)CUBBY_ENVELOPE_INIT;

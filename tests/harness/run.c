@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness.h"
+#include "run.h"
 
 static const struct operation *
 operation_of(const struct run *run)
@@ -18,26 +18,23 @@ operation_of(const struct run *run)
 	return run->scenario->operation;
 }
 
-/* Whether the victim has a lane, or may have. */
-static bool
-is_sender(const struct run *run)
+bool
+run_is_sender(const struct run *run)
 {
 	return operation_of(run)->roles & CUBBY_SEND ||
 	       operation_of(run)->effects & BORROWS;
 }
 
-/* Accepted messages that may be missing because it takes, or has, them. */
-static int
-in_hand(const struct run *run, unsigned ways)
+int
+run_in_hand(const struct run *run, unsigned ways)
 {
 	unsigned effects = operation_of(run)->effects;
 
 	return !(effects & ways) ? 0 : effects & MANY ? BATCH : 1;
 }
 
-/* Forks the victim and takes it to START. */
-static void
-victim_start(struct run *run)
+void
+run_start(struct run *run, enum actor actor)
 {
 	enum stop stop;
 	pid_t pid;
@@ -48,8 +45,8 @@ victim_start(struct run *run)
 	if (pid < 0)
 		fail("fork: %s", strerror(errno));
 	if (pid == 0)
-		victim_live(run->scenario, run->stage);
-	if (is_sender(run))
+		victim_live(run->scenario, run->stage, actor);
+	if (run_is_sender(run))
 		cast_count(run, 1);
 	tracee_take(&run->victim, pid);
 	for (;;) {
@@ -93,9 +90,8 @@ finish(struct run *run, bool in_syscall)
 	waited("the victim, continued", since);
 }
 
-/* After END: it uses what it has, closes and exits. */
-static void
-see_off(struct run *run)
+void
+run_see_off(struct run *run)
 {
 	int roles = operation_of(run)->roles;
 	int64_t since = now();
@@ -125,7 +121,7 @@ see_off(struct run *run)
 	waited("the victim's end", since);
 	close(run->victim.proc);
 	run->victim.pid = 0;
-	if (is_sender(run))
+	if (run_is_sender(run))
 		cast_count(run, -1);
 	cast_succeed(run, true);
 	cast_drain(run);
@@ -177,34 +173,53 @@ wind_up(struct run *run, int missing, int unseen, bool ordered)
 	cast_leave(run);
 }
 
+/* A message that was sent on is there as what it was or as what it became, if
+   nobody has taken it with him. */
 static void
-after_kill(struct run *run, uint32_t index)
+check_moved(const struct run *run, int missing)
 {
-	unsigned effects = operation_of(run)->effects;
-	int missing = in_hand(run, TAKES | ENDS);
-	bool ordered = index % 2;
+	int came = account_came(&run->stage->account, run->stage->moved_from,
+				run->stage->moved_to);
 
-	tracee_kill(&run->victim);
-	account_died(&run->stage->account, VICTIM);
-	if (is_sender(run))
-		cast_count(run, -1);
+	if (operation_of(run)->effects & MOVES &&
+	    (came > 1 || came < 1 - missing))
+		fail("a region that was sent on came %d times", came);
+}
+
+void
+run_after_deaths(struct run *run, const struct deaths *deaths)
+{
 	/* In every other run somebody looks after the dead first; then what
 	   the victim held comes before all that follows it. */
 	progress("the dead are looked after");
-	if (ordered && !(effects & (CREATES | UNLINKS)))
+	if (deaths->ordered &&
+	    !(operation_of(run)->effects & (CREATES | UNLINKS)))
 		cubby_sweep(mailbox_name(operation_of(run)), NULL);
 	cast_succeed(run, true);
-	survive(run, missing);
+	survive(run, deaths->missing);
 	cubby_sweep(NULL, NULL);
 	cast_drain(run);
-	if (effects & MOVES &&
-	    account_came(&run->stage->account, run->stage->moved_from,
-			 run->stage->moved_to) != 1)
-		fail("a region that was sent on came %d times",
-		     account_came(&run->stage->account,
-				  run->stage->moved_from,
-				  run->stage->moved_to));
-	wind_up(run, missing, 1, ordered);
+	if (deaths->moved)
+		check_moved(run, deaths->missing -
+					 run_in_hand(run, TAKES | ENDS));
+	wind_up(run, deaths->missing, deaths->unseen, deaths->ordered);
+}
+
+static void
+after_kill(struct run *run, uint32_t index)
+{
+	struct deaths deaths = {
+		.missing = run_in_hand(run, TAKES | ENDS),
+		.unseen = 1,
+		.ordered = index % 2,
+		.moved = true,
+	};
+
+	tracee_kill(&run->victim);
+	account_died(&run->stage->account, VICTIM);
+	if (run_is_sender(run))
+		cast_count(run, -1);
+	run_after_deaths(run, &deaths);
 }
 
 /*
@@ -214,14 +229,14 @@ after_kill(struct run *run, uint32_t index)
 static void
 after_stop_locked(struct run *run, uint32_t index)
 {
-	int missing = in_hand(run, TAKES | HOLDS | ENDS | GIVES_BACK);
+	int missing = run_in_hand(run, TAKES | HOLDS | ENDS | GIVES_BACK);
 
 	cast_outlast(run);
 	cast_held_up(run, index);
 	run->supplied = false;
 	finish(run, run->points->list[index].moment == BEFORE);
 	survive(run, missing);
-	see_off(run);
+	run_see_off(run);
 	cast_send_again(run);
 	wind_up(run, 0, 1, false);
 }
@@ -230,7 +245,7 @@ static void
 after_stop(struct run *run, uint32_t index)
 {
 	unsigned effects = operation_of(run)->effects;
-	int missing = in_hand(run, TAKES | HOLDS | ENDS | GIVES_BACK);
+	int missing = run_in_hand(run, TAKES | HOLDS | ENDS | GIVES_BACK);
 
 	cast_succeed(run, false);
 	if (effects & (TAKES | HOLDS))
@@ -248,7 +263,7 @@ after_stop(struct run *run, uint32_t index)
 	if (effects & (TAKES | HOLDS))
 		cast_supply(run);
 	finish(run, run->points->list[index].moment == BEFORE);
-	see_off(run);
+	run_see_off(run);
 	cast_send_again(run);
 	wind_up(run, 0, 1, false);
 }
@@ -258,11 +273,11 @@ run_record(struct run *run)
 {
 	run->is_locked = queue_view_locked;
 	cast_enter(run);
-	victim_start(run);
-	path_record(run);
+	run_start(run, VICTIM);
+	path_record(run, false);
 	if (run->stage->mark != MARK_END)
 		fail("a mark in the wrong place");
-	see_off(run);
+	run_see_off(run);
 	cast_fresh(run);
 	cast_collect(run, 0);
 	cast_release(run);
@@ -275,7 +290,7 @@ run_strike(struct run *run, uint32_t index, enum strike strike)
 	bool reached;
 
 	cast_enter(run);
-	victim_start(run);
+	run_start(run, VICTIM);
 	reached = path_reach(run, index);
 	run->stage->account.era = AFTER_STRIKE;
 	if (strike == KILLED || !reached)

@@ -54,7 +54,7 @@ static void
 send_own(struct victim *victim, int count)
 {
 	for (int i = 0; i < count; i++)
-		manage(actor_send(victim->stage, victim->mailbox, VICTIM,
+		manage(actor_send(victim->stage, victim->mailbox, victim->actor,
 				victim->scenario->operation->size,
 				now() + PATIENCE),
 		     "first send");
@@ -113,7 +113,7 @@ static void
 send_next(struct victim *victim)
 {
 	size_t size = victim->scenario->operation->size;
-	int result = actor_send(victim->stage, victim->mailbox, VICTIM, size,
+	int result = actor_send(victim->stage, victim->mailbox, victim->actor, size,
 				CUBBY_NOW);
 
 	if (result != -EAGAIN) {
@@ -135,16 +135,18 @@ go_on(struct victim *victim)
 	if (roles & CUBBY_SEND)
 		send_next(victim);
 	if (roles & CUBBY_RECEIVE)
-		manage(actor_take(victim->stage, victim->mailbox, VICTIM,
+		manage(actor_take(victim->stage, victim->mailbox, victim->actor,
 				now() + PATIENCE),
 		     "next receive");
 }
 
 void
-victim_live(const struct scenario *scenario, struct stage *stage)
+victim_live(const struct scenario *scenario, struct stage *stage,
+	    enum actor actor)
 {
 	const struct operation *operation = scenario->operation;
-	struct victim victim = { .scenario = scenario, .stage = stage };
+	struct victim victim = { .scenario = scenario, .stage = stage,
+				 .actor = actor };
 
 	complain_to(stage);
 	tracee_offer();
@@ -158,6 +160,7 @@ victim_live(const struct scenario *scenario, struct stage *stage)
 		operation->prepare(&victim);
 	victim_mark(stage, MARK_START);
 	operation->perform(&victim);
+	stage->result = victim.result;
 	victim_mark(stage, MARK_END);
 	operation->conclude(&victim);
 	go_on(&victim);

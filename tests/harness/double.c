@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* One run with two deaths: see double.h. */
+#include <string.h>
+#include <sys/ptrace.h>
+
+#include "double.h"
+#include "run.h"
+
+/* The heir's place in a run: it takes the victim's while it acts. */
+static struct place {
+	const struct scenario *scenario;
+	struct points *points;
+	struct tracee tracee;
+	bool started;
+} heir;
+
+static struct points heir_points;
+
+static void
+change_places(struct run *run)
+{
+	struct place victim = { run->scenario, run->points, run->victim,
+				heir.started };
+
+	run->scenario = heir.scenario;
+	run->points = heir.points;
+	run->victim = heir.tracee;
+	heir = victim;
+}
+
+static void
+start_heir(struct run *run)
+{
+	if (heir.started)
+		return;
+	heir.started = true;
+	change_places(run);
+	run_start(run, HEIR);
+	change_places(run);
+}
+
+/* Whether it is there before the first death. */
+static bool
+is_early(void)
+{
+	const struct operation *operation = heir.scenario->operation;
+
+	return operation->roles && !(operation->effects & OPENS);
+}
+
+static void
+die(struct run *run, enum actor actor)
+{
+	tracee_kill(&run->victim);
+	account_died(&run->stage->account, actor);
+	if (run_is_sender(run))
+		cast_count(run, -1);
+}
+
+/* The victim is well: before its operation, after it, or gone. */
+static void
+leave_alone(struct run *run, uint32_t which)
+{
+	enum stop stop;
+
+	if (which == 0)
+		return;
+	while ((stop = path_resume(run, PTRACE_SYSCALL)) == STOP_SYSCALL)
+		;
+	path_marked(run, stop, "left alone");
+	if (which == 2)
+		run_see_off(run);
+}
+
+/* Those at which the heir is to die: a spread over the repair, and one besides. */
+static void
+choose_seconds(const struct run *run, struct pair *pair,
+	       const unsigned char *plain, uint32_t salt)
+{
+	static uint32_t repair[POINTS_MAX];
+	const struct points *points = &heir_points;
+	uint32_t count = 0, take;
+
+	for (uint32_t i = 0; i < points->count; i++) {
+		if (!plain[points->list[i].address - run->text->start])
+			repair[count++] = i;
+	}
+	pair->path = points->count;
+	pair->repairs = count;
+	take = count < SECONDS - 1 ? count : SECONDS - 1;
+	for (uint32_t i = 0; i < take; i++)
+		pair->indices[i] = repair[(2 * i + 1) * count / (2 * take)];
+	pair->repairing = take;
+	pair->indices[take] = points->count ? salt % points->count : 0;
+	pair->count = points->count ? take + 1 : 0;
+	if (pair->wanted >= 0 && pair->wanted < points->count) {
+		pair->indices[0] = (uint32_t)pair->wanted;
+		pair->count = 1;
+	}
+	for (uint32_t i = 0; i < pair->count; i++)
+		pair->seconds[i] = points->list[pair->indices[i]];
+}
+
+/* From its beginning to its end. */
+static void
+follow_heir(struct run *run, struct pair *pair, unsigned char *plain,
+	    enum strike strike)
+{
+	path_record(run, true);
+	if (!heir_may_return(heir.scenario, pair->heir, run->stage->result))
+		fail("the heir's operation returned %s",
+		     cubby_strerror(run->stage->result));
+	for (uint32_t i = 0; i < heir_points.count && strike == PLAIN; i++)
+		plain[heir_points.list[i].address - run->text->start] = 1;
+	if (strike == LISTED)
+		choose_seconds(run, pair, plain, pair->first * 7919);
+}
+
+static bool
+act_as_heir(struct run *run, struct pair *pair, unsigned char *plain,
+	    enum strike strike, uint32_t second)
+{
+	bool reached = true;
+
+	change_places(run);
+	if (strike == DOUBLE) {
+		heir_points.list[0] = pair->seconds[second];
+		heir_points.count = 1;
+		heir_points.clash = NO_CLASH;
+		reached = path_reach(run, 0);
+	} else {
+		follow_heir(run, pair, plain, strike);
+	}
+	die(run, HEIR);
+	change_places(run);
+	return reached;
+}
+
+/* It may have unlinked the mailbox: from here on there may be two. */
+static void
+regard_unlinked(struct run *run)
+{
+	static struct operation operation;
+	static struct scenario scenario;
+
+	if (!(heir.scenario->operation->effects & UNLINKS))
+		return;
+	operation = *run->scenario->operation;
+	operation.effects |= UNLINKS;
+	scenario = *run->scenario;
+	scenario.operation = &operation;
+	run->scenario = &scenario;
+}
+
+static void
+bury_both(struct run *run, const struct pair *pair, enum strike strike,
+	  uint32_t second)
+{
+	const struct run heirs = { .scenario = heir.scenario };
+	unsigned ends = TAKES | ENDS;
+	struct deaths deaths = {
+		.missing = run_in_hand(run, ends) + run_in_hand(&heirs, ends),
+		.unseen = 2,
+		.ordered = (pair->first + second) % 2,
+		.moved = strike != PLAIN,
+	};
+
+	regard_unlinked(run);
+	run_after_deaths(run, &deaths);
+}
+
+bool
+double_strike(struct run *run, struct pair *pair, unsigned char *plain,
+	      enum strike strike, uint32_t second)
+{
+	bool reached = true;
+
+	memset(&heir, 0, sizeof(heir));
+	heir.scenario = heir_scenario(run->scenario, pair->heir);
+	heir.points = &heir_points;
+	cast_enter(run);
+	run_start(run, VICTIM);
+	if (is_early() &&
+	    (strike == PLAIN || run->points->list[pair->first].locked))
+		start_heir(run);
+	if (strike == PLAIN)
+		leave_alone(run, pair->first);
+	else
+		reached = path_reach(run, pair->first);
+	if (is_early())
+		start_heir(run);
+	if (strike != PLAIN)
+		die(run, VICTIM);
+	start_heir(run);
+	run->stage->account.era = BESIDE_VICTIM;
+	reached = act_as_heir(run, pair, plain, strike, second) && reached;
+	if (run->victim.pid > 0)
+		die(run, VICTIM);
+	run->stage->account.era = AFTER_STRIKE;
+	bury_both(run, pair, strike, second);
+	return reached;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RUN_H
+#define RUN_H
+/* The parts of a run (run.c) that one with two deaths has, too. */
+#include "harness.h"
+
+/* Forks the victim, as that actor, and takes it to START. */
+void
+run_start(struct run *run, enum actor actor);
+
+/* Whether it has a lane, or may have. */
+bool
+run_is_sender(const struct run *run);
+
+/* Accepted messages that may be missing because it takes, or has, them. */
+int
+run_in_hand(const struct run *run, unsigned ways);
+
+/* After END: it uses what it has, closes and exits. */
+void
+run_see_off(struct run *run);
+
+/* What those who have been killed may have taken with them. */
+struct deaths {
+	int missing;	/* accepted messages */
+	int unseen;	/* hand-outs of one message */
+	bool ordered;	/* somebody looks after the dead first */
+	bool moved;	/* a message that was on its way is one of the two */
+};
+
+/* The survivors go on, and all is looked at. */
+void
+run_after_deaths(struct run *run, const struct deaths *deaths);
+
+#endif
