@@ -517,8 +517,53 @@ cast_supply(struct run *run)
 		partner_offer(run, operation_of(run)->size);
 	else
 		send_one(run, actor, operation_of(run)->size);
+	/* It may have come to the other one of that name. */
+	if (run->stage->replaced && operation_of(run)->effects & OPENS &&
+	    run->senders[FRESH])
+		send_one(run, FRESH, operation_of(run)->size);
 	run->supplied = true;
 	run->supplied_at = now();
+}
+
+/* What there is room for. */
+static void
+fill(struct run *run, enum actor actor)
+{
+	bool limited = run->scenario->kind != UNLIMITED &&
+		       !(operation_of(run)->effects & GROWS);
+	int room = limited ? scenario_capacity(run->scenario) : RING;
+	int result = 0;
+
+	for (int i = 0; i < room && result == 0; i++)
+		result = actor_send(run->stage, run->senders[actor], actor,
+				    operation_of(run)->size, CUBBY_NOW);
+	if (result != -EAGAIN && result != -EPIPE)
+		must(result, "filling it up again");
+}
+
+/* Who waits for room is given it a message at a time. */
+void
+cast_refill(struct run *run)
+{
+	enum actor actor = run->senders[BYSTANDER] ? BYSTANDER : FRESH;
+	unsigned effects = operation_of(run)->effects;
+
+	progress("all is drained, and filled again");
+	for (int i = 0; i < 2 * CAPACITY + 3; i++) {
+		send_one(run, actor, operation_of(run)->size);
+		cast_drain(run);
+	}
+	if (run->scenario->kind == RENDEZVOUS) {
+		if (effects & (TAKES | HOLDS))
+			cast_supply(run);
+		return;
+	}
+	fill(run, actor);
+	run->supplied_at = now();
+	if (run->scenario->kind == LANES || effects & (TAKES | HOLDS))
+		return;
+	run->supplied = false;
+	run->tight = true;
 }
 
 void
@@ -547,8 +592,8 @@ cast_assist(struct run *run)
 		cast_drain(run);
 	else
 		take_now(run, BYSTANDER);
-	run->supplied = !(effects & AWAITS) ||
-			account_last_ended(&run->stage->account, VICTIM);
+	run->supplied = !run->tight && (!(effects & AWAITS) ||
+			account_last_ended(&run->stage->account, VICTIM));
 	run->supplied_at = now();
 }
 

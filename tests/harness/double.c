@@ -136,36 +136,25 @@ act_as_heir(struct run *run, struct pair *pair, unsigned char *plain,
 	return reached;
 }
 
-/* It may have unlinked the mailbox: from here on there may be two. */
-static void
-regard_unlinked(struct run *run)
-{
-	static struct operation operation;
-	static struct scenario scenario;
-
-	if (!(heir.scenario->operation->effects & UNLINKS))
-		return;
-	operation = *run->scenario->operation;
-	operation.effects |= UNLINKS;
-	scenario = *run->scenario;
-	scenario.operation = &operation;
-	run->scenario = &scenario;
-}
-
 static void
 bury_both(struct run *run, const struct pair *pair, enum strike strike,
 	  uint32_t second)
 {
 	const struct run heirs = { .scenario = heir.scenario };
 	unsigned ends = TAKES | ENDS;
+	unsigned both = run->scenario->operation->effects |
+			heir.scenario->operation->effects;
 	struct deaths deaths = {
 		.missing = run_in_hand(run, ends) + run_in_hand(&heirs, ends),
+		.gaps = run_in_hand(&heirs, ends),
 		.unseen = 2,
-		.ordered = (pair->first + second) % 2,
+		.ordered = (pair->first + second) % 2 &&
+			   !(both & (CREATES | UNLINKS)),
 		.moved = strike != PLAIN,
 	};
 
-	regard_unlinked(run);
+	if (heirs.scenario->operation->effects & UNLINKS)
+		run_regard_unlinked(run);
 	run_after_deaths(run, &deaths);
 }
 

@@ -195,6 +195,8 @@ account_last_ended(const struct account *account, enum actor actor);
 /* What a run may leave open in the account. */
 struct allowance {
 	int missing;		/* accepted messages that nobody has */
+	int gaps;		/* in a batch of one who was killed: where one
+				   who was killed as well took one */
 	int unseen;		/* hand-outs that nobody entered: the victim's */
 	bool ordered;		/* after the strike each sender's come in order, the
 				   returned ones too: their return was seen to
@@ -356,6 +358,7 @@ struct stage {
 	struct account account;
 	_Atomic(int) mark;
 	_Atomic(int) result;	/* of the operation */
+	_Atomic(bool) replaced;	/* what the victim's name meant: REPLACED */
 	_Atomic(uint64_t) moved_from, moved_to;	/* MOVES: tags */
 	char complaint[256];	/* of a victim or helper that gave up */
 };
@@ -501,6 +504,9 @@ void
 named_region_use(void);
 void
 named_region_end(void);
+/* Another one has its name. */
+void
+named_region_replace(void);
 
 /* What victims do. */
 void
@@ -639,6 +645,7 @@ struct run {
 	uint32_t awaited_number;	/* and which */
 	size_t offered;			/* what a partner sends: its size */
 	bool supplied;			/* what the victim waits for is there */
+	bool tight;			/* ... one of many that it waits for */
 	int64_t supplied_at;
 	uint32_t present, crowd;	/* senders now, and the most at once */
 	int descriptors, mappings;	/* at the beginning */
@@ -684,6 +691,9 @@ cast_fresh(struct run *run);
 /* The bystander sends all through its rings. */
 void
 cast_pass(struct run *run);
+/* Round and round, and then full. */
+void
+cast_refill(struct run *run);
 /* After the victim has gone: all who can send do. */
 void
 cast_send_again(struct run *run);
@@ -823,11 +833,19 @@ enum strike {
 	UNHARMED,
 	KILLED,
 	STOPPED,
+	REFILLED,	/* stopped, and meanwhile all is drained and refilled,
+			   several times round */
+	REPLACED,	/* stopped, and meanwhile the mailbox is unlinked, and
+			   another one has its name */
 	/* double.h */
 	PLAIN,
 	LISTED,
 	DOUBLE
 };
+
+/* Those that a scenario is for: bits. */
+unsigned
+run_strikes(const struct scenario *scenario);
 
 /* Lists the points of a scenario, and checks that it goes well unharmed. */
 void

@@ -17,7 +17,7 @@ enum place {
 	IN_INBOX = 1 << 2,
 	WITH_REGIONS = 1 << 3,	/* regions are in the messages */
 	NAMED_REGIONS = 1 << 4,
-	ROOMY = 1 << 5,		/* not where a message needs a partner */
+	ROOMY = 1 << 5,		/* not in a rendezvous */
 };
 
 struct heir {
@@ -127,7 +127,7 @@ static const struct heir heirs[] = {
 	HEIR("send-large", SENDS, CUBBY_SEND, LONG, prepare_send,
 	     perform_send_now, ORDINARY),
 	HEIR("reserve", 0, CUBBY_SEND, SHORT, NULL, perform_reserve_now,
-	     ORDINARY),
+	     ORDINARY | ROOMY),
 	HEIR("sweep", BORROWS, ALONE, SHORT, NULL, perform_sweep,
 	     EVERYWHERE | IN_INBOX),
 	HEIR("sweep-all", BORROWS, ALONE, SHORT, NULL, perform_sweep_all,
@@ -182,8 +182,7 @@ heir_fits(const struct scenario *scenario, uint32_t heir)
 {
 	unsigned places = heirs[heir].places;
 
-	if (places & ROOMY && (scenario->kind == RENDEZVOUS ||
-			       scenario->operation->effects & GROWS))
+	if (places & ROOMY && scenario->kind == RENDEZVOUS)
 		return false;
 	return places & place_of(scenario);
 }

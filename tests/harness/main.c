@@ -35,6 +35,9 @@ static const char usage[] =
 	"  --point N         this point of them alone\n"
 	"  --killed          only kill\n"
 	"  --stopped         only stop\n"
+	"  --refilled        only stop, while all is drained and filled again\n"
+	"  --replaced        only stop, while the mailbox is unlinked, and another\n"
+	"                    one has its name\n"
 	"  --once            end at the first failure\n"
 	"  --list            print the points, and try none\n"
 	"  --section         print how many instructions of each operation of\n"
@@ -54,6 +57,8 @@ static const struct option names[] = {
 	{ "point", required_argument, NULL, 'p' },
 	{ "killed", no_argument, NULL, 'k' },
 	{ "stopped", no_argument, NULL, 't' },
+	{ "refilled", no_argument, NULL, 'f' },
+	{ "replaced", no_argument, NULL, 'R' },
 	{ "once", no_argument, NULL, 'o' },
 	{ "list", no_argument, NULL, 'l' },
 	{ "section", no_argument, NULL, 'c' },
@@ -109,6 +114,10 @@ set_option(int option, struct options *ret)
 		ret->strikes = 1 << KILLED;
 	else if (option == 't')
 		ret->strikes = 1 << STOPPED;
+	else if (option == 'f')
+		ret->strikes = 1 << REFILLED;
+	else if (option == 'R')
+		ret->strikes = 1 << REPLACED;
 	else if (option == 'o')
 		ret->once = true;
 	else if (option == 'l')
@@ -185,7 +194,24 @@ share_of(const struct options *options, uint32_t points, uint64_t total)
 	return quota < points ? (uint32_t)quota : points;
 }
 
-/* Both runs of each point that the options ask for. */
+/* Of a spread each point has one of the last two. */
+static bool
+takes(const struct options *options, uint32_t scenario, uint32_t nth,
+      int strike)
+{
+	uint32_t count;
+	const struct scenario *list = scenarios(&count);
+	unsigned strikes = run_strikes(&list[scenario]) &
+			   (unsigned)options->strikes;
+	unsigned both = 1 << REFILLED | 1 << REPLACED;
+
+	if (options->spread && options->point < 0 &&
+	    (strikes & both) == both)
+		strikes &= ~(1U << (nth % 2 ? REFILLED : REPLACED));
+	return strikes & 1U << strike;
+}
+
+/* The runs of each point that the options ask for. */
 static uint32_t
 plan(const struct options *options, const struct points *points, uint32_t count,
      struct item *ret_items)
@@ -208,8 +234,8 @@ plan(const struct options *options, const struct points *points, uint32_t count,
 
 			if (options->point >= 0)
 				point = (uint32_t)options->point;
-			for (int strike = KILLED; strike <= STOPPED; strike++)
-				if (options->strikes & 1 << strike)
+			for (int strike = KILLED; strike <= REPLACED; strike++)
+				if (takes(options, s, i, strike))
 					ret_items[items++] = (struct item){
 						.scenario = (uint16_t)s,
 						.strike = (uint16_t)strike,
@@ -320,7 +346,8 @@ main(int argc, char **argv)
 	struct options options = {
 		.spread = 2000,
 		.point = -1,
-		.strikes = 1 << KILLED | 1 << STOPPED,
+		.strikes = 1 << KILLED | 1 << STOPPED | 1 << REFILLED |
+			   1 << REPLACED,
 		.jobs = (int)sysconf(_SC_NPROCESSORS_ONLN),
 		.doubles = { .seed = 1, .second = -1 },
 	};
@@ -330,7 +357,7 @@ main(int argc, char **argv)
 	struct points *points = share(count * sizeof(*points));
 	struct tally *tallies = calloc(count, sizeof(*tallies));
 	struct item *items =
-		share((uint64_t)count * POINTS_MAX * 2 * sizeof(*items));
+		share((uint64_t)count * POINTS_MAX * REPLACED * sizeof(*items));
 	struct text text;
 	sigset_t child;
 	int status;

@@ -16,6 +16,8 @@
 /* A sleeper looks for itself after 50 ms: who was supplied sooner than this
    after it went to sleep, and still slept until then, was not woken. */
 #define PROMPT (25 * 1000 * 1000)
+/* After 4 ms, who waits for somebody's inbox. */
+#define PROMPT_OF_INBOX (2 * 1000 * 1000)
 
 /* The victim's part: stopping at a mark ---------------------------------- */
 
@@ -153,13 +155,18 @@ void
 path_check_wake(const struct run *run, int64_t slept_at, bool supplied_before,
 		long result)
 {
+	unsigned effects = run->scenario->operation->effects;
+	int64_t prompt = effects & INBOX ? PROMPT_OF_INBOX : PROMPT;
+
 	if (result != -ETIMEDOUT || !run->supplied ||
-	    run->scenario->operation->effects & ENDS_BY_ITSELF)
+	    effects & ENDS_BY_ITSELF)
 		return;
 	if (supplied_before)
 		fail("went to sleep, and slept, though it had no need to");
-	if (run->supplied_at < slept_at + PROMPT)
-		fail("was not woken");
+	if (run->supplied_at < slept_at + prompt)
+		fail("was not woken: slept %.1f ms, and had what it needed "
+		     "after %.1f", (double)(now() - slept_at) / 1e6,
+		     (double)(run->supplied_at - slept_at) / 1e6);
 }
 
 static void

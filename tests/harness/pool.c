@@ -164,7 +164,7 @@ static void
 tell_failure(const struct pool *pool, const struct slot *slot, int status)
 {
 	static const char *const strikes[] = {
-		"unharmed", "killed", "stopped",
+		"unharmed", "killed", "stopped", "refilled", "replaced",
 		[PLAIN] = "with an heir", [LISTED] = "dead",
 		[DOUBLE] = "dead twice",
 	};

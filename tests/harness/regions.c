@@ -234,6 +234,16 @@ named_region_use(void)
 	cubby_region_close(region);
 }
 
+void
+named_region_replace(void)
+{
+	int result = cubby_region_unlink(MAILBOX);
+
+	if (result != -ENOENT)
+		must(result, "a region's unlink");
+	named_region_use();
+}
+
 /* All have left it, but who was killed. */
 void
 named_region_end(void)
@@ -287,7 +297,8 @@ perform_region_unlink(struct victim *victim)
 void
 conclude_region(struct victim *victim)
 {
-	must(victim->result, "the victim's region");
+	if (victim->result != -ENOENT || !victim->stage->replaced)
+		must(victim->result, "the victim's region");
 	if (!victim->region)
 		return;
 	must(cubby_region_grow(victim->region,

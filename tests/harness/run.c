@@ -129,12 +129,13 @@ run_see_off(struct run *run)
 }
 
 static void
-check(struct run *run, int missing, int unseen, bool ordered)
+check(struct run *run, const struct deaths *deaths)
 {
 	struct allowance allowance = {
-		.missing = missing,
-		.unseen = unseen,
-		.ordered = ordered,
+		.missing = deaths->missing,
+		.gaps = deaths->gaps,
+		.unseen = deaths->unseen,
+		.ordered = deaths->ordered,
 		.several = operation_of(run)->effects & UNLINKS,
 		.filtered = operation_of(run)->effects & CHOOSES,
 	};
@@ -165,10 +166,10 @@ survive(struct run *run, int left)
 
 /* Everyone who is left, to the end. */
 static void
-wind_up(struct run *run, int missing, int unseen, bool ordered)
+wind_up(struct run *run, const struct deaths *deaths)
 {
-	cast_check_room(run, missing);
-	check(run, missing, unseen, ordered);
+	cast_check_room(run, deaths->missing);
+	check(run, deaths);
 	cast_check_memory(run);
 	cast_leave(run);
 }
@@ -192,8 +193,7 @@ run_after_deaths(struct run *run, const struct deaths *deaths)
 	/* In every other run somebody looks after the dead first; then what
 	   the victim held comes before all that follows it. */
 	progress("the dead are looked after");
-	if (deaths->ordered &&
-	    !(operation_of(run)->effects & (CREATES | UNLINKS)))
+	if (deaths->ordered)
 		cubby_sweep(mailbox_name(operation_of(run)), NULL);
 	cast_succeed(run, true);
 	survive(run, deaths->missing);
@@ -202,16 +202,17 @@ run_after_deaths(struct run *run, const struct deaths *deaths)
 	if (deaths->moved)
 		check_moved(run, deaths->missing -
 					 run_in_hand(run, TAKES | ENDS));
-	wind_up(run, deaths->missing, deaths->unseen, deaths->ordered);
+	wind_up(run, deaths);
 }
 
 static void
 after_kill(struct run *run, uint32_t index)
 {
+	bool there = !(operation_of(run)->effects & (CREATES | UNLINKS));
 	struct deaths deaths = {
 		.missing = run_in_hand(run, TAKES | ENDS),
 		.unseen = 1,
-		.ordered = index % 2,
+		.ordered = index % 2 && there,
 		.moved = true,
 	};
 
@@ -238,15 +239,61 @@ after_stop_locked(struct run *run, uint32_t index)
 	survive(run, missing);
 	run_see_off(run);
 	cast_send_again(run);
-	wind_up(run, 0, 1, false);
+	wind_up(run, &(struct deaths){ .unseen = 1 });
+}
+
+void
+run_regard_unlinked(struct run *run)
+{
+	static struct operation operation;
+	static struct scenario scenario;
+
+	operation = *run->scenario->operation;
+	operation.effects |= UNLINKS;
+	scenario = *run->scenario;
+	scenario.operation = &operation;
+	run->scenario = &scenario;
+}
+
+/* What the victim is at loses its name, and another one has it. */
+static void
+replace(struct run *run)
+{
+	progress("what the victim is at is replaced");
+	run->stage->replaced = true;
+	if (operation_of(run)->effects & NAMED_REGION) {
+		named_region_replace();
+		return;
+	}
+	run_regard_unlinked(run);
+	if (cubby_unlink(MAILBOX) < 0)
+		fail("the mailbox cannot be unlinked");
+}
+
+/* Is there for the victim what it is after? */
+static void
+supply(struct run *run, enum strike strike)
+{
+	unsigned effects = operation_of(run)->effects;
+
+	run->supplied = !(effects & AWAITS) ||
+			account_last_ended(&run->stage->account, VICTIM);
+	run->supplied_at = now();
+	if (strike == REFILLED)
+		cast_refill(run);
+	else if (effects & (TAKES | HOLDS))
+		cast_supply(run);
 }
 
 static void
-after_stop(struct run *run, uint32_t index)
+after_stop(struct run *run, uint32_t index, enum strike strike)
 {
 	unsigned effects = operation_of(run)->effects;
 	int missing = run_in_hand(run, TAKES | HOLDS | ENDS | GIVES_BACK);
 
+	if (strike == REPLACED && (run->receivers[BYSTANDER] ||
+				   effects & NAMED_REGION))
+		replace(run);
 	cast_succeed(run, false);
 	if (effects & (TAKES | HOLDS))
 		cast_feed(run);
@@ -256,16 +303,36 @@ after_stop(struct run *run, uint32_t index)
 		survive(run, missing);
 	if (!(effects & PASSED) &&
 	    (run->receivers[BYSTANDER] || run->receivers[FRESH]))
-		check(run, missing, 1, false);
-	run->supplied = !(effects & AWAITS) ||
-			account_last_ended(&run->stage->account, VICTIM);
-	run->supplied_at = now();
-	if (effects & (TAKES | HOLDS))
-		cast_supply(run);
+		check(run, &(struct deaths){ .missing = missing,
+					     .unseen = 1 });
+	supply(run, strike);
 	finish(run, run->points->list[index].moment == BEFORE);
 	run_see_off(run);
 	cast_send_again(run);
-	wind_up(run, 0, 1, false);
+	wind_up(run, &(struct deaths){ .unseen = 1 });
+}
+
+/* Not a mailbox that is begun or ends, or is another's; and a partner comes by the
+   name. */
+static bool
+can_be_replaced(const struct scenario *scenario)
+{
+	unsigned not = CREATES | UNLINKS | INBOX | PASSED;
+
+	return scenario->kind != RENDEZVOUS &&
+	       !(scenario->operation->effects & not);
+}
+
+unsigned
+run_strikes(const struct scenario *scenario)
+{
+	unsigned strikes = 1 << KILLED | 1 << STOPPED;
+
+	if (!(scenario->operation->effects & (PASSED | NAMED_REGION)))
+		strikes |= 1 << REFILLED;
+	if (can_be_replaced(scenario))
+		strikes |= 1 << REPLACED;
+	return strikes;
 }
 
 void
@@ -281,7 +348,7 @@ run_record(struct run *run)
 	cast_fresh(run);
 	cast_collect(run, 0);
 	cast_release(run);
-	wind_up(run, 0, 0, false);
+	wind_up(run, &(struct deaths){ 0 });
 }
 
 bool
@@ -298,6 +365,6 @@ run_strike(struct run *run, uint32_t index, enum strike strike)
 	else if (queue_view_locked(run, run->victim.pid))
 		after_stop_locked(run, index);
 	else
-		after_stop(run, index);
+		after_stop(run, index, strike);
 	return reached;
 }

@@ -20,9 +20,14 @@ run_in_hand(const struct run *run, unsigned ways);
 void
 run_see_off(struct run *run);
 
+/* Its mailbox may have been unlinked: from here on there may be two. */
+void
+run_regard_unlinked(struct run *run);
+
 /* What those who have been killed may have taken with them. */
 struct deaths {
 	int missing;	/* accepted messages */
+	int gaps;	/* of one batch */
 	int unseen;	/* hand-outs of one message */
 	bool ordered;	/* somebody looks after the dead first */
 	bool moved;	/* a message that was on its way is one of the two */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A play without heirs: nobody dies there in one who repairs. */
+/* A play without heirs, where nobody dies in one who repairs; and the strikes of
+   one that has no others. */
 #include "../double.h"
 
 uint32_t
@@ -28,4 +29,11 @@ double_strike(struct run *run, struct pair *pair, unsigned char *plain,
 {
 	(void)run, (void)pair, (void)plain, (void)strike, (void)second;
 	fail("nobody has an heir in this play");
+}
+
+unsigned
+run_strikes(const struct scenario *scenario)
+{
+	(void)scenario;
+	return 1 << KILLED | 1 << STOPPED;
 }
