@@ -411,7 +411,7 @@ run_record(struct run *run)
 {
 	enter(run);
 	start_victim(run);
-	path_record(run);
+	path_record(run, false);
 	if (run->stage->mark != MARK_END)
 		fail("a mark in the wrong place");
 	let_go(run);
