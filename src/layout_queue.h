@@ -123,7 +123,7 @@ struct queue_waiter {
 	word32 state;		/* enum waiter_state; the truth */
 	word64 owner;		/* OWNER */
 	word64 order;		/* who came first; descriptors before threads */
-	word64 since;		/* ns: when it last looked, before it slept */
+	word64 since;		/* ns, of its own clock: when it last looked */
 	word64 type;		/* of the filter; TAKEN: the tag before */
 	word64 sender;		/* 0: anyone's */
 	word64 size;		/* of its buffer; WAITER_ANY_SIZE: holds */

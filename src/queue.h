@@ -280,6 +280,16 @@ queue_check(const struct queue *queue)
 }
 
 /*
+ * Rendezvous: has it looked so lately that it counts as living, without the kernel
+ * being asked? The time is that of its clock, which is another one in another time
+ * namespace. So a time that lies ahead of ours is not lately, however far: the
+ * kernel is asked. By another clock than that one lately can be a moment at the
+ * wrong time; it is no longer than ours.
+ */
+bool
+queue_looked_lately(const struct queue_waiter *waiter);
+
+/*
  * A record of ours, enlisted by the caller under the lock. Looks for a moment,
  * then sleeps until it is served, or the deadline; one: who could serve it may
  * have gone, so it sleeps for INBOX_SLICE at the most. Not under the lock.

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TRUST	(1 * NSEC_PER_MSEC)	/* without asking the kernel */
 #define LOOKS_MAX	16	/* others were faster each time */
 #define ASKS_MAX	64	/* then an offer is taken as it is */
 #define LOOK_AFTER	16	/* messages, for the clock */
@@ -86,7 +85,7 @@ must_ask(struct queue *queue, struct receive *receive)
 	if (!queue->map.rendezvous || slot_deliveries(receive->word))
 		return false;
 	w = queue_waiter(&queue->map, get32(&slot->waiter));
-	if (!w || clock_now() - (int64_t)get64(&w->since) < TRUST)
+	if (!w || queue_looked_lately(w))
 		return false;
 	receive->asked = get64(&w->owner);
 	return receive->asked != receive->living && receive->asks < ASKS_MAX;

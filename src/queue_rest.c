@@ -18,7 +18,6 @@
 
 #include <cubby.h>
 
-#define TRUST		(1 * NSEC_PER_MSEC)	/* without asking the kernel */
 #define ASKS_MAX	64	/* then whoever waits is passed over */
 
 enum { NEED_WAITERS = 1, NEED_ANSWER };
@@ -54,8 +53,7 @@ is_waiting(const struct queue *queue, struct search *search,
 
 	if (!takes_any(queue, w))
 		return 0;
-	if (clock_now() - (int64_t)get64(&w->since) < TRUST ||
-	    owner == search->living)
+	if (queue_looked_lately(w) || owner == search->living)
 		return 1;
 	if (search->asks == ASKS_MAX)
 		return 0;

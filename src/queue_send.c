@@ -18,7 +18,6 @@
 #define NODES_SPARE	16
 #define LOOKS_MAX	16	/* others were faster each time */
 #define ASKS_MAX	64	/* then one who waits is passed over */
-#define TRUST		(1 * NSEC_PER_MSEC)	/* without asking the kernel */
 
 enum { NEED_NODES = 1, NEED_WAITERS, NEED_ANSWER };
 
@@ -160,13 +159,6 @@ queue_put(struct queue *queue, struct send *send, struct wakes *wakes)
 	return 0;
 }
 
-/* Who has slept for long may have died in his sleep. */
-static bool
-is_trusted(const struct queue_waiter *w)
-{
-	return clock_now() - (int64_t)get64(&w->since) < TRUST;
-}
-
 /* A receiver that waits, takes, and has room for it. */
 static bool
 is_taker(const struct queue_waiter *w, const struct queue_slot *slot)
@@ -211,7 +203,8 @@ may_give(struct send *send, const struct queue_waiter *w,
 
 	if (!is_taker(w, slot) || owner == send->dead)
 		return 0;
-	if (is_trusted(w) || owner == send->living)
+	/* Who has slept for long may have died in his sleep. */
+	if (queue_looked_lately(w) || owner == send->living)
 		return 1;
 	if (send->asks == ASKS_MAX)
 		return 0;

@@ -15,6 +15,8 @@
 #define MOMENTS_FIRST	64U
 #define MOMENTS_LAST	128U
 
+#define TRUST	(1 * NSEC_PER_MSEC)	/* without asking the kernel */
+
 static bool
 still_waits(const struct queue_waiter *w, enum waiter_state state)
 {
@@ -131,6 +133,12 @@ is_worth_looking(const struct queue *queue, enum waiter_state state)
 {
 	return queue->map.rendezvous || state == WAITER_TAKEN ||
 	       state == WAITER_WATCHES;
+}
+
+bool
+queue_looked_lately(const struct queue_waiter *w)
+{
+	return (uint64_t)clock_now() - get64(&w->since) < TRUST;
 }
 
 int
