@@ -15,6 +15,10 @@ check-every-instruction:
 	@scripts/requirements check
 	@scripts/check every-instruction
 
+check-long:
+	@scripts/requirements check
+	@scripts/check long
+
 fuzz:
 	@scripts/requirements fuzz
 	@scripts/fuzz $(or $(SECONDS),60)
@@ -46,4 +50,4 @@ install:
 clean:
 	@rm -rf build
 
-.PHONY: all check check-every-instruction fuzz soak demo bench install clean
+.PHONY: all check check-every-instruction check-long fuzz soak demo bench install clean

@@ -23,7 +23,8 @@
 #include <cmocka.h>
 
 #define STATUS_SKIPPED 77
-#define TEST_SECONDS (UNDER_TSAN || UNDER_ASAN ? 120 : 60)
+#define TEST_SECONDS \
+	(getenv("CUBBY_TEST_LONG") ? 3600 : UNDER_TSAN || UNDER_ASAN ? 120 : 60)
 #define FDS_MAX 1024
 
 static char root[PATH_MAX];
