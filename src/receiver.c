@@ -332,6 +332,31 @@ poll_for_sender(struct receiver *receiver, struct wish *wish)
 	return look_for_sender(receiver, wish);
 }
 
+/*
+ * We have been said to sleep, and have taken a message without. It may have been
+ * another one that we were rung for, and who rang looks for nobody else:
+ *
+ *	receives (A)		sends			receives (B)
+ *	announces; looks: M
+ *	takes M						announces; looks: nothing
+ *				publishes N		sleeps
+ *				A sleeps: rings A
+ *	retracts
+ *	looks: N
+ *	rings: B					awake, takes N
+ *
+ * Whoever rang us published before we had retracted, so that we see it.
+ */
+static void
+ring_on(struct receiver *receiver)
+{
+	struct wish wish = { .kind = WISH_LOOK };
+
+	if (doorbell_is_wanted(receiver->view) &&
+	    try_once(receiver, &wish, true) != -EAGAIN)
+		doorbell_ring(receiver->view);
+}
+
 static int
 sleep_once(struct receiver *receiver, struct wish *wish, int64_t deadline)
 {
@@ -345,6 +370,7 @@ sleep_once(struct receiver *receiver, struct wish *wish, int64_t deadline)
 	r = try_once(receiver, wish, true);
 	if (r != -EAGAIN) {
 		doorbell_retract(view, slot, &receiver->sleeper);
+		ring_on(receiver);
 		return r;
 	}
 	slice = doorbell_slice(&receiver->sleeper);
