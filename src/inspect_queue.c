@@ -75,7 +75,7 @@ static void
 count_participants(const struct view *view, const struct queue_map *map,
 		   struct cubby_info *info)
 {
-	uint32_t n, count = get32(&map->file->participants_committed);
+	uint32_t n, count = queue_participants(map);
 	int fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
 	const struct queue_participant *p;
 
@@ -259,7 +259,7 @@ visit_senders(const struct view *view, struct looked *looked,
 	      void *context)
 {
 	const struct queue_map *map = looked->map;
-	uint32_t n, count = get32(&map->file->participants_committed);
+	uint32_t n, count = queue_participants(map);
 	int r = 0;
 
 	count_messages(map, SLOT_QUEUED, looked->counts);
@@ -355,7 +355,7 @@ visit_receivers(struct looked *looked,
 		void *context)
 {
 	const struct queue_map *map = looked->map;
-	uint32_t n, count = get32(&map->file->participants_committed);
+	uint32_t n, count = queue_participants(map);
 	int r = 0;
 
 	count_messages(map, SLOT_HELD, looked->counts);

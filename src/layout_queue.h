@@ -451,6 +451,22 @@ queue_chunk(const struct queue_map *map, uint32_t n)
 		((char *)map->file + map->geometry.chunks) + n;
 }
 
+/* How many of them there are to be looked at, whatever others write. */
+static inline uint32_t
+queue_chunks(const struct queue_map *map)
+{
+	return (uint32_t)min_u64(min_u64(get32(&map->file->chunks),
+					 get32(&map->file->chunks_committed)),
+				 map->geometry.slots_max / CHUNK_SLOTS);
+}
+
+static inline uint32_t
+queue_participants(const struct queue_map *map)
+{
+	return (uint32_t)min_u64(get32(&map->file->participants_committed),
+				 PARTICIPANTS_MAX);
+}
+
 static inline struct queue_node *
 queue_node(const struct queue_map *map, uint32_t n)
 {

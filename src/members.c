@@ -121,10 +121,10 @@ set_name(struct queue_participant *p, const char *name)
 static uint32_t
 find(const struct queue_map *map, const char *name, uint32_t but)
 {
-	uint32_t n, count = get32(&map->file->participants_committed);
+	uint32_t n, count = queue_participants(map);
 	char other[SENDER_NAME_MAX + 1];
 
-	for (n = 0; n < count && n < PARTICIPANTS_MAX; n++) {
+	for (n = 0; n < count; n++) {
 		members_name(map, n, other);
 		if (n != but && !strcmp(name, other))
 			return n;

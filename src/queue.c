@@ -311,7 +311,7 @@ look_at(struct queue *queue, uint32_t n, uint64_t *ret_returned)
 {
 	const struct queue_participant *p = queue_participant(&queue->map, n);
 	uint64_t dead = members_dead_up_to(queue->view, &queue->map, n);
-	uint32_t chunk, chunks = get32(&queue->map.file->chunks);
+	uint32_t chunk, chunks = queue_chunks(&queue->map);
 	uint64_t before = *ret_returned;
 	int r = 0;
 
@@ -340,7 +340,7 @@ queue_look_at(struct queue *queue, uint32_t n)
 static int
 see_to_all(struct queue *queue, uint64_t *ret_returned)
 {
-	uint32_t chunk, chunks = get32(&queue->map.file->chunks);
+	uint32_t chunk, chunks = queue_chunks(&queue->map);
 	int r = 0;
 
 	/* Before: what is left meanwhile is told again. */
@@ -356,7 +356,7 @@ see_to_all(struct queue *queue, uint64_t *ret_returned)
 uint64_t
 queue_look(struct queue *queue)
 {
-	uint32_t n, count = get32(&queue->map.file->participants_committed);
+	uint32_t n, count = queue_participants(&queue->map);
 	const struct queue_participant *p;
 	uint64_t returned = 0;
 	int r = 0;
@@ -560,11 +560,11 @@ uint64_t
 queue_trim(struct queue *queue)
 {
 	uint64_t before = memory_of(queue);
-	uint32_t chunk;
+	uint32_t chunk, chunks = queue_chunks(&queue->map);
 
 	while (cool_another(queue, CUBBY_NOW) == 0)
 		;
-	for (chunk = 1; chunk < get32(&queue->map.file->chunks); chunk++)
+	for (chunk = 1; chunk < chunks; chunk++)
 		trim_chunk(queue, chunk);
 	queue_do_chores_soon(queue);
 	return before - min_u64(before, memory_of(queue));

@@ -96,7 +96,7 @@ static bool
 a_participant_names(void *context, uint64_t number)
 {
 	const struct queue_map *map = context;
-	uint32_t n, count = get32(&map->file->participants_committed);
+	uint32_t n, count = queue_participants(map);
 	const struct queue_participant *p;
 
 	for (n = 0; n < count; n++) {
