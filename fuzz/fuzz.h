@@ -126,15 +126,15 @@ image_restore(enum kind kind, bool used);
 void
 image_remove(void);
 
-/* A descriptor of that file of the mailbox (any, be it made since); -1: there is
-   none. */
+/* A descriptor of that file of the mailbox (any, be it made since); -1: there
+   is none. */
 int
 part_open(enum part part);
 
-/* Where a number says, in that file: mostly where there is something other than
-   zeros in the image. A multiple of 4. */
+/* Where the script says, in that file: mostly where there is something other
+   than zeros in the image. A multiple of 4. */
 uint64_t
-part_place(enum part part, uint16_t number);
+part_place(enum part part, struct script *script);
 
 /* Patches ---------------------------------------------------------------- */
 

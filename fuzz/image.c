@@ -9,14 +9,18 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define PAGE 4096
 #define LINE 64
 #define ENTRIES 24
 #define PLACES 4096
+#define FILE_MAX (64 << 20)
 
 struct entry {
 	char path[128]; /* below the root */
@@ -189,6 +193,7 @@ static void
 remove_root(void)
 {
 	image_remove();
+	umount(root);
 	rmdir(root);
 }
 
@@ -393,7 +398,7 @@ make(enum kind kind, bool used)
 
 	image_remove();
 	making = &images[kind][used];
-	need(cubby_open(name, CUBBY_CREATE | used * BOTH, &options,
+	need(cubby_open(name, CUBBY_CREATE | used * CUBBY_RECEIVE, &options,
 			&receiver) == 0);
 	if (used) {
 		need(cubby_open(name, CUBBY_SEND, NULL, &other) == 0);
@@ -456,16 +461,18 @@ image_restore(enum kind kind, bool used)
 }
 
 uint64_t
-part_place(enum part part, uint16_t number)
+part_place(enum part part, struct script *script)
 {
 	size_t count = present->parts[part].count;
+	uint64_t number = script_16(script);
 
 	if (!(number & 0x8000) && count)
 		return present->parts[part].places[number % count];
-	/* The first pages, finely, or further on: */
+	/* The first pages, or further on: */
 	number &= 0x7fff;
-	return number < 0x4000 ? (uint64_t)number * 4 :
-				 (uint64_t)(number & 0x3fff) * 1024;
+	if (number < 0x4000)
+		return number * 4;
+	return (number & 0x3fff) * 1024 + script_byte(script) % 128 * 8;
 }
 
 /* Once --------------------------------------------------------------------- */
@@ -480,6 +487,25 @@ tell_counts(void)
 		(unsigned long long)flips_made);
 }
 
+/*
+ * So that files which lie do not make the library take all memory that there
+ * is, and so that nothing stays when this process dies: a small file system,
+ * which it alone sees. Without the right to that, files that stay small.
+ */
+static void
+confine(void)
+{
+	const struct rlimit limit = { FILE_MAX, FILE_MAX };
+
+	if (unshare(CLONE_NEWNS) == 0 &&
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("cubby-fuzz", root, "tmpfs", MS_NOSUID | MS_NODEV,
+		  "size=64m,mode=0700") == 0)
+		return;
+	signal(SIGXFSZ, SIG_IGN);
+	need(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+}
+
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -491,6 +517,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 		 where ? where : "/dev/shm");
 	need(mkdtemp(root));
 	need(setenv("CUBBY_ROOT", root, 1) == 0);
+	confine();
 	snprintf(home, sizeof(home), "cubby-%u", (unsigned int)geteuid());
 	signal(SIGPIPE, SIG_IGN);
 	atexit(remove_root);

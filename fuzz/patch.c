@@ -112,7 +112,7 @@ static void
 write_at(int fd, const void *bytes, size_t size, off_t at)
 {
 	if (pwrite(fd, bytes, size, at) < 0)
-		need(errno == EINVAL || errno == EFBIG);
+		need(errno == EINVAL || errno == EFBIG || errno == ENOSPC);
 }
 
 static void
@@ -143,7 +143,7 @@ copy_word(struct script *script, unsigned int parts, int fd, off_t at)
 	if (from < 0)
 		return;
 	if (pread(from, &word, sizeof(word),
-		  (off_t)part_place(part, script_16(script))) == sizeof(word))
+		  (off_t)part_place(part, script)) == sizeof(word))
 		write_at(fd, &word, sizeof(word), at);
 	close(from);
 }
@@ -183,7 +183,7 @@ patch(struct script *script, unsigned int parts, bool truncate)
 {
 	unsigned int how = script_byte(script) % (truncate ? WAYS : TRUNCATE);
 	enum part part = script_part(script, parts);
-	off_t at = (off_t)part_place(part, script_16(script));
+	off_t at = (off_t)part_place(part, script);
 	int fd = part_open(part);
 
 	if (fd < 0)
@@ -238,31 +238,42 @@ static struct {
 static pthread_t flipper;
 static atomic_bool over;
 
-/* Where that is, in a mapping of our own; NULL: nowhere. */
+static void
+map_part(enum part part, int fd)
+{
+	struct stat st;
+	void *at;
+
+	need(fstat(fd, &st) == 0);
+	if (st.st_size == 0)
+		return;
+	mapped[part].length = (uint64_t)st.st_size < LENGTH_MAX ?
+				      (size_t)st.st_size :
+				      LENGTH_MAX;
+	at = mmap(NULL, mapped[part].length, PROT_READ | PROT_WRITE, MAP_SHARED,
+		  fd, 0);
+	need(at != MAP_FAILED);
+	mapped[part].at = at;
+}
+
+/* Where that is, in a mapping of our own, with memory; NULL: nowhere. */
 static _Atomic uint64_t *
 word_at(enum part part, uint64_t place)
 {
-	struct stat st;
-	int fd;
+	_Atomic uint64_t *word = NULL;
+	int fd = part_open(part);
 
-	if (!mapped[part].at) {
-		fd = part_open(part);
-		if (fd < 0)
-			return NULL;
-		need(fstat(fd, &st) == 0);
-		mapped[part].length = (uint64_t)st.st_size < LENGTH_MAX ?
-					      (size_t)st.st_size :
-					      LENGTH_MAX;
-		mapped[part].at = mmap(NULL, mapped[part].length + !st.st_size,
-				       PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-				       0);
-		need(mapped[part].at != MAP_FAILED);
-		close(fd);
-	}
-	place &= ~UINT64_C(7);
-	if (place + 8 > mapped[part].length)
+	if (fd < 0)
 		return NULL;
-	return (_Atomic uint64_t *)((char *)mapped[part].at + place);
+	if (!mapped[part].at)
+		map_part(part, fd);
+	place &= ~UINT64_C(7);
+	if (mapped[part].at && place + 8 <= mapped[part].length &&
+	    fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)place / PAGE * PAGE,
+		      PAGE) == 0)
+		word = (_Atomic uint64_t *)((char *)mapped[part].at + place);
+	close(fd);
+	return word;
 }
 
 static uint64_t
@@ -313,7 +324,7 @@ flips_begin(struct script *script, unsigned int parts)
 
 	for (count = 0; wanted && !script_has_ended(script); wanted--) {
 		enum part part = script_part(script, parts);
-		uint64_t place = part_place(part, script_16(script));
+		uint64_t place = part_place(part, script);
 
 		flips[count].how = script_byte(script);
 		flips[count].value = script_value(script);

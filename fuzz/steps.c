@@ -174,6 +174,7 @@ receive_many(struct play *play, struct script *script, int handle)
 	size_t count = script_byte(script) % COUNT_OF(entries), i;
 	uint8_t how = script_byte(script);
 	size_t size = (size_t)how * 16;
+	const struct cubby_filter *filter = filter_of(play, script);
 	const unsigned char *bytes;
 	int result;
 
@@ -182,8 +183,7 @@ receive_many(struct play *play, struct script *script, int handle)
 		entries[i] =
 			(struct cubby_batch_entry){ .envelope = &envelopes[i] };
 	}
-	result = CALL(cubby_receive_batch(play->handles[handle],
-					  filter_of(play, script), 0,
+	result = CALL(cubby_receive_batch(play->handles[handle], filter, 0,
 					  deadline_of(script), entries, count,
 					  play->buffer, size),
 		      "cubby_receive_batch", RECEIVE_FULL_ERRORS);
@@ -211,14 +211,15 @@ static void
 hold(struct play *play, struct script *script, int handle)
 {
 	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
+	const struct cubby_filter *filter = filter_of(play, script);
 	const unsigned char *bytes;
 	cubby_message *message;
 	size_t size;
 
 	if (play->messages[handle])
 		play_release(play, handle);
-	if (CALL(cubby_hold(play->handles[handle], filter_of(play, script),
-			    deadline_of(script), &play->messages[handle]),
+	if (CALL(cubby_hold(play->handles[handle], filter, deadline_of(script),
+			    &play->messages[handle]),
 		 "cubby_hold", HOLD_ERRORS))
 		return;
 	message = play->messages[handle];
