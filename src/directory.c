@@ -343,7 +343,10 @@ open_others(struct view *view, enum directory_access access)
 	if (r < 0)
 		return r;
 	view->lanes_directory = openat(view->directory, LANES, PATH_DIRECTORY);
-	return view->lanes_directory < 0 ? -errno : 0;
+	if (view->lanes_directory >= 0)
+		return 0;
+	/* Something else in its place: the mailbox is there, and damaged. */
+	return errno == ENOTDIR || errno == ELOOP ? -EBADMSG : -errno;
 }
 
 static int

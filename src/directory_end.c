@@ -293,7 +293,7 @@ empty(int directory)
 	for (i = 0; r == -ENOTEMPTY && i < TRIES; i++)
 		r = remove_contents(directory, RECEIVERS, 0);
 	if (r == 0)
-		unlinkat(directory, RECEIVERS, 0);
+		remove_tree(directory, RECEIVERS, 0);
 	return r;
 }
 

@@ -47,21 +47,21 @@ open_error(int error)
 	}
 }
 
-/* May others than its owner put names into it? */
-static bool
-is_open_to_others(int dir)
-{
-	struct stat st;
-
-	return fstat(dir, &st) || (st.st_mode & 022);
-}
-
 /*
  * A second name is suspicious where others may have put this one: it may be that
- * of somebody's file. Where only the directory's owner can, the other name is
- * elsewhere, and no matter: anyone who may read and write a file may give it one,
- * and is not to close it to the rest by that.
+ * of somebody's file. Where only the directory's owner can, and the file is that
+ * owner's own, the other name is elsewhere, and no matter: anyone who may read
+ * and write a file may give it one, and is not to close it to the rest by that.
  */
+static bool
+is_suspicious(int dir, const struct stat *st)
+{
+	struct stat of_dir;
+
+	return fstat(dir, &of_dir) || (of_dir.st_mode & 022) ||
+	       of_dir.st_uid != st->st_uid;
+}
+
 static int
 check_file(int dir, const struct stat *st)
 {
@@ -69,7 +69,7 @@ check_file(int dir, const struct stat *st)
 		return -EBADMSG;
 	if (st->st_nlink == 0)
 		return -ENOENT;
-	return st->st_nlink == 1 || !is_open_to_others(dir) ? 0 : -EBADMSG;
+	return st->st_nlink > 1 && is_suspicious(dir, st) ? -EBADMSG : 0;
 }
 
 int

@@ -20,8 +20,8 @@ struct mapping {
 
 /*
  * Opens name in the directory dir, O_NOFOLLOW|O_CLOEXEC|O_NONBLOCK|flags, and
- * holds it to be a regular file with one link, or in a directory that only its
- * owner may write; *ret_stat (may be NULL) gets its
+ * holds it to be a regular file with one link, or one that the owner of the
+ * directory owns and alone could put there; *ret_stat (may be NULL) gets its
  * fstat. With O_CREAT the mode is 0600 less the umask: set it with fchmod.
  * Never blocks, and never changes a file that is refused (so no O_TRUNC).
  * Returns the descriptor. Errors: openat's (-ENOENT also when it was unlinked
