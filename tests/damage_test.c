@@ -3,7 +3,9 @@
  * Files that are cut short or overwritten while they are in use: whoever meets
  * that is told -EBADMSG, nobody dies of it, and what is sound goes on.
  */
+#include "layout.h"
 #include "support/support.h"
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -246,6 +248,192 @@ the_number_of_a_lane_that_was_unlinked_is_left_alone(void)
 	cubby_close(receiver);
 }
 
+/* Other beginnings ------------------------------------------------------- */
+
+/* What the first bytes of a file may say that are not ours. */
+enum { VERSION, FINGERPRINT, ENDIANNESS, STRANGE, ANOTHERS, BEGINNINGS };
+
+static void
+begin_otherwise(const char *path, int how)
+{
+	struct identity identity;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	expect_int(pread(fd, &identity, sizeof(identity), 0),
+		   sizeof(identity));
+	if (how == VERSION)
+		identity.version++;
+	else if (how == FINGERPRINT)
+		identity.fingerprint ^= 1;
+	else if (how == ENDIANNESS)
+		identity.magic = __builtin_bswap64(identity.magic);
+	else if (how == STRANGE)
+		identity.magic ^= 1;
+	else
+		identity.uuid[15] ^= 1;
+	expect_int(pwrite(fd, &identity, sizeof(identity), 0),
+		   sizeof(identity));
+	close(fd);
+}
+
+static int
+told_of(int how)
+{
+	return how == STRANGE || how == ANOTHERS ? -EBADMSG : -EPROTO;
+}
+
+/* Cut off, whatever it is; the others go on. */
+static void
+a_lane_that_begins_otherwise_is_cut_off(void)
+{
+	for (int how = 0; how < BEGINNINGS; how++) {
+		cubby_mailbox *receiver, *bad, *good;
+		char path[PATH_MAX];
+		int errors;
+
+		bad = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND, NULL);
+		find_file("/lane.0", path);
+		good = open_mailbox("m", CUBBY_SEND, NULL);
+		receiver = open_mailbox("m", CUBBY_RECEIVE, NULL);
+		send_letters(bad, 'b', 3);
+		send_letters(good, 'g', 3);
+		begin_otherwise(path, how);
+		expect_int(receive_all(receiver, 'g', &errors), 3);
+		expect_int(errors, 1);
+		expect_int(inspect("m").broken, 1);
+		/* And its next owner gets another. */
+		cubby_close(bad);
+		bad = open_mailbox("m", CUBBY_SEND, NULL);
+		send_letters(bad, 'b', 1);
+		expect_text(receiver, "bbbbbbbbb");
+		cubby_close(bad);
+		cubby_close(good);
+		cubby_close(receiver);
+		expect_ok(cubby_unlink("m"));
+	}
+}
+
+static void
+a_queue_that_begins_otherwise_is_told(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+
+	options.order = CUBBY_ORDER_ARRIVAL;
+	for (int how = 0; how < BEGINNINGS; how++) {
+		struct cubby_info info = CUBBY_INFO_INIT;
+		cubby_mailbox *mailbox, *other;
+		char path[PATH_MAX];
+
+		mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+		find_file("/queue", path);
+		begin_otherwise(path, how);
+		expect_result(cubby_open("m", BOTH, NULL, &other),
+			      told_of(how));
+		expect(cubby_inspect("m", &info) <= 0);
+		/* Who has looked once does not look again. */
+		send_text(mailbox, "goes on");
+		expect_text(mailbox, "goes on");
+		cubby_close(mailbox);
+		expect_ok(cubby_unlink("m"));
+	}
+}
+
+static void
+a_mailbox_that_begins_otherwise_is_told(void)
+{
+	for (int how = 0; how < ANOTHERS; how++) {
+		struct cubby_info info = CUBBY_INFO_INIT;
+		cubby_mailbox *mailbox;
+		char path[PATH_MAX];
+
+		cubby_close(open_mailbox("m", CUBBY_CREATE | BOTH, NULL));
+		find_file("/receivers", path);
+		begin_otherwise(path, how);
+		for (int role = 0; role <= BOTH; role++)
+			expect_result(cubby_open("m", role, NULL, &mailbox),
+				      told_of(how));
+		expect_result(cubby_inspect("m", &info), told_of(how));
+		expect_result(cubby_sweep("m", NULL), told_of(how));
+		expect_ok(cubby_unlink("m"));
+	}
+}
+
+static void
+a_region_that_begins_otherwise_is_told(void)
+{
+	for (int how = 0; how < ANOTHERS; how++) {
+		struct cubby_region_info info = CUBBY_REGION_INFO_INIT;
+		cubby_region *region;
+		char path[PATH_MAX];
+
+		expect_ok(cubby_region_open("r", CUBBY_CREATE | CUBBY_WRITE,
+					    NULL, &region));
+		cubby_region_close(region);
+		find_file("/memory", path);
+		begin_otherwise(path, how);
+		expect_result(cubby_region_open("r", 0, NULL, &region),
+			      told_of(how));
+		expect_result(cubby_region_open("r", CUBBY_WRITE, NULL,
+						&region), told_of(how));
+		expect_result(cubby_region_inspect("r", &info), told_of(how));
+		expect_ok(cubby_region_unlink("r"));
+	}
+}
+
+/* A server that cannot read the file of replies cannot reply; the next caller
+   makes another. */
+static void
+a_reply_file_that_begins_otherwise_fails_its_calls(void)
+{
+	for (int how = 0; how < BEGINNINGS; how++) {
+		struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
+		cubby_mailbox *caller, *server;
+		char path[PATH_MAX], *end, byte;
+		struct dirent *entry;
+		cubby_request *request;
+		int result;
+		DIR *lanes;
+
+		caller = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND, NULL);
+		server = open_mailbox("m", CUBBY_RECEIVE, NULL);
+		expect_ok(cubby_call_begin(caller, "x", 1, NULL, CUBBY_NOW,
+					   &request));
+		find_file("/lane.0", path);
+		end = strrchr(path, '/');
+		*end++ = '\0';
+		lanes = opendir(path);
+		end[-1] = '/';
+		while ((entry = readdir(lanes)) != NULL)
+			if (!strncmp(entry->d_name, "reply.", 6))
+				strcpy(end, entry->d_name);
+		closedir(lanes);
+		begin_otherwise(path, how);
+		result = cubby_receive_full(server, NULL, 0, CUBBY_NOW, &byte,
+					    1, NULL, &envelope);
+		if (result == 0)
+			expect_result(cubby_reply(server, &envelope, "y", 1),
+				      -EPIPE);
+		else
+			expect_result(result, -EAGAIN);
+		result = cubby_call_end(request, &byte, 1, NULL, CUBBY_NOW);
+		expect(result == -EPIPE || result == -EAGAIN ||
+		       result == -EBADMSG);
+		if (result == -EAGAIN)
+			cubby_call_cancel(request);
+		cubby_close(caller);
+		caller = open_mailbox("m", CUBBY_SEND, NULL);
+		expect_ok(cubby_call_begin(caller, "x", 1, NULL, CUBBY_NOW,
+					   &request));
+		expect_ok(cubby_receive_full(server, NULL, 0, CUBBY_NOW, &byte,
+					     1, NULL, &envelope));
+		expect_ok(cubby_reply(server, &envelope, "y", 1));
+		expect_ok(cubby_call_end(request, &byte, 1, NULL, soon()));
+		cubby_close(caller);
+		cubby_close(server);
+		expect_ok(cubby_unlink("m"));
+	}
+}
+
 /* What is planted among the lanes is ignored. */
 static void
 strange_files_among_the_lanes_are_survived(void)
@@ -287,6 +475,11 @@ static const struct test tests[] = {
 	TEST(a_sleeper_is_found_without_a_doorbell),
 	TEST(the_number_of_a_lane_that_was_unlinked_is_left_alone),
 	TEST(strange_files_among_the_lanes_are_survived),
+	TEST(a_mailbox_that_begins_otherwise_is_told),
+	TEST(a_lane_that_begins_otherwise_is_cut_off),
+	TEST(a_queue_that_begins_otherwise_is_told),
+	TEST(a_reply_file_that_begins_otherwise_fails_its_calls),
+	TEST(a_region_that_begins_otherwise_is_told),
 };
 
 int
