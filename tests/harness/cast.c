@@ -588,9 +588,10 @@ cast_assist(struct run *run)
 		cast_supply(run);
 		return;
 	}
+	/* There may be nobody yet: a short wait in the kernel is no sleep. */
 	if (effects & AWAITS)
 		cast_drain(run);
-	else
+	else if (run->receivers[BYSTANDER])
 		take_now(run, BYSTANDER);
 	run->supplied = !run->tight && (!(effects & AWAITS) ||
 			account_last_ended(&run->stage->account, VICTIM));
