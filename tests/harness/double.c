@@ -68,8 +68,11 @@ leave_alone(struct run *run, uint32_t which)
 	while ((stop = path_resume(run, PTRACE_SYSCALL)) == STOP_SYSCALL)
 		;
 	path_marked(run, stop, "left alone");
-	if (which == 2)
-		run_see_off(run);
+	if (which == 1)
+		return;
+	/* Others may have been quicker to take what the victim sent. */
+	cast_wake(run, true);
+	run_see_off(run);
 }
 
 /* Those at which the heir is to die: a spread over the repair, and one besides. */
