@@ -901,6 +901,10 @@ bool
 section_check(const char *path, const struct text *text,
 	      const struct points *points, const bool *chosen);
 
+/* distinct.c: of each operation, how many points are distinct ------------- */
+void
+distinct_print(const struct points *points, const bool *chosen);
+
 /* pool.c: the workers ---------------------------------------------------- */
 
 enum outcome { NOT_DONE, ASTRAY, DONE };

@@ -292,6 +292,7 @@ print_result(const struct points *points, const struct tally *tallies,
 		}
 	}
 	print_row("in all", all, &total);
+	distinct_print(points, chosen);
 	/* A run that strays from its path to the point tries less than it
 	   says: a few do (what spins, spins by time), many must not. */
 	if (total.astray > 10 && total.astray > total.runs / 20) {

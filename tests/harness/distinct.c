@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The points of each operation, over all of its starting states, and over all
+ * kinds of mailbox: how many of them are distinct, as the same place in another
+ * state is no other place.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+
+/* "call/first" and "call/again" are the same one. */
+static bool
+are_same(const struct scenario *one, const struct scenario *other)
+{
+	const char *a = one->operation->name, *b = other->operation->name;
+	size_t length = strcspn(a, "/");
+
+	return length == strcspn(b, "/") && !strncmp(a, b, length);
+}
+
+static int
+compare(const void *left, const void *right)
+{
+	const struct point *a = left, *b = right;
+
+	if (a->address != b->address)
+		return a->address < b->address ? -1 : 1;
+	if (a->visit != b->visit)
+		return a->visit < b->visit ? -1 : 1;
+	if (a->nth != b->nth)
+		return a->nth < b->nth ? -1 : 1;
+	if (a->syscall != b->syscall)
+		return a->syscall < b->syscall ? -1 : 1;
+	return (int)a->moment - (int)b->moment;
+}
+
+static uint32_t
+count_distinct(struct point *list, uint32_t count)
+{
+	uint32_t distinct = 0;
+
+	qsort(list, count, sizeof(*list), compare);
+	for (uint32_t i = 0; i < count; i++)
+		distinct += !i || compare(&list[i - 1], &list[i]) != 0;
+	return distinct;
+}
+
+/* Adds those of the scenarios of the same operation from s on, and marks them. */
+static uint32_t
+gather(const struct points *points, uint32_t s, bool *done, struct point *ret)
+{
+	uint32_t count, found = 0;
+	const struct scenario *list = scenarios(&count);
+
+	for (uint32_t i = s; i < count; i++) {
+		if (done[i] || !are_same(&list[s], &list[i]))
+			continue;
+		done[i] = true;
+		memcpy(ret + found, points[i].list,
+		       points[i].count * sizeof(*ret));
+		found += points[i].count;
+	}
+	return found;
+}
+
+void
+distinct_print(const struct points *points, const bool *chosen)
+{
+	uint32_t count, distinct, all = 0, operations = 0;
+	const struct scenario *list = scenarios(&count);
+	bool *done = calloc(count, sizeof(*done));
+	uint64_t most = 0;
+	struct point *own;
+
+	for (uint32_t s = 0; s < count; s++) {
+		done[s] = !chosen[s];
+		most += points[s].count;
+	}
+	own = calloc(most + 1, sizeof(*own));
+	printf("%-32s %9s\n", "operation", "distinct points");
+	for (uint32_t s = 0; s < count && own; s++) {
+		if (done[s])
+			continue;
+		distinct = count_distinct(own, gather(points, s, done, own));
+		printf("%-32.*s %9u\n",
+		       (int)strcspn(list[s].operation->name, "/"),
+		       list[s].operation->name, distinct);
+		all += distinct;
+		operations++;
+	}
+	printf("%u operations: %u distinct points; with those of each starting "
+	       "state and kind for itself: %llu\n", operations, all,
+	       (unsigned long long)most);
+	free(own);
+	free(done);
+}
