@@ -75,7 +75,7 @@ leave_alone(struct run *run, uint32_t which)
 	run_see_off(run);
 }
 
-/* Those at which the heir is to die: a spread over the repair, and one besides. */
+/* Those at which the heir is to die: a spread over the repair, and a few besides. */
 static void
 choose_seconds(const struct run *run, struct pair *pair,
 	       const unsigned char *plain, uint32_t salt)
@@ -90,12 +90,14 @@ choose_seconds(const struct run *run, struct pair *pair,
 	}
 	pair->path = points->count;
 	pair->repairs = count;
-	take = count < SECONDS - 1 ? count : SECONDS - 1;
+	take = count < REPAIRING ? count : REPAIRING;
 	for (uint32_t i = 0; i < take; i++)
 		pair->indices[i] = repair[(2 * i + 1) * count / (2 * take)];
 	pair->repairing = take;
-	pair->indices[take] = points->count ? salt % points->count : 0;
-	pair->count = points->count ? take + 1 : 0;
+	for (uint32_t i = 0; i < BESIDE && points->count; i++)
+		pair->indices[take + i] = (salt + i * points->count / BESIDE) %
+					  points->count;
+	pair->count = points->count ? take + BESIDE : 0;
 	if (pair->wanted >= 0 && pair->wanted < points->count) {
 		pair->indices[0] = (uint32_t)pair->wanted;
 		pair->count = 1;

@@ -226,13 +226,13 @@ yield(uint32_t most)
 	return sum;
 }
 
-/* Those of repair first, a spread of them; and every few pairs one besides. */
+/* Those of repair first, a spread of them; and of those besides every other. */
 static uint32_t
 plan_doubles(const struct double_plan *plan)
 {
 	uint32_t count = 0, most = 1;
 
-	while (most < SECONDS && yield(most) < plan->deaths)
+	while (most < REPAIRING && yield(most) < plan->deaths)
 		most++;
 	for (uint32_t i = 0; i < doubles.count; i++) {
 		const struct pair *pair = &doubles.pairs[i];
@@ -243,7 +243,7 @@ plan_doubles(const struct double_plan *plan)
 			bool taken = plan->second >= 0 ||
 				     (k < all ? k * take / all !=
 							(k + 1) * take / all :
-						i % 4 == 0);
+						(k + i) % 2 == 0);
 
 			if (!taken)
 				continue;
