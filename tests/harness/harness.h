@@ -17,11 +17,16 @@
  * number of the visit, up to 3. What libc and the loader do between is run
  * through and counts for nothing.
  *
- * Then each point gets two runs. A breakpoint takes the victim to it; there it
+ * Then each point gets a run for each strike. A breakpoint takes the victim to it; there it
  * is killed, or left stopped. The survivors, those that were attached and fresh
  * ones, go on: they send, receive, take over. A victim that was left stopped is
  * then continued, and must finish and be of use. Each run ends with the account
  * of every message (account.c), and with an empty directory.
+ *
+ * One that is left stopped may find, when it goes on, that meanwhile all has been
+ * drained and refilled, several times round (REFILLED), or that its mailbox has
+ * been unlinked and another one has the name (REPLACED): it finishes as its man
+ * page says, and the account is the same. In a spread a point has one of these.
  *
  * Two deaths (double.h): after the first, another participant meets what is left,
  * and is killed while it repairs that.
