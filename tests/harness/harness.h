@@ -17,10 +17,10 @@
  * number of the visit, up to 3. What libc and the loader do between is run
  * through and counts for nothing.
  *
- * Then each point gets a run for each strike. A breakpoint takes the victim to it; there it
- * is killed, or left stopped. The survivors, those that were attached and fresh
- * ones, go on: they send, receive, take over. A victim that was left stopped is
- * then continued, and must finish and be of use. Each run ends with the account
+ * Then each point gets a run for each strike. A breakpoint takes the victim to it;
+ * there it is killed, or left stopped. The survivors, those that were attached and
+ * fresh ones, go on: they send, receive, take over. A victim that was left stopped
+ * is then continued, and must finish and be of use. Each run ends with the account
  * of every message (account.c), and with an empty directory.
  *
  * One that is left stopped may find, when it goes on, that meanwhile all has been
