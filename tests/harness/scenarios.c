@@ -45,7 +45,7 @@ static const struct operation operations[] = {
 	{ "create-exclusive", CREATES | OPENS, CUBBY_SEND | CUBBY_RECEIVE,
 	  AT_EMPTY, SHORT, NOTHING, 0, NULL, perform_create_exclusive,
 	  conclude_create_exclusive },
-	{ "open-sender", OPENS, CUBBY_SEND, AT_EMPTY | AT_ONE | AT_SEVERAL,
+	{ "open-sender", OPENS, CUBBY_SEND, ANY,
 	  SHORT, NOTHING, 0, NULL, perform_open, conclude_plain },
 	{ "open-receiver", OPENS, CUBBY_RECEIVE, ANY, SHORT, NOTHING, 0, NULL,
 	  perform_open, conclude_plain },
@@ -58,9 +58,9 @@ static const struct operation operations[] = {
 
 	/* send */
 	SENDING("send-inline", ANY, SHORT, perform_send),
-	SENDING("send-nothing", AT_EMPTY | AT_WRAPPED, 0, perform_send),
+	SENDING("send-nothing", ANY, 0, perform_send),
 	SENDING("send-block", ANY, LONG, perform_send),
-	{ "send-try", SENDS, CUBBY_SEND, AT_ONE | AT_FULL, SHORT, NOTHING, 0,
+	{ "send-try", SENDS, CUBBY_SEND, ANY, SHORT, NOTHING, 0,
 	  prepare_send, perform_send_now, conclude_send_now },
 	{ "send-synchronous", SENDS | AWAITS, CUBBY_SEND, ANY, SHORT, NOTHING,
 	  0, prepare_send, perform_send_synchronous, conclude_send },
@@ -75,7 +75,7 @@ static const struct operation operations[] = {
 	  prepare_commit, perform_commit, conclude_send },
 	{ "reserve-commit", SENDS, CUBBY_SEND, ANY, SHORT, NOTHING, 0,
 	  prepare_send, perform_reserve_commit, conclude_send },
-	{ "abort", 0, CUBBY_SEND, AT_EMPTY | AT_ONE | AT_WRAPPED, LONG,
+	{ "abort", 0, CUBBY_SEND, ANY & ~AT_FULL, LONG,
 	  NOTHING, 0, prepare_draft, perform_abort, conclude_plain },
 
 	/* without a limit: the ring is full, or too large, or has been left */
@@ -145,7 +145,7 @@ static const struct operation operations[] = {
 	/* receive; without a message it sleeps, and the worker sends one */
 	RECEIVING("receive-inline", ANY, SHORT, NOTHING, 0),
 	RECEIVING("receive-large", ANY, LONG, NOTHING, 0),
-	{ "receive-try", TAKES, CUBBY_RECEIVE, AT_EMPTY | AT_ONE, SHORT,
+	{ "receive-try", TAKES, CUBBY_RECEIVE, ANY, SHORT,
 	  NOTHING, 0, NULL, perform_receive_now, conclude_receive_now },
 	{ "peek", 0, CUBBY_RECEIVE, AT_EMPTY | AT_ONE | AT_SEVERAL, LONG,
 	  NOTHING, 0, NULL, perform_peek, conclude_peek },
@@ -250,13 +250,13 @@ static const struct operation operations[] = {
 	  SHORT, GHOST_HOLDER, 0, NULL, perform_open, conclude_plain },
 
 	/* leave, and clean up */
-	{ "close-sender", 0, CUBBY_SEND, ANY & ~AT_ASLEEP, SHORT, NOTHING, 0,
+	{ "close-sender", 0, CUBBY_SEND, ANY, SHORT, NOTHING, 0,
 	  NULL, perform_close, conclude_plain },
 	{ "close-sender-large", 0, CUBBY_SEND, AT_ONE | AT_FULL, LONG, NOTHING,
 	  0, NULL, perform_close, conclude_plain },
 	{ "close-draft", 0, CUBBY_SEND, AT_EMPTY | AT_ONE, LONG, NOTHING, 0,
 	  prepare_draft, perform_close, conclude_plain },
-	{ "close-receiver", 0, CUBBY_RECEIVE, AT_EMPTY | AT_ONE | AT_ASLEEP,
+	{ "close-receiver", 0, CUBBY_RECEIVE, ANY,
 	  SHORT, NOTHING, 0, NULL, perform_close, conclude_plain },
 	{ "close-holding", GIVES_BACK, CUBBY_RECEIVE, AT_ONE | AT_FULL |
 	  AT_SEVERAL, SHORT, NOTHING, 0, prepare_held, perform_close,
@@ -264,7 +264,7 @@ static const struct operation operations[] = {
 	{ "close-holding-large", GIVES_BACK, CUBBY_RECEIVE, AT_ONE | AT_FULL,
 	  LONG, NOTHING, 0, prepare_held, perform_close,
 	  conclude_given_back },
-	{ "unlink", UNLINKS, 0, AT_EMPTY | AT_SEVERAL, SHORT, NOTHING, 0, NULL,
+	{ "unlink", UNLINKS, 0, ANY, SHORT, NOTHING, 0, NULL,
 	  perform_unlink, conclude_plain },
 	{ "sweep", BORROWS, 0, AT_ONE | AT_FULL, LONG, GHOST_SENDER, 0, NULL,
 	  perform_sweep, conclude_plain },
@@ -302,7 +302,7 @@ static const struct operation operations[] = {
 	{ "region-unlink", NAMED_REGION, 0, AT_ONE, SHORT, NOTHING, 0, NULL,
 	  perform_region_unlink, conclude_region },
 
-	{ "inspect", 0, 0, AT_EMPTY | AT_SEVERAL, SHORT, NOTHING, 0, NULL,
+	{ "inspect", 0, 0, ANY, SHORT, NOTHING, 0, NULL,
 	  perform_inspect, conclude_plain },
 
 	/* an inbox: one receives */

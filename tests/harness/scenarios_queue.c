@@ -32,8 +32,8 @@ static const struct operation arrival[] = {
 	/* attach */
 	{ "create", CREATES | OPENS, CUBBY_SEND | CUBBY_RECEIVE, AT_EMPTY,
 	  SHORT, NOTHING, 0, NULL, perform_create, conclude_plain },
-	OPENING("open-sender", CUBBY_SEND, AT_EMPTY | AT_SEVERAL, NOTHING),
-	OPENING("open-receiver", CUBBY_RECEIVE, AT_ONE | AT_ASLEEP, NOTHING),
+	OPENING("open-sender", CUBBY_SEND, ANY, NOTHING),
+	OPENING("open-receiver", CUBBY_RECEIVE, ANY, NOTHING),
 	OPENING("open-after-holder", CUBBY_RECEIVE, AT_ONE | AT_FULL,
 		GHOST_HOLDER),
 	OPENING("open-after-drafts", CUBBY_SEND, AT_EMPTY | AT_ONE,
@@ -41,9 +41,9 @@ static const struct operation arrival[] = {
 
 	/* send; in a full one it waits for room, and the worker makes some */
 	SENDING("send-inline", BY_PRIORITY, ANY, SHORT, perform_send),
-	SENDING("send-nothing", 0, AT_EMPTY, 0, perform_send),
+	SENDING("send-nothing", 0, ANY, 0, perform_send),
 	SENDING("send-block", 0, ANY, LONG, perform_send),
-	{ "send-try", SENDS, CUBBY_SEND, AT_ONE | AT_FULL, SHORT, NOTHING, 0,
+	{ "send-try", SENDS, CUBBY_SEND, ANY, SHORT, NOTHING, 0,
 	  prepare_send, perform_send_now, conclude_send_now },
 	SENDING("send-synchronous", AWAITS | BY_PRIORITY, ANY, SHORT,
 		perform_send_synchronous),
@@ -61,7 +61,7 @@ static const struct operation arrival[] = {
 	  NOTHING, 0, prepare_commit, perform_commit, conclude_send },
 	{ "reserve-commit", SENDS, CUBBY_SEND, ANY, SHORT, NOTHING, 0,
 	  prepare_send, perform_reserve_commit, conclude_send },
-	{ "abort", 0, CUBBY_SEND, AT_EMPTY | AT_ONE | AT_SEVERAL, LONG,
+	{ "abort", 0, CUBBY_SEND, ANY & ~AT_FULL, LONG,
 	  NOTHING, 0, prepare_draft, perform_abort, conclude_plain },
 
 	/* many at once */
@@ -82,7 +82,7 @@ static const struct operation arrival[] = {
 	RECEIVING("receive-inline", BY_PRIORITY, ANY, SHORT, NOTHING,
 		  perform_receive),
 	RECEIVING("receive-large", 0, ANY, LONG, NOTHING, perform_receive),
-	{ "receive-try", TAKES, CUBBY_RECEIVE, AT_EMPTY | AT_ONE, SHORT,
+	{ "receive-try", TAKES, CUBBY_RECEIVE, ANY, SHORT,
 	  NOTHING, 0, NULL, perform_receive_now, conclude_receive_now },
 	{ "receive-late", TAKES | ENDS_BY_ITSELF, CUBBY_RECEIVE, AT_EMPTY,
 	  SHORT, NOTHING, 0, NULL, perform_receive_late,
@@ -158,16 +158,16 @@ static const struct operation arrival[] = {
 		  perform_receive),
 
 	/* leave, and clean up */
-	{ "close-sender", 0, CUBBY_SEND, AT_EMPTY | AT_FULL, SHORT, NOTHING, 0,
+	{ "close-sender", 0, CUBBY_SEND, ANY, SHORT, NOTHING, 0,
 	  NULL, perform_close, conclude_plain },
 	{ "close-draft", 0, CUBBY_SEND, AT_EMPTY | AT_ONE, LONG, NOTHING, 0,
 	  prepare_draft, perform_close, conclude_plain },
-	{ "close-receiver", 0, CUBBY_RECEIVE, AT_ONE | AT_ASLEEP, SHORT,
+	{ "close-receiver", 0, CUBBY_RECEIVE, ANY, SHORT,
 	  NOTHING, 0, NULL, perform_close, conclude_plain },
 	{ "close-holding", GIVES_BACK, CUBBY_RECEIVE, AT_ONE | AT_FULL |
 	  AT_SEVERAL, SHORT, NOTHING, 0, prepare_held, perform_close,
 	  conclude_given_back },
-	OUTSIDE("unlink", UNLINKS, AT_EMPTY | AT_SEVERAL, SHORT, NOTHING,
+	OUTSIDE("unlink", UNLINKS, ANY, SHORT, NOTHING,
 		perform_unlink),
 	OUTSIDE("sweep-holder", BORROWS, AT_ONE | AT_FULL, SHORT, GHOST_HOLDER,
 		perform_sweep),
@@ -175,7 +175,7 @@ static const struct operation arrival[] = {
 		perform_sweep),
 	OUTSIDE("sweep-blocks", BORROWS, AT_WRAPPED, LONG, NOTHING,
 		perform_sweep),
-	OUTSIDE("inspect", 0, AT_SEVERAL, SHORT, NOTHING, perform_inspect),
+	OUTSIDE("inspect", 0, ANY, SHORT, NOTHING, perform_inspect),
 
 	/* the lock's owner is dead: the victim makes all anew */
 	{ "repair-send", SENDS | BY_PRIORITY, CUBBY_SEND, AT_EMPTY | AT_ONE |
