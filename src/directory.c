@@ -35,8 +35,7 @@ struct making {
 static int
 set_rights(const struct making *making, int fd, enum access_kind kind)
 {
-	if (making->group != (gid_t)-1 &&
-	    fchown(fd, (uid_t)-1, making->group) < 0)
+	if (fchown(fd, (uid_t)-1, making->group) < 0)
 		/* A group that its maker is not in. */
 		return errno == EPERM ? -EACCES : -errno;
 	return access_set(fd, kind, making->attributes, geteuid());
@@ -130,9 +129,9 @@ make_directory(const struct making *making, const char *name,
 
 	if (mkdirat(making->directory, name, 0700) < 0)
 		return -errno;
-	fd = openat(making->directory, name, READ_DIRECTORY);
+	fd = shm_open_made(making->directory, name);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = set_rights(making, fd, kind);
 	close(fd);
 	return r;
@@ -153,15 +152,9 @@ make_carrier(const struct making *making)
 static int
 make_contents(struct making *making, struct attributes *attributes)
 {
-	struct stat st;
 	int r;
 
 	/* The group first: attributes tell it, files get it. */
-	if (making->group == (gid_t)-1) {
-		if (fstat(making->directory, &st) < 0)
-			return -errno;
-		making->group = st.st_gid;
-	}
 	attributes->uid = geteuid();
 	attributes->gid = making->group;
 	r = make_file(making, RECEIVERS, ACCESS_RECEIVERS);
@@ -203,11 +196,10 @@ directory_begin(int parent, char entry[NAME_MAX + 1])
 			return r;
 		if (mkdirat(parent, entry, 0700) < 0)
 			return -errno;
-		fd = openat(parent, entry, READ_DIRECTORY);
-		if (fd < 0 && errno != ENOENT) {
-			r = -errno;
+		fd = shm_open_made(parent, entry);
+		if (fd < 0 && fd != -ENOENT) {
 			unlinkat(parent, entry, AT_REMOVEDIR);
-			return r;
+			return fd;
 		}
 		if (fd < 0)
 			continue;

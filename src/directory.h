@@ -24,7 +24,7 @@
 
 /*
  * Makes a mailbox of these attributes (uid and gid are filled in) at place.
- * group: -1 or the group it shall belong to. *ret_maker keeps it from looking
+ * group: which it shall belong to. *ret_maker keeps it from looking
  * unused; the caller drops it when it has attached. Errors: -EEXIST -ENOSPC
  * -EPERM (the group) and the kernel's; then nothing is left.
  */

@@ -7,6 +7,7 @@
  */
 #include "base.h"
 #include "names.h"
+#include "shm.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -87,10 +88,10 @@ check_own(int fd)
 static int
 close_to_others(int root, const char *entry)
 {
-	int fd = openat(root, entry, DIRECTORY), r = 0;
+	int fd = shm_open_made(root, entry), r = 0;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fremovexattr(fd, "system.posix_acl_default") < 0 &&
 	    errno != ENODATA && errno != EOPNOTSUPP)
 		r = -errno;

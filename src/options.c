@@ -11,6 +11,7 @@
 #include <grp.h>
 #include <stdlib.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #define CAPACITY_DEFAULT	128
 #define MESSAGE_DEFAULT		MIB(1)
@@ -208,10 +209,11 @@ options_group(const struct cubby_options *options, gid_t *ret)
 {
 	const char *name = options->group;
 	unsigned long number;
-	gid_t gid = (gid_t)-1;
+	gid_t gid = getegid();
 	char *end;
 	int r;
 
+	/* By default: not what a directory with the set-group-ID bit hands down. */
 	*ret = gid;
 	if (!name)
 		return 0;

@@ -28,8 +28,8 @@ int
 options_agree(const struct cubby_options *options,
 	      const struct attributes *attributes);
 
-/* The group asked for: a name, a number, or none (-1). Errors: -EINVAL (there is no
-   such group), -ENOMEM. */
+/* The group asked for: a name, a number, or none: the process's. Errors: -EINVAL
+   (there is no such group), -ENOMEM. */
 int
 options_group(const struct cubby_options *options, gid_t *ret);
 

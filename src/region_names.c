@@ -163,8 +163,7 @@ set_rights(const struct making *making, int fd, enum access_kind kind)
 	struct attributes attributes = { .mode = making->options->mode,
 					 .uid = geteuid() };
 
-	if (making->group != (gid_t)-1 &&
-	    fchown(fd, (uid_t)-1, making->group) < 0)
+	if (fchown(fd, (uid_t)-1, making->group) < 0)
 		return errno == EPERM ? -EACCES : -errno;
 	return access_set(fd, kind, &attributes, geteuid());
 }

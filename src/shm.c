@@ -93,6 +93,28 @@ shm_open_at(int dir, const char *name, int flags, struct stat *ret_stat)
 	return fd;
 }
 
+int
+shm_open_made(int dir, const char *name)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(dir, name, flags);
+
+	int error;
+
+	/* The umask may have closed it to its own maker. */
+	if (fd < 0 && errno == EACCES &&
+	    fchmodat(dir, name, 0700, AT_SYMLINK_NOFOLLOW) == 0)
+		fd = openat(dir, name, flags);
+	if (fd < 0)
+		return -errno;
+	if (fchmod(fd, 0700) < 0) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
 /* Memory ----------------------------------------------------------------- */
 
 static int

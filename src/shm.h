@@ -31,6 +31,12 @@ struct mapping {
 int
 shm_open_at(int dir, const char *name, int flags, struct stat *ret_stat);
 
+/* Opens the directory that the caller has just made in dir, where nobody else can
+   put another in its place: for listing. Gives him all rights to it, and nobody else
+   any: the umask does not count. Errors: the kernel's. */
+int
+shm_open_made(int dir, const char *name);
+
 /*
  * Reserves memory for [offset, offset+length) of the file, growing it, in steps
  * of at most 1 MiB; EINTR is retried until the deadline (INT64_MAX: always).
