@@ -4,7 +4,8 @@
  * mappings a sanitizer knows nothing: an offset too large would mostly lead
  * into another mapping, and not be seen.
  *
- * By the linker's --wrap: mmap() and munmap() of the library come here.
+ * By the linker's --wrap: mmap(), by either name, and munmap() of the library
+ * come here.
  */
 #include "fuzz.h"
 #include <pthread.h>
@@ -15,11 +16,15 @@
 #define PAGE 4096
 
 void *
-__real_mmap(void *at, size_t length, int prot, int flags, int fd, off_t offset);
+__real_mmap64(void *at, size_t length, int prot, int flags, int fd,
+	      off64_t offset);
 int
 __real_munmap(void *at, size_t length);
 void *
 __wrap_mmap(void *at, size_t length, int prot, int flags, int fd, off_t offset);
+void *
+__wrap_mmap64(void *at, size_t length, int prot, int flags, int fd,
+	      off64_t offset);
 int
 __wrap_munmap(void *at, size_t length);
 
@@ -66,7 +71,8 @@ forget(const char *at)
 }
 
 void *
-__wrap_mmap(void *at, size_t length, int prot, int flags, int fd, off_t offset)
+__wrap_mmap64(void *at, size_t length, int prot, int flags, int fd,
+	      off64_t offset)
 {
 	size_t rounded = (length + PAGE - 1) & ~(size_t)(PAGE - 1);
 	size_t whole = rounded + 2 * AROUND;
@@ -75,13 +81,13 @@ __wrap_mmap(void *at, size_t length, int prot, int flags, int fd, off_t offset)
 	int error;
 
 	if (at || fd < 0 || rounded < length || whole < rounded)
-		return __real_mmap(at, length, prot, flags, fd, offset);
-	space = __real_mmap(NULL, whole, PROT_NONE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		return __real_mmap64(at, length, prot, flags, fd, offset);
+	space = __real_mmap64(NULL, whole, PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (space == MAP_FAILED)
 		return MAP_FAILED;
-	got = __real_mmap(space + AROUND, length, prot, flags | MAP_FIXED, fd,
-			  offset);
+	got = __real_mmap64(space + AROUND, length, prot, flags | MAP_FIXED, fd,
+			    offset);
 	if (got == MAP_FAILED) {
 		error = errno;
 		__real_munmap(space, whole);
@@ -92,6 +98,12 @@ __wrap_mmap(void *at, size_t length, int prot, int flags, int fd, off_t offset)
 	remember(got, whole);
 	pthread_mutex_unlock(&lock);
 	return got;
+}
+
+void *
+__wrap_mmap(void *at, size_t length, int prot, int flags, int fd, off_t offset)
+{
+	return __wrap_mmap64(at, length, prot, flags, fd, offset);
 }
 
 int

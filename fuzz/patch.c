@@ -3,6 +3,7 @@
 #include "fuzz.h"
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -236,7 +237,7 @@ static struct {
 	size_t length;
 } mapped[PARTS];
 static pthread_t flipper;
-static atomic_bool over;
+static atomic_bool over, under_way;
 
 static void
 map_part(enum part part, int fd)
@@ -312,6 +313,7 @@ flip_on(void *unused)
 			atomic_store(flip->word, found);
 			done += 2;
 		}
+		atomic_store(&under_way, true);
 	}
 	flips_made += done;
 	return unused;
@@ -332,8 +334,12 @@ flips_begin(struct script *script, unsigned int parts)
 		count += flips[count].word != NULL;
 	}
 	atomic_store(&over, count == 0);
-	if (count)
-		need(pthread_create(&flipper, NULL, flip_on, NULL) == 0);
+	if (!count)
+		return;
+	atomic_store(&under_way, false);
+	need(pthread_create(&flipper, NULL, flip_on, NULL) == 0);
+	while (!atomic_load(&under_way))
+		sched_yield();
 }
 
 void

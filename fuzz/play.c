@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define SECOND INT64_C(1000000000)
-#define STEPS_MAX 64
+#define STEPS_MAX 256
 
 /* How long a call may take. Deadlines lie some milliseconds ahead; but this may
    be a machine that has much else to do. */
@@ -208,8 +208,10 @@ play_open(struct play *play, int handle, int flags, const char *sender)
 		options = kind_options(play->kind);
 		options.sender = sender;
 	}
-	CALL(cubby_open(play->name, flags, &options, &play->handles[handle]),
-	     "cubby_open", OPEN_ERRORS);
+	if (CALL(cubby_open(play->name, flags, &options,
+			    &play->handles[handle]),
+		 "cubby_open", OPEN_ERRORS) == 0)
+		need(mappings_now() > 0); /* outside.c knows of them */
 }
 
 void
