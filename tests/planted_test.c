@@ -796,7 +796,8 @@ open_while_it_is_swapped(int roles, enum swap how)
 	struct child child;
 	bool swapped = true;
 
-	for (int n = 1; swapped; n++) {
+	/* Three kinds of swap, each at every third moment. */
+	for (int n = 1 + (int)how; swapped; n += SWAPS) {
 		*result = 1;
 		as_user(&child, VICTIM)
 			open_traced(roles, result);
@@ -862,7 +863,9 @@ try_by_hand(const char *path, const struct stat *st, int type,
 	return 0;
 }
 
-/* Of the root: it is inherited by whatever is made there, and lets in all. */
+/* Of the root: it is inherited by whatever is made there, and lets in all. (The
+   group has rights: those of the entries in a list that the mode's group bits do
+   not have count for nothing.) */
 static void
 no_file_inherits_rights(void)
 {
@@ -876,17 +879,17 @@ no_file_inherits_rights(void)
 	if (system(command) != 0)
 		skip_test("needs setfacl and a file system with ACLs");
 	as_user(&owner, OWNER) {
-		cubby_mailbox *own = open_mailbox("own", CUBBY_CREATE | BOTH,
-						  NULL);
-		cubby_mailbox *all = open_mailbox("/m", CUBBY_CREATE | BOTH,
-						  NULL);
-		cubby_mailbox *inbox = open_mailbox("/@m", CUBBY_CREATE | BOTH,
-						    NULL);
+		struct cubby_region_options region_options =
+			CUBBY_REGION_OPTIONS_INIT;
 		struct cubby_options options = CUBBY_OPTIONS_INIT;
-		cubby_mailbox *queue;
+		cubby_mailbox *own, *all, *inbox, *queue;
 		cubby_request *request;
 		cubby_region *region;
 
+		region_options.mode = options.mode = 0660;
+		own = open_mailbox("own", CUBBY_CREATE | BOTH, &options);
+		all = open_mailbox("/m", CUBBY_CREATE | BOTH, &options);
+		inbox = open_mailbox("/@m", CUBBY_CREATE | BOTH, &options);
 		options.order = CUBBY_ORDER_ARRIVAL;
 		queue = open_mailbox("/q", CUBBY_CREATE | BOTH, &options);
 		expect(cubby_fd(all, CUBBY_RECEIVE) >= 0);
@@ -895,7 +898,7 @@ no_file_inherits_rights(void)
 		expect_ok(cubby_call_begin(all, "x", 1, NULL, CUBBY_NOW,
 					   &request));
 		expect_ok(cubby_region_open("/r", CUBBY_CREATE | CUBBY_WRITE,
-					    NULL, &region));
+					    &region_options, &region));
 		gate_open(&made);
 		gate_wait(&tried);
 		cubby_region_close(region);
