@@ -797,7 +797,7 @@ open_while_it_is_swapped(int roles, enum swap how)
 	bool swapped = true;
 
 	/* Three kinds of swap, each at every third moment. */
-	for (int n = 1 + (int)how; swapped; n += SWAPS) {
+	for (int n = 1 + ((int)how + roles) % SWAPS; swapped; n += SWAPS) {
 		*result = 1;
 		as_user(&child, VICTIM)
 			open_traced(roles, result);
@@ -864,8 +864,7 @@ try_by_hand(const char *path, const struct stat *st, int type,
 }
 
 /* Of the root: it is inherited by whatever is made there, and lets in all. (The
-   group has rights: those of the entries in a list that the mode's group bits do
-   not have count for nothing.) */
+   group has rights: what the group bits do not have, no entry of a list gives.) */
 static void
 no_file_inherits_rights(void)
 {
