@@ -335,7 +335,8 @@ see_off(struct run *run)
 {
 	struct timespec look = { 0, 500 * 1000 };
 	struct tracee *victim = &run->victim;
-	int64_t since = now(), patience = since + PATIENCE;
+	/* Alone it may have to wait long for a processor. */
+	int64_t since = now(), patience = since + 6 * PATIENCE;
 	sigset_t child;
 
 	sigemptyset(&child);
