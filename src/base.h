@@ -41,9 +41,32 @@
 
 #define CACHE_LINE	64
 
+/*
+ * Where counters start, for tests of their wrapping round: CUBBY_START_COUNTERS is
+ * 32 or 64, and then a counter of so many bits starts that much below 2^32 or 2^64,
+ * or, if it has fewer bits, below where it wraps. Else all start at 0. A constant.
+ */
+#ifndef CUBBY_START_COUNTERS
+#define CUBBY_START_COUNTERS 0
+#endif
+#define COUNTER_BITS(bits) \
+	((bits) < CUBBY_START_COUNTERS ? (bits) : CUBBY_START_COUNTERS)
+#define START_COUNTER(bits, below) \
+	(CUBBY_START_COUNTERS ? \
+	 (UINT64_C(2) << (COUNTER_BITS(bits) + 63) % 64) - (below) : UINT64_C(0))
+
 /* The unit of commit and of giving back; the page of every ABI we run on is at
    most this, or a divisor of it. */
 #define PAGE		UINT64_C(4096)
+
+/* What follows the value of a counter of so many bits that is 0 until it is used,
+   and never again; start: START_COUNTER() of it. */
+static inline uint64_t
+counter_next(uint64_t value, unsigned bits, uint64_t start)
+{
+	value = ((value ? value : start) + 1) << (64 - bits) >> (64 - bits);
+	return value ? value : 1;
+}
 
 static inline uint64_t
 min_u64(uint64_t a, uint64_t b)

@@ -169,17 +169,17 @@ take_voice(struct view *view, uint32_t slot, struct liveness *ret)
 
 	for (tries = 0; r == -EAGAIN && tries < VOICE_TRIES; tries++) {
 		r = liveness_take_at(view->directory, RECEIVERS,
-				     broadcast_voice(slot, last + 1), ret);
+				     broadcast_voice(slot, slot_next(last)), ret);
 		if (r == -EAGAIN)
 			/* relaxed: as above */
-			word64_store_relaxed(generation, ++last);
+			word64_store_relaxed(generation, last = slot_next(last));
 	}
 	/* relaxed: before the generation, PART-R6 */
 	word32_store_relaxed(&view->receivers->slots[slot].shared,
 			     r == -EAGAIN);
 	return r != -EAGAIN ? r :
 	       liveness_share_at(view->directory, RECEIVERS,
-				 broadcast_voice(slot, last + 1), ret);
+				 broadcast_voice(slot, slot_next(last)), ret);
 }
 
 int

@@ -248,8 +248,11 @@ caller_begin(struct caller *caller, word64 *said, struct calling *ret)
 	r = find_slot(caller, said, &slot);
 	if (likely(r == 0)) {
 		own = &caller->slots[slot];
-		own->use = (own->use + 1) & USE_MAX;
-		own->use += !own->use;
+		if (START_USE && !own->use)
+			/* relaxed: before CALL-R2 */
+			word64_store_relaxed(&slot_of(caller, slot)->taken,
+					     taken_make(START_USE, TAKEN_NONE));
+		own->use = (uint32_t)counter_next(own->use, 28, START_USE);
 		/* CALL-R2 release: before the request, which brings it to the
 		   server. Pairs with CALL-C7. */
 		word64_store_release(&slot_of(caller, slot)->word,

@@ -249,14 +249,14 @@ find_returned(const struct queue_map *map, enum catalogue which,
 		slot = queue_slot(map, get32(&leaf->head));
 		if (!slot)
 			return false;
-		if (get64(&slot->arrival) > arrival)
+		if ((int64_t)(get64(&slot->arrival) - arrival) > 0)
 			after = SLOT_NONE;
 	}
 	while (after != SLOT_NONE) {
 		slot = queue_slot(map, after);
 		if (!slot || steps-- == 0)
 			return false;
-		if (get64(&slot->arrival) <= arrival)
+		if ((int64_t)(get64(&slot->arrival) - arrival) <= 0)
 			break;
 		after = get32(&slot->link[which].prev);
 	}

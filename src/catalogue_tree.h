@@ -146,7 +146,7 @@ comes_before(const struct queue_slot *a, const struct queue_slot *b)
 		return priority_a > priority_b;
 	if (returned_a != returned_b)
 		return returned_a;
-	return get64(&a->arrival) < get64(&b->arrival);
+	return (int64_t)(get64(&a->arrival) - get64(&b->arrival)) < 0;
 }
 
 /* *winner becomes `other` if that is to be delivered before it. */

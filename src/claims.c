@@ -133,8 +133,9 @@ claims_intend(struct view *view, uint32_t claim, uint32_t slot,
 	uint64_t intent;
 
 	/* relaxed: FREE, and ours: nobody else changes it */
-	intent = claim_make(claim_use(word64_load_relaxed(&c->word)) + 1, 1,
-			    slot, CLAIM_INTENT);
+	intent = claim_make(counter_next(
+			    claim_use(word64_load_relaxed(&c->word)), 40,
+			    START_COUNTER(40, 20)), 1, slot, CLAIM_INTENT);
 	/* CLAIM-F1 release: the word that says FREE goes before the fields
 	   change. Pairs with CLAIM-F2. */
 	atomics_fence_release();
@@ -229,7 +230,8 @@ claims_take_over(struct view *view, uint32_t claim, uint32_t slot,
 	if (deliveries < CLAIM_DELIVERIES_MAX)
 		deliveries++;
 	/* Another use: two lives of one slot must not bear the same word. */
-	held = claim_make(claim_use(seen) + 1, deliveries, slot, CLAIM_HELD);
+	held = claim_make(counter_next(claim_use(seen), 40, 0), deliveries, slot,
+			  CLAIM_HELD);
 	/* CLAIM-C4 acq_rel: one of those who want it gets it. Pairs with
 	   CLAIM-C5. */
 	if (!word64_cas_acq_rel(&record(view, claim)->word, &seen, held))

@@ -61,6 +61,8 @@ make_receivers(const struct making *making, int fd)
 	/* relaxed: nobody else has it yet */
 	word32_store_relaxed(&head.lanes_committed, LANES_PER_PAGE);
 	word32_store_relaxed(&head.slots_committed, 1);
+	word32_store_relaxed(&head.returned, START_EVENTS);
+	word32_store_relaxed(&head.state, (uint32_t)START_COUNTER(30, 3) << 2);
 	r = shm_commit(fd, 0, size + PAGE, INT64_MAX);
 	if (r == 0)
 		r = shm_commit(fd, offsetof(struct receivers_file, lanes), PAGE,
@@ -69,7 +71,10 @@ make_receivers(const struct making *making, int fd)
 		r = write_all(fd, &head, size);
 	for (i = 0; r == 0 && START_POSITION && i < LANES_PER_PAGE; i++) {
 		struct lane_entry entry = {
-			.head.word = head_make(START_POSITION, 0)
+			.head.word = head_make(START_POSITION, 0),
+			.decision.word = START_DECISION,
+			.room.word = START_EVENTS,
+			.polled.word = START_EVENTS,
 		};
 
 		if (pwrite(fd, &entry, sizeof(entry), (off_t)
@@ -83,11 +88,16 @@ make_receivers(const struct making *making, int fd)
 static int
 make_doorbell(const struct making *making, int fd)
 {
-	struct identity identity;
-	int r = shm_commit(fd, 0, sizeof(struct doorbell_file), INT64_MAX);
+	struct doorbell_file head = { .unused0 = { 0 } };
+	int i, r = shm_commit(fd, 0, sizeof(head), INT64_MAX);
 
-	layout_identify(&identity, making->uuid);
-	return r < 0 ? r : write_all(fd, &identity, sizeof(identity));
+	layout_identify(&head.identity, making->uuid);
+	for (i = 0; i < RECEIVERS_MAX; i++) {
+		/* relaxed: nobody else has it yet */
+		word32_store_relaxed(&head.events[i], START_EVENTS);
+		word32_store_relaxed(&head.polled[i], START_EVENTS);
+	}
+	return r < 0 ? r : write_all(fd, &head, sizeof(head));
 }
 
 static int

@@ -96,8 +96,10 @@ inbox_enter(const struct inbox_at *at, struct owner *owner)
 
 	/* relaxed: before INBOX-R2 */
 	word64_store_relaxed(&inbox->owner, word_make(last, 0));
-	for (i = 0; r == -EAGAIN && i < GENERATIONS; i++)
-		r = lock_generation(at, ++generation, owner, &flags);
+	for (i = 0; r == -EAGAIN && i < GENERATIONS; i++) {
+		generation = counter_next(generation, 62, START_COUNTER(62, 5));
+		r = lock_generation(at, generation, owner, &flags);
+	}
 	if (r < 0)
 		return r == -EAGAIN ? -EBUSY : r;
 	introduce(inbox);

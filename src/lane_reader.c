@@ -23,6 +23,21 @@
 #define BIAS_AFTER	16	/* and then twice as many, up to */
 #define BIAS_AFTER_MAX	4096
 
+/* Tests alone let them start elsewhere than at 0. */
+static void
+start_counters(struct lane_entry *entry)
+{
+	uint64_t decision = 0;
+	uint32_t room = 0, polled = 0;
+
+	/* LANE-C4 acq_rel: as LANE-C2. Pairs with LANE-A3. */
+	word64_cas_acq_rel(&entry->decision, &decision, START_DECISION);
+	/* LANE-C5 acq_rel: as LANE-C2. Pairs with LANE-A3. */
+	word32_cas_acq_rel(&entry->room, &room, START_EVENTS);
+	/* LANE-C6 acq_rel: as LANE-C2. Pairs with LANE-A3. */
+	word32_cas_acq_rel(&entry->polled, &polled, START_EVENTS);
+}
+
 /* Memory for the entries of all lanes up to this one. */
 static int
 commit_entries(struct view *view, uint32_t lane)
@@ -51,6 +66,7 @@ commit_entries(struct view *view, uint32_t lane)
 		   with LANE-C1. */
 		word64_cas_acq_rel(&file->lanes[i].head, &fresh,
 				   head_make(START_POSITION, 0));
+		start_counters(&file->lanes[i]);
 	}
 	/* LANE-C3 acq_rel: after the commit. Pairs with LANE-A3. */
 	while (seen < end &&

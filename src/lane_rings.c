@@ -241,7 +241,7 @@ announce(struct lane_writer *w, uint32_t i)
 	   with RING-A1. */
 	word64_store_release(&w->file->places[i].begin,
 			     w->rings[i].begin + 1);
-	w->turn = ((w->turn >> 8) + 1) << 8 | i;
+	w->turn = counter_next(w->turn >> 8, 56, START_COUNTER(56, 3)) << 8 | i;
 	/* RING-R3 release: the place before the word that names it. Pairs with
 	   RING-A1, RING-A2. */
 	word64_store_release(&w->file->turn, w->turn);

@@ -60,9 +60,14 @@
 
 /* Where the first message of a lane stands; tests build it with others. */
 #ifndef CUBBY_START_SEQUENCE
-#define CUBBY_START_SEQUENCE 0
+#define CUBBY_START_SEQUENCE START_COUNTER(64, 1000)
 #endif
 #define START_POSITION	((uint64_t)(CUBBY_START_SEQUENCE))
+
+/* And where other counters start: those of events, that of a bias (in the upper
+   half of `decision`). */
+#define START_EVENTS	((uint32_t)START_COUNTER(32, 50))
+#define START_DECISION	(START_COUNTER(32, 5) << 32)
 
 /* What a mailbox is, fixed when it is made. */
 struct attributes {
@@ -130,6 +135,13 @@ struct receiver_slot {
 	word32 shared;		/* 1: its lock for senders is for reading */
 	uint8_t unused[12];
 };
+
+/* The generation after that one; they begin with 1. */
+static inline uint64_t
+slot_next(uint64_t generation)
+{
+	return counter_next(generation, 64, START_COUNTER(64, 5));
+}
 
 /*
  * How far one receiver of a broadcast mailbox is on one lane. 64 bytes.

@@ -110,6 +110,7 @@ layout_queue_init(struct queue_file *file, const uint8_t uuid[16])
 	layout_identify(&file->identity, uuid);
 	layout_queue_reset(file);
 	set32(&file->catalogued[0], 1);
-	set64(&file->arrival, 1);
-	set64(&file->order, WAITERS_MAX + 1);
+	set64(&file->arrival, START_COUNTER(64, 500) + 1);
+	set64(&file->order, START_COUNTER(32, 500) + WAITERS_MAX + 1);
+	set32(&file->lock.unlocks, START_EVENTS);
 }

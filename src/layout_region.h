@@ -16,6 +16,8 @@
 
 #define REGION_MAGIC	UINT64_C(0x0172626275632e00)	/* "\0.cubbr\1" */
 #define REGION_VERSION	1
+#define REGION_FINGERPRINT ((uint32_t)sizeof(struct region_file) + \
+			    CUBBY_START_COUNTERS)
 
 #define REGION_SLOTS	1024	/* attached for writing at a time */
 #define REGION_SIZE_LIMIT (UINT64_C(1) << 44)
@@ -88,6 +90,13 @@ static inline uint32_t
 transfers_attempt(uint64_t word)
 {
 	return (uint32_t)word;
+}
+
+/* The number of the next attempt, which is neither 0 nor what ENDED says. */
+static inline uint32_t
+transfers_next(uint32_t attempt)
+{
+	return attempt >= UINT32_MAX - 1 ? 1 : attempt + 1;
 }
 
 /*

@@ -184,6 +184,7 @@ call_size(uint64_t word)
 }
 
 #define USE_MAX ((UINT32_C(1) << 28) - 1)
+#define START_USE ((uint32_t)START_COUNTER(28, 20))	/* for tests */
 
 /* Is use a later one than other? */
 static inline bool

@@ -47,7 +47,7 @@ struct identity {
 };
 
 word64 liveness_address; /* of the identity */
-static word64 last_process;
+static word64 last_process = { START_COUNTER(64, 3) };
 
 /* The process ------------------------------------------------------------ */
 

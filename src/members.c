@@ -205,7 +205,10 @@ enter(const struct view *view, const struct queue_map *map, uint32_t slot,
 	int r;
 
 	ret->slot = slot;
-	ret->generation = (get64(&p->generation) | 1) + 1;
+	ret->generation = get64(&p->generation);
+	if (!ret->generation)
+		ret->generation = START_COUNTER(48, 8);
+	ret->generation = (ret->generation | 1) + 1;
 	/* MEMBER-R1 release: nobody's, from here on. Pairs with MEMBER-A1,
 	   MEMBER-A2. */
 	word64_store_release(&p->generation, ret->generation - 1);

@@ -127,7 +127,7 @@ participants_enter(struct view *view, uint32_t slot, struct liveness *joining,
 	r = liveness_take_at(view->directory, ATTENDANCE, slot, ret_life);
 	if (r == 0) {
 		/* relaxed: only the slot's owner writes these */
-		generation = word64_load_relaxed(&s->generation) + 1;
+		generation = slot_next(word64_load_relaxed(&s->generation));
 		/* PART-R6 release: what a joiner has said, before who he is.
 		   Pairs with CAST-A5. */
 		word64_store_release(&s->generation, generation);

@@ -43,8 +43,8 @@ set_after(const struct queue_map *map, uint32_t n, uint32_t next)
 static bool
 is_earlier(const struct queue_map *map, uint32_t a, uint32_t b)
 {
-	return get64(&queue_slot(map, a)->arrival) <
-	       get64(&queue_slot(map, b)->arrival);
+	return (int64_t)(get64(&queue_slot(map, a)->arrival) -
+			 get64(&queue_slot(map, b)->arrival)) < 0;
 }
 
 static uint32_t
@@ -152,7 +152,7 @@ see_queued(const struct queue_map *map, uint32_t n, struct sorter *sorter)
 		free_nonsense(map, n);
 		return;
 	}
-	if (get64(&slot->arrival) >= get64(&map->file->arrival))
+	if ((int64_t)(get64(&slot->arrival) - get64(&map->file->arrival)) >= 0)
 		set64(&map->file->arrival, get64(&slot->arrival) + 1);
 	sort_in(map, sorter, n);
 }
@@ -470,7 +470,8 @@ static bool
 is_left(uint64_t owner, uint32_t participant, uint64_t dead)
 {
 	return owner_participant(owner) == participant &&
-	       owner_generation(owner) <= dead;
+	       /* 48 bits of it are named. */
+	       (int64_t)((dead - owner_generation(owner)) << 16) >= 0;
 }
 
 static bool

@@ -258,7 +258,7 @@ region_read_head(int memory, struct region_head *ret)
 	if (head.identity.magic != REGION_MAGIC)
 		return -EBADMSG;
 	if (head.identity.version != REGION_VERSION ||
-	    head.identity.fingerprint != sizeof(struct region_file))
+	    head.identity.fingerprint != REGION_FINGERPRINT)
 		return -EPROTO;
 	if (head.size_max > REGION_SIZE_LIMIT || head.size_max % PAGE ||
 	    head.mode > 0777)

@@ -140,7 +140,10 @@ write_memory(int fd, const struct cubby_region_options *options)
 		return -ENOMEM;
 	file->head.identity.magic = REGION_MAGIC;
 	file->head.identity.version = REGION_VERSION;
-	file->head.identity.fingerprint = sizeof(struct region_file);
+	file->head.identity.fingerprint = REGION_FINGERPRINT;
+	/* relaxed: nobody else has it yet */
+	word64_store_relaxed(&file->transfers,
+			     transfers_make(0, (uint32_t)START_COUNTER(32, 3)));
 	file->head.size_max = options->size_max;
 	file->head.mode = options->mode;
 	/* relaxed: nobody else has it yet */

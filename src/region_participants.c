@@ -79,7 +79,8 @@ enter(struct region_file *file, int memory,
 	if (r < 0)
 		return r;
 	/* relaxed: who has the JOINING byte is its only writer */
-	generation = word64_load_relaxed(&slot->generation) + 1;
+	generation = counter_next(word64_load_relaxed(&slot->generation), 47,
+				  START_COUNTER(47, 5));
 	/* REGION-R1 release: of each generation that is seen, the file was
 	   committed. Pairs with REGION-A1. */
 	word64_store_release(&slot->generation, generation);

@@ -101,7 +101,7 @@ next_attempt(struct cubby_region *region, uint32_t *ret_number)
 	for (i = 0; i < TRIES; i++) {
 		/* relaxed: the CAS looks again */
 		word = word64_load_relaxed(transfers);
-		next = transfers_attempt(word) + 1;
+		next = transfers_next(transfers_attempt(word));
 		if (transfers_owner(word) != region->number ||
 		    word == TRANSFERS_ENDED)
 			return -EBADMSG;
@@ -272,7 +272,8 @@ region_settle(struct cubby_region *region)
 		if (word == transfers_make(number, number))
 			return true;
 		if (transfers_owner(word) == number)
-			settled = transfers_make(number, attempt + 1);
+			settled = transfers_make(number,
+						 transfers_next(attempt));
 		else if (attempt == number)
 			settled = transfers_make(number, number);
 		else
@@ -372,7 +373,7 @@ is_left_over(struct region_file *file, int fd, uint32_t number)
 	   TRANSFER-X3. */
 	return word64_cas_acq_rel(&file->transfers, &seen,
 				  transfers_make(transfers_owner(word),
-						 number + 1));
+						 transfers_next(number)));
 }
 
 static bool

@@ -43,7 +43,7 @@ int
 reply_file_choose(uint64_t before, uint64_t *ret_id)
 {
 	uint8_t bytes[16];
-	uint64_t random;
+	uint64_t random, epoch;
 	int r;
 
 	do {
@@ -51,7 +51,8 @@ reply_file_choose(uint64_t before, uint64_t *ret_id)
 		if (r < 0)
 			return r;
 		memcpy(&random, bytes, sizeof(random));
-		*ret_id = (random & ~EPOCHS) | ((before + 1) & EPOCHS);
+		epoch = counter_next(before & EPOCHS, 24, START_COUNTER(24, 3));
+		*ret_id = (random & ~EPOCHS) | epoch;
 	} while (!*ret_id);
 	return 0;
 }

@@ -152,8 +152,8 @@ slots_take(const struct queue_map *map, uint64_t owner, bool warm,
 	set64(&slot->owner, owner);
 	set32(&slot->place, 0);
 	set32(&slot->waiter, WAITER_NONE);
-	slots_set(slot, &word, slot_state_make(slot_use(word) + 1, 0,
-					       SLOT_RESERVED));
+	slots_set(slot, &word, slot_state_make(counter_next(slot_use(word), 40,
+				START_COUNTER(40, 20)), 0, SLOT_RESERVED));
 	*ret = n;
 	/* The caller's next one, if it goes on. */
 	slots_fetch(map, get32(&file->free_bare.head));

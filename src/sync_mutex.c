@@ -14,7 +14,7 @@
 #define MIX	UINT64_C(0x9e3779b97f4a7c15)
 
 /* Of this process. A child goes on counting; its words are others. */
-static word64 last_thread;
+static word64 last_thread = { START_COUNTER(64, 3) };
 static __thread uint64_t this_thread;
 
 static uint64_t

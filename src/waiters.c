@@ -75,6 +75,8 @@ waiters_take(const struct queue_map *map, uint64_t owner, uint32_t *ret)
 			return true;
 		n = get32(&file->waiters);
 		w = queue_waiter(map, n);
+		if (START_EVENTS)
+			set32(&w->events, START_EVENTS);
 		set32(&file->waiters, n + 1);
 	}
 	set64(&w->owner, owner);

@@ -16,8 +16,9 @@ one promise:
 `test:` names what has to notice: `harness NAME` (the every-instruction harness
 on the scenarios of that name; more of its options may follow), `harness-sync
 NAME` (that of cubby_sync.h), `harness-broadcast NAME` (that of broadcast), `unit
-NAME` (tests/NAME_test.c) or `fuzz NAME` (the inputs of fuzz/corpus/NAME). Of several, one is enough. More than one change: more
-sections. A change that nothing can notice, because the code means the same
+NAME` (tests/NAME_test.c), `fuzz NAME` (the inputs of fuzz/corpus/NAME) or `soak
+OPTION...` (tests/soak; `soak-32` and `soak-64`: with all counters about to wrap round
+there). Of several, one is enough. More than one change: more sections. A change that nothing can notice, because the code means the same
 without it, has `equivalent:` with the proof in place of `test:`; it is listed,
 and applied to see that it still fits.
 
@@ -50,6 +51,21 @@ HARNESSES = {"harness": "every_instruction",
              "harness-broadcast": "every_instruction_broadcast",
              "harness-call": "every_instruction_call",
              "harness-hostile": "every_instruction_hostile"}
+
+# Where their counters start.
+SOAKS = {"soak": "0", "soak-32": "32", "soak-64": "64"}
+
+
+def counters_of(test):
+    return SOAKS.get(test[0], "0")
+
+
+def target_of(test):
+    kind, *rest = test
+    if kind in SOAKS:
+        return "soak"
+    return HARNESSES.get(kind) or ("fuzz_" + rest[0] if kind == "fuzz"
+                                   else rest[0] + "_test")
 
 
 class Mutant:
@@ -120,22 +136,30 @@ class Workshop:
     def __init__(self, directory, tests):
         self.tree = os.path.join(directory, "tree")
         self.build_directory = os.path.join(directory, "build")
-        self.targets = sorted({HARNESSES.get(kind) or
-                               ("fuzz_" + rest[0] if kind == "fuzz"
-                                else rest[0] + "_test")
-                               for kind, *rest in tests})
+        self.targets = {}  # by where all counters start
+        for test in tests:
+            self.targets.setdefault(counters_of(test),
+                                    set()).add(target_of(test))
         copy_tree(self.tree)
-        subprocess.run(
-            ["cmake", "-S", self.tree, "-B", self.build_directory,
-             "-DCMAKE_BUILD_TYPE=Release", "-DCUBBY_TESTS=ON"],
-            check=True, stdout=subprocess.DEVNULL)
+        for counters in self.targets:
+            subprocess.run(
+                ["cmake", "-S", self.tree, "-B", self.build_of(counters),
+                 "-DCMAKE_BUILD_TYPE=Release", "-DCUBBY_TESTS=ON",
+                 "-DCUBBY_START_COUNTERS=" + counters],
+                check=True, stdout=subprocess.DEVNULL)
+
+    def build_of(self, counters):
+        return self.build_directory + ("" if counters == "0" else counters)
 
     def build(self):
         """Returns None, or what the compiler said."""
-        done = subprocess.run(
-            ["cmake", "--build", self.build_directory, "--target",
-             *self.targets], capture_output=True, text=True)
-        return None if done.returncode == 0 else done.stdout + done.stderr
+        for counters, targets in self.targets.items():
+            done = subprocess.run(
+                ["cmake", "--build", self.build_of(counters), "--target",
+                 *sorted(targets)], capture_output=True, text=True)
+            if done.returncode != 0:
+                return done.stdout + done.stderr
+        return None
 
     def command(self, test, jobs):
         kind, *rest = test
@@ -154,6 +178,9 @@ class Workshop:
             return [os.path.join(self.build_directory, "fuzz",
                                  "fuzz_" + rest[0]),
                     os.path.join(self.tree, "fuzz", "corpus", rest[0])]
+        if kind in SOAKS:
+            return [os.path.join(self.build_of(SOAKS[kind]), "tests", "soak",
+                                 "soak")] + (rest or ["--seconds", "8"])
         raise ValueError("what is test %r?" % kind)
 
     def run(self, test, jobs):

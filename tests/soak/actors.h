@@ -47,6 +47,8 @@ play_getter(struct actor *actor);
 void
 play_locker(struct actor *actor);
 void
+make_locked(void);
+void
 play_sweeper(struct actor *actor);
 
 /* A call may return these now and then: nothing was sent or received. */

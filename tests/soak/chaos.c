@@ -438,6 +438,7 @@ chaos_round(int64_t length)
 	struct pair pair;
 
 	account_begin_round();
+	in_process(make_locked);
 	veteran_round(new_person(PLACES_MAX - 1, 0));
 	pair_begin(&pair);
 	for (uint32_t i = 0; i < settings->processes; i++)

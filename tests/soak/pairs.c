@@ -19,6 +19,7 @@
 #define ENOUGH 20 /* samples for a median */
 #define MILLISECOND INT64_C(1000000)
 #define SPARE_US 40000
+#define PATIENCE (30 * 1000 * MILLISECOND)
 
 enum way {
 	THROUGH_PIPES = 0,
@@ -224,10 +225,33 @@ pair_begin(struct pair *ret)
 	}
 }
 
+/* Which way has been gone fewer times than the one before it. */
+static int
+pair_stands_at(void)
+{
+	int way;
+
+	for (way = 1; way < WAYS; way++)
+		if (account->pair[way].count < account->pair[way - 1].count)
+			return way;
+	return 0;
+}
+
 void
 pair_end(struct pair *pair)
 {
-	waitpid(pair->ping, NULL, 0);
+	int64_t until = now() + PATIENCE;
+
+	while (waitpid(pair->ping, NULL, WNOHANG) == 0) {
+		stand_idle(MILLISECOND);
+		if (now() < until)
+			continue;
+		found(STALLED,
+		      "a pair that nobody kills stands still, going by %s",
+		      way_names[pair_stands_at()]);
+		kill(pair->ping, SIGKILL);
+		until = INT64_MAX;
+	}
 	kill(pair->pong, SIGKILL);
 	waitpid(pair->pong, NULL, 0);
 }

@@ -28,7 +28,7 @@ check_contents(struct actor *actor, uint32_t mailbox, const void *data,
 		      LIFE_OF(id), size, contents_size(mailbox, id));
 	else if (envelope->type != type_of(id) ||
 		 envelope->priority != priority_of(mailbox, id) ||
-		 !envelope->sender || !envelope->sequence ||
+		 !envelope->sender ||
 		 !envelope->deliveries)
 		found(DAMAGED,
 		      "person %u at %s: the envelope of message %u of "

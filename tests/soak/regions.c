@@ -122,6 +122,31 @@ struct locked {
 	uint64_t first, second;
 };
 
+/*
+ * The region of a round, before anybody has it. The words of cubby_sync.h count as
+ * well, and are zeros in a new region: here they begin shortly before their counts
+ * wrap round. (cubby_format(5): a lock's count of unlocks, {version:32, number:31,
+ * waiting:1} of a condition and a semaphore.)
+ */
+void
+make_locked(void)
+{
+	cubby_region *region;
+	struct locked *l;
+
+	if (cubby_region_open("locked", CUBBY_CREATE | CUBBY_WRITE, NULL,
+			      &region) < 0) {
+		found(WRONG, "the region to be locked cannot be made");
+		return;
+	}
+	l = cubby_region_data(region);
+	l->mutex.words[1] = UINT32_MAX - 30;
+	l->changed.words[0] = (uint64_t)(UINT32_MAX - 60) << 32 |
+			      (UINT32_MAX - 61);
+	l->units.words[0] = (uint64_t)(UINT32_MAX - 50) << 32;
+	cubby_region_close(region);
+}
+
 /* With the mutex. died: its last owner has. */
 static void
 check_locked(struct actor *actor, struct locked *l, bool died)

@@ -47,7 +47,7 @@ resume(struct actor *actor)
 	if (result < 0)
 		wrong_result(actor, "cubby_published", result);
 	actor->next = 0;
-	if (sequence && LIFE_OF(tag) == actor->life)
+	if ((sequence || tag) && LIFE_OF(tag) == actor->life)
 		actor->next = NUMBER_OF(tag) + 1;
 	if (actor->next < life->accepted || actor->next > life->begun)
 		found(WRONG,
