@@ -199,7 +199,9 @@ struct cubby_options {
 				   of the file system, the smaller. UNLIMITED:
 				   of cells, and of larger messages as much
 				   again; default: the file system's size, at
-				   most 16 GiB (64 GiB of the other orders) */
+				   most 16 GiB (64 GiB of the other orders).
+				   In a 32-bit process it is at most 32 MiB by
+				   default */
 	uint32_t cell_size;	/* bytes: a power of 2, 64 to 4096; default
 				   128. A message of up to cell_size - 24 bytes
 				   needs no memory but its cell */

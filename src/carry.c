@@ -209,6 +209,9 @@ carry_reclaim(struct carry *carry, uint64_t head)
 	uint64_t i, kept = 0;
 	bool known = look_at_hands(carry);
 
+	/* CARRY-F1 release: the head and the claims that were seen, before their
+	   blocks are written over. Pairs with LANE-F1, CLAIM-F3. */
+	atomics_fence_release();
 	/* All of it, for the memory may be wanted in one piece. */
 	while (sent_count(carry) &&
 	       (int64_t)(head - sent_at(carry, carry->sent_first)->position)

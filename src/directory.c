@@ -293,8 +293,8 @@ read_attributes(int fd, struct view *view)
 	head.attributes.gid = st.st_gid;
 	memcpy(view->uuid, head.identity.uuid, sizeof(view->uuid));
 	view->attributes = head.attributes;
-	return layout_geometry(&view->attributes, &view->geometry) < 0 ?
-	       -EBADMSG : 0;
+	r = layout_geometry(&view->attributes, &view->geometry);
+	return r == -EINVAL ? -EBADMSG : r;
 }
 
 int

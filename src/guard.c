@@ -182,7 +182,7 @@ answer(uint64_t address)
 	if (!guard)
 		return false;
 	page = round_down(address, before.page_size);
-	/* GUARD-X5 acq_rel: broken, then zeros. Pairs with GUARD-C1. */
+	/* GUARD-X5 acq_rel: broken, then zeros. Pairs with GUARD-F1. */
 	if (word32_add_acq_rel(&guard->broken, 1) < PAGES_SINGLY)
 		answered = map_zeros(guard, page, page + before.page_size);
 	if (!answered)

@@ -53,16 +53,16 @@ void
 guard_remove(struct guard *guard);
 
 /*
- * Has a fault been answered in it? One relaxed load. Who asks in order to know
- * whether bytes that he has read were the file's asks after reading them, with
- * atomics_fence_acquire() (or an acquiring operation) in between: the flag is
- * set before the zeros appear.
+ * Has a fault been answered in it? Who asks in order to know whether bytes that he
+ * has read were the file's asks after reading them: the flag is set before the
+ * zeros appear.
  */
 static inline bool
 guard_is_broken(const struct guard *guard)
 {
-	/* relaxed: who has read brings the fence, GUARD-C1
-	   GUARD-C1 caller: zeros, then broken. Pairs with GUARD-X5. */
+	/* GUARD-F1 acquire: what was read, then broken. Pairs with GUARD-X5. */
+	atomics_fence_acquire();
+	/* relaxed: after GUARD-F1 */
 	return word32_load_relaxed(&guard->broken) != 0;
 }
 

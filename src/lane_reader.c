@@ -248,7 +248,7 @@ bool
 lane_is_next(const struct lane_reader *reader, const struct sight *sight)
 {
 	/* LANE-F1 acquire: what was read, before the second look. Pairs with
-	   LANE-C1. */
+	   LANE-C1, LANE-F3, CARRY-F1. */
 	atomics_fence_acquire();
 	if (reader->bias)
 		/* relaxed: ours, unless it was taken away; see bias.h */

@@ -30,10 +30,15 @@ lane_passed(struct lane_writer *w)
 	head = bias_head(w->entry, head_make(w->head, 0));
 	passed = position_near(w->head, head_position(head));
 	/* Never back, and never beyond what was sent. */
-	if ((int64_t)(passed - w->head) > 0 &&
-	    (int64_t)(w->position - passed) >= 0)
-		w->head = passed;
-	return w->head;
+	if ((int64_t)(passed - w->head) <= 0 ||
+	    (int64_t)(w->position - passed) < 0)
+		return w->head;
+	/* LANE-F3 release: the head that was seen, before what it has passed is
+	   written over: who reads a bit of that sees the head, too. Pairs with
+	   LANE-F1. */
+	atomics_fence_release();
+	w->head = passed;
+	return passed;
 }
 
 uint64_t

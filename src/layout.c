@@ -99,7 +99,7 @@ layout_geometry(const struct attributes *attributes, struct geometry *ret)
 						  2 * a->message_max));
 	g.lane_length = g.blocks_offset + g.blocks_length;
 	if (g.lane_length > SIZE_MAX / 2)
-		return -EINVAL;
+		return -ENOMEM;
 	*ret = g;
 	return 0;
 }

@@ -591,7 +591,8 @@ struct geometry {
 };
 
 /* Checks attributes read from a file (or made of options) and computes the
-   geometry. Errors: -EINVAL. */
+   geometry. Errors: -EINVAL; -ENOMEM: it makes sense, but a process has not so many
+   addresses (one of 32 bits: those of 64 can have the mailbox). */
 int
 layout_geometry(const struct attributes *attributes, struct geometry *ret);
 

@@ -21,7 +21,12 @@ _Static_assert(PARTICIPANTS_MAX <= ROBUST_LOCK_SLOT_MAX, "");
 /* Where the last of all parts may end: half of what processors address. */
 #define SPACE_MAX (UINT64_C(1) << 46)
 
-/* An unlimited one has as many slots as its blocks leave addresses for. */
+/* Bytes of an unlimited one's limit for each slot. */
+#define LIMIT_PER_SLOT 64
+
+/* An unlimited one has as many slots as its blocks leave addresses for, and no more
+   than fill its memory four times over: so one that is made with a small limit
+   can be mapped by a process that has few addresses. */
 static uint64_t
 slots_for(const struct attributes *a, uint64_t block_stride)
 {
@@ -31,6 +36,9 @@ slots_for(const struct attributes *a, uint64_t block_stride)
 		slots = a->capacity + SLOTS_EXTRA;
 	else if (block_stride)
 		slots = min_u64(slots, (SPACE_MAX / 4) / block_stride);
+	if (a->buffering == CUBBY_UNLIMITED)
+		slots = min_u64(slots, SLOTS_EXTRA +
+				a->memory_limit / LIMIT_PER_SLOT);
 	return round_up(slots, CHUNK_SLOTS);
 }
 
@@ -63,9 +71,10 @@ layout_queue_geometry(const struct attributes *attributes,
 			   PAGE);
 	g.length = g.slots + slots * g.slot_stride;
 	g.blocks_length = slots * g.block_stride;
-	if (g.length > SPACE_MAX || g.blocks_length > SPACE_MAX ||
-	    g.length > SIZE_MAX / 4 || g.blocks_length > SIZE_MAX / 4)
+	if (g.length > SPACE_MAX || g.blocks_length > SPACE_MAX)
 		return -EINVAL;
+	if (g.length > SIZE_MAX / 4)
+		return -ENOMEM;
 	*ret = g;
 	return 0;
 }

@@ -405,6 +405,19 @@ set32(word32 *word, uint32_t value)
 	word32_store_relaxed(word, value);	/* relaxed: under the lock */
 }
 
+/* The sequence that was last published, and its tag; the sequence last: while it
+   has not been said, whoever repairs says both (and takes both back). */
+static inline void
+queue_say_published(struct queue_participant *p, uint64_t sequence,
+		    uint64_t tag)
+{
+	/* relaxed: before QUEUE-R1 */
+	word64_store_relaxed(&p->tag, tag);
+	/* QUEUE-R1 release: the tag, then the sequence, should we die here.
+	   Pairs with ROBUST-X1. */
+	word64_store_release(&p->sequence, sequence);
+}
+
 static inline uint64_t
 get64(const word64 *word)
 {

@@ -18,6 +18,8 @@
 #define MEMORY_DEFAULT		MIB(64)
 #define MEMORY_MOST		GIB(64)	/* without a limit; of a lane, of which */
 #define MEMORY_MOST_LANE	GIB(16)	/* a receiver maps thousands */
+/* Where there are 4 GiB of addresses, and a lane takes twice that. */
+#define MEMORY_32_BITS		MIB(32)
 #define CELL_DEFAULT		128
 #define GROUP_ENTRY_MAX		MIB(16)
 
@@ -71,12 +73,14 @@ static int
 default_memory(int parent, const struct attributes *a, uint64_t *ret)
 {
 	bool unlimited = a->buffering == CUBBY_UNLIMITED;
-	uint64_t most = MEMORY_DEFAULT, share;
+	bool few_addresses = SIZE_MAX <= UINT32_MAX;
+	uint64_t most = few_addresses ? MEMORY_32_BITS : MEMORY_DEFAULT;
+	uint64_t share;
 	struct statfs fs;
 
-	if (unlimited)
-		most = min_u64(SIZE_MAX / 16, a->order == CUBBY_ORDER_SENDER ?
-					      MEMORY_MOST_LANE : MEMORY_MOST);
+	if (unlimited && !few_addresses)
+		most = a->order == CUBBY_ORDER_SENDER ? MEMORY_MOST_LANE :
+							MEMORY_MOST;
 	if (fstatfs(parent, &fs) < 0)
 		return -errno;
 	share = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;

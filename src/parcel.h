@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 5. May include: base. */
+/* Layer 5. May include: base shm. */
 /*
  * A message on its way between a public call and what carries it, lanes or a
  * queue: what is sent, what is asked for, what is got, and the handles of those
@@ -9,6 +9,7 @@
 #define CUBBY_PARCEL_H
 
 #include "base.h"
+#include "shm.h"
 
 #include <cubby.h>
 
@@ -118,6 +119,7 @@ struct cubby_draft {
 	uint64_t block;		/* lane: 0: in private memory, behind this;
 				   queue: the slot */
 	void *data;
+	struct mapping window;	/* queue: of the block alone, or empty */
 	void *owner;		/* the handle */
 };
 
@@ -135,6 +137,7 @@ struct cubby_message {
 	uint32_t priority;
 	uint64_t missed;
 	uint32_t claim;			/* queue: the slot */
+	struct mapping window;		/* queue: of the block alone, or empty */
 	uint64_t word;
 };
 

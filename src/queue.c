@@ -618,7 +618,7 @@ queue_commit_block(struct queue *queue, uint32_t n, uint64_t size,
 		has = 0;
 	}
 	if (has >= needs)
-		return queue_map_blocks(queue);
+		return 0;
 	for (;;) {
 		r = account_alone(queue, n, needs, deadline);
 		if (r == 0)
@@ -626,7 +626,7 @@ queue_commit_block(struct queue *queue, uint32_t n, uint64_t size,
 				       needs - has, deadline);
 		if (r == 0) {
 			set32(&slot->holes, 0);
-			return queue_map_blocks(queue);
+			return 0;
 		}
 		if (get64(&slot->block) == needs)
 			give_back_block(queue, n, has, needs);

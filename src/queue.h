@@ -83,6 +83,7 @@ struct queue {
 	struct view *view;
 	struct queue_map map;
 	struct mapping blocks;		/* not mapped before it is needed */
+	bool windows;			/* nor ever: see queue_blocks.c */
 	int fd, blocks_fd;
 	struct member member;
 	struct answers answers;		/* of one who receives */
@@ -129,26 +130,27 @@ queue_close(struct queue *queue);
 void
 queue_forget(struct queue *queue);
 
-/* `blocks`, mapped. Errors: the kernel's. */
+/* Blocks (queue_blocks.c) --------------------------------------------------------- */
+
+/* `blocks`, mapped, unless it has to be by windows. Errors: the kernel's, but for
+   -ENOMEM. */
 int
 queue_map_blocks(struct queue *queue);
 
-static inline void *
-queue_block(const struct queue *queue, uint32_t slot)
-{
-	return (char *)queue->blocks.address +
-	       queue->map.geometry.block_stride * slot;
-}
+/*
+ * The first `size` bytes of the block of a slot that is ours. *window is theirs
+ * alone, or empty: for shm_unmap(), when they are no longer needed. Errors: the
+ * kernel's.
+ */
+int
+queue_open_block(struct queue *queue, uint32_t slot, uint64_t size,
+		 struct mapping *window, void **ret);
 
-/* Where the bytes of a message lie. */
-static inline void *
-queue_bytes(const struct queue *queue, uint32_t slot)
-{
-	struct queue_slot *s = queue_slot(&queue->map, slot);
-
-	return get32(&s->in_block) & IN_BLOCK ? queue_block(queue, slot) :
-				     (void *)s->bytes;
-}
+/* Copies them out of the file, which needs no addresses. Errors: -EBADMSG (the
+   file is too short), and read's. */
+int
+queue_read_block(struct queue *queue, uint32_t slot, void *buffer,
+		 uint64_t size);
 
 /* Names (queue_names.c) -------------------------------------------------- */
 

@@ -21,23 +21,14 @@ queue_peek_block(struct queue *queue, struct receive *receive, int64_t deadline)
 	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
 	struct wakes wakes = { .count = 0 };
 	struct wish *wish = receive->wish;
-	uint64_t offset = receive->slot * queue->map.geometry.block_stride;
-	uint64_t done = 0;
-	ssize_t n = 1;
-	int r;
+	int r, read;
 
-	while (n > 0 && done < wish->taken.size) {
-		n = pread(queue->blocks_fd, (char *)wish->buffer + done,
-			  wish->taken.size - done, (off_t)(offset + done));
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		done += n > 0 ? (uint64_t)n : 0;
-		n = n < 0 ? 1 : n;
-	}
+	read = queue_read_block(queue, receive->slot, wish->buffer,
+				wish->taken.size);
 	r = queue_enter(queue, deadline);
 	if (r < 0)
 		return r;
-	r = get64(&slot->state) == receive->word ? 0 : -EAGAIN;
+	r = get64(&slot->state) == receive->word ? read : -EAGAIN;
 	queue_leave(queue, &wakes);
 	return r;
 }
@@ -51,6 +42,23 @@ is_cut_short(const struct queue *queue)
 		unlikely(shm_is_broken(&queue->blocks)));
 }
 
+static int
+copy_block(struct queue *queue, uint32_t number, void *buffer, uint64_t size)
+{
+	struct mapping window;
+	void *block;
+	int r = queue_map_blocks(queue);
+
+	if (unlikely(queue->windows))
+		return queue_read_block(queue, number, buffer, size);
+	if (r == 0)
+		r = queue_open_block(queue, number, size, &window, &block);
+	if (r < 0)
+		return r;
+	memcpy(buffer, block, size);
+	return 0;
+}
+
 /* What is copied out is freed with the next lock. */
 int
 queue_copy(struct queue *queue, uint32_t number, void *buffer, uint64_t size)
@@ -59,9 +67,7 @@ queue_copy(struct queue *queue, uint32_t number, void *buffer, uint64_t size)
 	int r = 0;
 
 	if (get32(&slot->in_block) & IN_BLOCK) {
-		r = queue_map_blocks(queue);
-		if (r == 0)
-			memcpy(buffer, queue_block(queue, number), size);
+		r = copy_block(queue, number, buffer, size);
 	} else {
 		/* relaxed: it is ours, by SLOT-C1 */
 		copy_out_relaxed(buffer, slot->bytes, size);
@@ -97,11 +103,30 @@ queue_copy_batch(struct queue *queue, struct receive *receive)
 	return good ? 0 : error;
 }
 
+/* Where the bytes of a message lie. */
+static int
+find_bytes(struct queue *queue, struct cubby_message *message)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, message->claim);
+	void *at = slot->bytes;
+	int r = 0;
+
+	message->window.address = NULL;
+	if (get32(&slot->in_block) & IN_BLOCK)
+		r = queue_open_block(queue, message->claim,
+				     message->taken.size, &message->window,
+				     &at);
+	message->data = at;
+	return r;
+}
+
+/* If it cannot be mapped, it goes back. */
 int
 queue_hold(struct queue *queue, struct receive *receive,
      struct cubby_message *message)
 {
 	struct wish *wish = receive->wish;
+	int r;
 
 	message->copy = NULL;
 	message->reader = NULL;
@@ -112,12 +137,17 @@ queue_hold(struct queue *queue, struct receive *receive,
 	message->missed = 0;
 	message->claim = receive->slot;
 	message->word = receive->word;
-	message->data = queue_bytes(queue, receive->slot);
+	r = find_bytes(queue, message);
 	message->previous = NULL;
 	message->next = queue->held;
 	if (message->next)
 		message->next->previous = message;
 	queue->held = message;
+	if (r < 0) {
+		queue_reject_later(queue, message);
+		queue_do_chores_soon(queue);
+		return r;
+	}
 	wish->held = message;
 	return 0;
 }
@@ -133,6 +163,7 @@ unlink_held(struct queue *queue, struct cubby_message *message)
 		queue->held = message->next;
 	if (message->next)
 		message->next->previous = message->previous;
+	shm_unmap(&message->window);
 	free(message);
 }
 
@@ -145,7 +176,8 @@ queue_release(struct queue *queue, struct cubby_message *message)
 
 	exclusion_enter(&queue->exclusion);
 	slot = queue_slot(&queue->map, message->claim);
-	if (is_cut_short(queue))
+	if (is_cut_short(queue) ||
+	    (message->window.address && shm_is_broken(&message->window)))
 		r = -EBADMSG;
 	if (unlikely(message->taken.call))
 		answers_refuse_by(&queue->answers, message->taken.lane,

@@ -51,7 +51,7 @@ open_files(struct queue *queue)
 		return queue->map.attendance;
 	if ((uint64_t)st.st_size < sizeof(struct queue_file))
 		return -EBADMSG;
-	r = shm_map(queue->fd, queue->map.geometry.length,
+	r = shm_map(queue->fd, (size_t)queue->map.geometry.length,
 		    PROT_READ | PROT_WRITE, &queue->map.mapping);
 	if (r < 0)
 		return r;
@@ -70,15 +70,6 @@ close_files(struct queue *queue)
 		close(queue->blocks_fd);
 	if (queue->map.attendance >= 0)
 		close(queue->map.attendance);
-}
-
-int
-queue_map_blocks(struct queue *queue)
-{
-	if (likely(queue->blocks.address))
-		return 0;
-	return shm_map(queue->blocks_fd, queue->map.geometry.blocks_length,
-		       PROT_READ | PROT_WRITE, &queue->blocks);
 }
 
 static int
@@ -124,7 +115,7 @@ queue_open(struct view *view, const char *name, uint32_t roles,
 	ret->map.rendezvous = view->attributes.buffering == CUBBY_RENDEZVOUS;
 	r = layout_queue_geometry(&view->attributes, &ret->map.geometry);
 	if (r < 0)
-		return -EBADMSG;
+		return r == -ENOMEM ? r : -EBADMSG;
 	r = open_files(ret);
 	if (r == 0)
 		r = join(ret, name, roles);

@@ -111,9 +111,9 @@ count_sequence(const struct queue_map *map, const struct queue_slot *slot)
 
 	if (!p || (int64_t)(get64(&slot->sequence) - get64(&p->sequence)) <= 0)
 		return;
-	set64(&p->sequence, get64(&slot->sequence));
-	set64(&p->tag, get32(&slot->in_block) & IS_CALL ? 0 :
-		       get64(&slot->tag));
+	queue_say_published(p, get64(&slot->sequence),
+			    get32(&slot->in_block) & IS_CALL ?
+			    0 : get64(&slot->tag));
 }
 
 void
@@ -126,8 +126,7 @@ queue_unsend(const struct queue_map *map, const struct queue_slot *slot)
 	if (!p || !w || get64(&p->sequence) != get64(&slot->sequence) ||
 	    get64(&w->use) != slot_use(get64(&slot->state)))
 		return;
-	set64(&p->sequence, get64(&slot->sequence) - 1);
-	set64(&p->tag, get64(&w->type));
+	queue_say_published(p, get64(&slot->sequence) - 1, get64(&w->type));
 }
 
 static void

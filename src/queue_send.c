@@ -29,13 +29,19 @@ queue_fill(struct queue *queue, uint32_t n, const void *data,
 {
 	struct queue_slot *slot = queue_slot(&queue->map, n);
 	bool large = parcel->size > queue->map.geometry.inline_max;
+	struct mapping window;
+	void *block;
 	int r;
 
 	if (large) {
 		r = queue_commit_block(queue, n, parcel->size, deadline);
+		if (r == 0)
+			r = queue_open_block(queue, n, parcel->size, &window,
+					     &block);
 		if (r < 0)
 			return r;
-		memcpy(queue_block(queue, n), data, parcel->size);
+		memcpy(block, data, parcel->size);
+		shm_unmap(&window);
 	} else {
 		/* relaxed: it is ours, until SLOT-C1 */
 		copy_in_relaxed(slot->bytes, data, parcel->size);
@@ -109,14 +115,15 @@ number(struct queue *queue, struct queue_slot *slot, struct send *send)
 	set64(&file->arrival, get64(&file->arrival) + 1);
 }
 
+/* Should we die in between, the sequence says that the tag is still to be said. */
 static void
 count(struct queue *queue, const struct send *send)
 {
 	struct queue_participant *p = queue_participant(&queue->map,
 							queue->member.slot);
 
-	set64(&p->sequence, send->sequence);
-	set64(&p->tag, send->parcel->call ? 0 : send->parcel->tag);
+	queue_say_published(p, send->sequence,
+			    send->parcel->call ? 0 : send->parcel->tag);
 }
 
 /* Who takes it finds our record there. */
@@ -512,23 +519,28 @@ reserve(struct queue *queue, struct cubby_draft *draft, int64_t deadline)
 {
 	struct send send = SEND_NOTHING;
 	bool large = draft->size > queue->map.geometry.inline_max;
+	struct queue_slot *slot;
 	int r;
 
 	r = queue_reserve_slot(queue, draft->size, deadline, &send.slot);
 	if (r < 0)
 		return r;
+	slot = queue_slot(&queue->map, send.slot);
+	draft->data = slot->bytes;
 	if (large)
 		r = queue_commit_block(queue, send.slot, draft->size, deadline);
-	set32(&queue_slot(&queue->map, send.slot)->in_block,
-	      large ? IN_BLOCK : 0);
+	if (large && r == 0)
+		r = queue_open_block(queue, send.slot, draft->size,
+				     &draft->window, &draft->data);
+	set32(&slot->in_block, large ? IN_BLOCK : 0);
 	if (r == 0)
 		r = queue_post(queue, &send, deadline);
 	if (r < 0) {
 		queue_add_chore(queue, CHORE_FREE, send.slot);
+		shm_unmap(&draft->window);
 		return r;
 	}
 	draft->block = send.slot;
-	draft->data = queue_bytes(queue, send.slot);
 	return 0;
 }
 
@@ -551,6 +563,7 @@ unlink_draft(struct queue *queue, struct cubby_draft *draft)
 		queue->drafts = draft->next;
 	if (draft->next)
 		draft->next->previous = draft->previous;
+	shm_unmap(&draft->window);
 	free(draft);
 }
 
@@ -567,6 +580,7 @@ queue_reserve(struct queue *queue, uint64_t size, int64_t deadline,
 	if (!draft)
 		return -ENOMEM;
 	draft->size = size;
+	draft->window.address = NULL;
 	exclusion_enter(&queue->exclusion);
 	r = queue_check(queue);
 	if (r == 0)

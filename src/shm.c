@@ -215,10 +215,18 @@ shm_give_back(int fd, uint64_t offset, uint64_t length)
 int
 shm_map(int fd, size_t length, int prot, struct mapping *ret)
 {
+	return shm_map_at(fd, 0, length, prot, ret);
+}
+
+int
+shm_map_at(int fd, uint64_t offset, size_t length, int prot,
+	   struct mapping *ret)
+{
 	struct mapping mapping = { .length = length };
 	int error;
 
-	mapping.address = mmap(NULL, length, prot, MAP_SHARED, fd, 0);
+	mapping.address = mmap(NULL, length, prot, MAP_SHARED, fd,
+			       (off_t)offset);
 	if (mapping.address == MAP_FAILED)
 		return -errno;
 	if (madvise(mapping.address, length, MADV_DONTFORK))

@@ -62,6 +62,11 @@ shm_give_back(int fd, uint64_t offset, uint64_t length);
 int
 shm_map(int fd, size_t length, int prot, struct mapping *ret);
 
+/* The same from offset on, a multiple of the page. */
+int
+shm_map_at(int fd, uint64_t offset, size_t length, int prot,
+	   struct mapping *ret);
+
 /* Undoes shm_map; a mapping whose address is NULL is allowed. */
 void
 shm_unmap(struct mapping *mapping);

@@ -10,7 +10,8 @@ function(add_unit_test source)
 		${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/support)
 	target_include_directories(${executable} SYSTEM
 		PRIVATE ${CMOCKA_INCLUDE_DIR})
-	target_compile_definitions(${executable} PRIVATE _GNU_SOURCE)
+	target_compile_definitions(${executable} PRIVATE
+		_GNU_SOURCE _FILE_OFFSET_BITS=64)
 	target_link_libraries(${executable} PRIVATE
 		$<TARGET_NAME_IF_EXISTS:test_support>
 		libcubby_static ${CMOCKA_LIBRARY})

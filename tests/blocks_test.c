@@ -319,6 +319,8 @@ private_memory_is_in_proportion_to_use(void **state)
 	assert_true(private_memory(&lane) <= 5 * PAGE);
 	lane_close(&lane);
 
+	if (sizeof(void *) < 8)
+		return;		/* nor has anyone so long a lane */
 	lane_make(&lane, UINT64_C(1) << 43, UINT64_C(1) << 42);
 	assert_true(private_memory(&lane) <= 2 * PAGE);
 	allocate(&lane, 300);

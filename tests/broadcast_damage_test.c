@@ -425,6 +425,7 @@ receivers_come_and_go(void)
 	cubby_mailbox *sender = create(CUBBY_EVERY, CUBBY_SEND);
 	cubby_mailbox *receivers[100];
 
+	need_64_bits();
 	for (int round = 0; round < 5; round++) {
 		for (size_t i = 0; i < COUNT_OF(receivers); i++)
 			receivers[i] = open_mailbox("m", CUBBY_RECEIVE, NULL);

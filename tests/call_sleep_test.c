@@ -35,7 +35,7 @@ start_part(struct child *child, const char *part)
 					   NULL);
 	pid_t pid;
 
-	trace_start(child, part, "futex");
+	trace_start(child, part, "futex,?futex_time64");
 	pid = (pid_t)receive_number(pids);
 	cubby_close(pids);
 	return pid;

@@ -112,6 +112,11 @@ forbid(uint32_t call, uint32_t error)
 	expect_system(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
 }
 
+#ifdef SYS_mmap2 /* which 32-bit machines use instead */
+#undef SYS_mmap
+#define SYS_mmap SYS_mmap2
+#endif
+
 /* No file can be mapped any more. */
 static void
 forbid_maps(uint32_t error)
@@ -933,11 +938,13 @@ what_can_never_be_opened_is_passed_over(void)
 	cubby_close(mailbox);
 }
 
-/* From here on this process has addresses, but not for the largest region. */
+/* From here on this process has addresses, but not for the largest region. (With
+   32 bits it never had.) */
 static void
 use_up_addresses(void)
 {
-	while (mmap(NULL, REGION_SIZE_LIMIT, PROT_NONE,
+	while (REGION_SIZE_LIMIT <= SIZE_MAX &&
+	       mmap(NULL, (size_t)REGION_SIZE_LIMIT, PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
 		    0) != MAP_FAILED)
 		;

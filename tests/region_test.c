@@ -402,7 +402,7 @@ what_makes_no_sense_is_refused(void)
 	options.mode = 0700;
 	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
 	options.mode = 0;
-	options.struct_size = 4;
+	options.struct_size = sizeof(size_t) - 1;
 	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
 	options.struct_size = sizeof(options);
 	options.group = "";

@@ -171,7 +171,7 @@ start_part(struct child *child, const char *part)
 	pid_t pid;
 
 	pids = open_mailbox("pid", CUBBY_CREATE | CUBBY_RECEIVE, NULL);
-	trace_start(child, part, "futex,?futex_waitv,?futex_wait");
+	trace_start(child, part, "futex,?futex_time64,?futex_waitv,?futex_wait");
 	pid = (pid_t)receive_number(pids);
 	cubby_close(pids);
 	return pid;

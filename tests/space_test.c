@@ -22,7 +22,7 @@ open_unbounded(int roles)
 	struct cubby_options options = CUBBY_OPTIONS_INIT;
 
 	options.capacity = 1000;
-	options.memory_limit = 1 << 30;
+	options.memory_limit = sizeof(void *) < 8 ? 1 << 28 : 1 << 30;
 	return open_mailbox("m", CUBBY_CREATE | roles, &options);
 }
 

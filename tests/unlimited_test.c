@@ -178,6 +178,7 @@ large_messages_wait_too(void)
 	cubby_mailbox *mailbox = open_unlimited(BOTH);
 	uint64_t count = MANY(5000), n, peak;
 
+	need_64_bits();
 	for (n = 0; n < count; n++) {
 		pattern_fill(data, LARGE, n);
 		expect_ok(cubby_send(mailbox, data, LARGE));

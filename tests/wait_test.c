@@ -299,6 +299,7 @@ a_stream_through_several_arrives(void)
 static void
 a_thousand_mailboxes_are_waited_for(void)
 {
+	need_64_bits();
 	limit_descriptors(10000);
 	expect_all_received(MANY(1000), 1, false);
 }

@@ -191,21 +191,33 @@ print(const struct replayer *replayer, const struct recording_entry *entry)
 	json_end_line();
 }
 
+/* time * ONE / speed, or `most` if that is less. (The product may have more than
+   64 bits, and not every machine has wider numbers.) */
+static uint64_t
+pause_of(uint64_t time, uint64_t speed, uint64_t most)
+{
+	uint64_t whole = time / speed, rest = time % speed;
+
+	if (whole > most / ONE)
+		return most;
+	/* Of so high a speed, what is less than a millionth is no matter. */
+	rest = speed <= UINT64_MAX / ONE ? rest * ONE / speed :
+					   rest / (speed / ONE);
+	return whole * ONE > most - rest ? most : whole * ONE + rest;
+}
+
 /* Until the message is due. -EINTR: the command is to end. */
 static int
 wait_for(const struct replayer *replayer, uint64_t time)
 {
-	__extension__ typedef unsigned __int128 wide;
-	wide pause = (wide)(time - replayer->from) * ONE;
 	struct timespec until;
 	int64_t due;
 
 	if (!replayer->speed)
 		return watch_cause() ? -EINTR : 0;
-	pause /= replayer->speed;
-	if (pause > (wide)(INT64_MAX - replayer->began))
-		pause = (wide)(INT64_MAX - replayer->began);
-	due = replayer->began + (int64_t)pause;
+	due = replayer->began +
+	      (int64_t)pause_of(time - replayer->from, replayer->speed,
+				(uint64_t)(INT64_MAX - replayer->began));
 	until.tv_sec = due / NANOSECONDS;
 	until.tv_nsec = due % NANOSECONDS;
 	while (!watch_cause() && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,

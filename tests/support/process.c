@@ -147,8 +147,20 @@ child_continue(struct child *child)
 static bool
 is_futex_call(long number)
 {
-	return number == SYS_futex || number == 449 /* futex_waitv */ ||
-	       number == 455 /* futex_wait */ || number == SYS_ppoll;
+	switch (number) {
+	case SYS_futex:
+	case 449: /* futex_waitv */
+	case 455: /* futex_wait */
+	case SYS_ppoll:
+	/* With 32 bits, each has a second form with a longer time. */
+#ifdef SYS_futex_time64
+	case SYS_futex_time64:
+	case SYS_ppoll_time64:
+#endif
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Reads /proc/PID/NAME, or /proc/PID/task/TID/NAME. */

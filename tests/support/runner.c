@@ -50,6 +50,13 @@ need_root(void)
 		skip_test("needs root");
 }
 
+void
+need_64_bits(void)
+{
+	if (sizeof(void *) < 8)
+		skip_test("needs the addresses of 64 bits");
+}
+
 /* What a test leaves behind ---------------------------------------------- */
 
 static void

@@ -81,6 +81,10 @@ skip_test(const char *why);
 void
 need_root(void);
 
+/* It maps more than 32 bits can address. */
+void
+need_64_bits(void);
+
 /* The directory in which this test's mailboxes live. */
 const char *
 test_root(void);
