@@ -16,7 +16,7 @@
 #include "pairs.h"
 
 #define SAMPLES 4096
-#define ENOUGH 20 /* samples for a median */
+#define ENOUGH 5  /* samples for a median */
 #define MILLISECOND INT64_C(1000000)
 #define SPARE_US 40000
 #define PATIENCE (30 * 1000 * MILLISECOND)
