@@ -43,7 +43,7 @@ LABEL = r"[A-Z][A-Z_]*-[A-Z]+[0-9]+"
 DEPTH = 1000000  # steps in a row
 MEMORY = 2048  # MB, of one run
 PATIENCE = 3600  # seconds, with one run
-COMPILE = ["-O2", "-w", "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=%d" % MEMORY]
+COMPILE = ["-O1", "-w", "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=%d" % MEMORY]
 
 Run = collections.namedtuple("Run", "model name options")
 
