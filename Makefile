@@ -19,6 +19,10 @@ check-long:
 	@scripts/requirements check
 	@scripts/check long
 
+check-machines:
+	@scripts/requirements machines
+	@scripts/machines --all
+
 fuzz:
 	@scripts/requirements fuzz
 	@scripts/fuzz $(or $(SECONDS),60)
@@ -50,4 +54,4 @@ install:
 clean:
 	@rm -rf build
 
-.PHONY: all check check-every-instruction check-long fuzz soak demo bench install clean
+.PHONY: all check check-every-instruction check-long check-machines fuzz soak demo bench install clean

@@ -19,7 +19,7 @@ KINDS = (
     "lanes", "blocks", "unlimited", "arrival", "priority", "queue-unlimited",
     "rendezvous", "broadcast", "calls", "regions", "region-sent",
 )
-SECONDS = 120
+SECONDS = 70
 
 
 def start(command, arguments, root):
