@@ -30,6 +30,10 @@
 
 #define TAG_MARK (UINT64_C(0xc0bb) << 48)
 
+/* Who comes back under RETURNING_NAME, if anyone does. */
+static const enum actor bearers[] = { GHOST, VICTIM, HEIR, RETURNER };
+enum { BEARERS = sizeof(bearers) / sizeof(bearers[0]) };
+
 struct head {
 	uint32_t from, number;
 	uint64_t size;
@@ -273,6 +277,75 @@ account_came(const struct account *account, uint64_t tag, uint64_t other)
 			came += account->entries[from][number].ended;
 	}
 	return came;
+}
+
+/* Of those who bear the name: what the last of them had accepted. */
+static const struct entry *
+last_accepted(const struct account *account, uint64_t *ret_tag)
+{
+	const struct entry *last = NULL;
+
+	*ret_tag = 0;
+	for (size_t i = 0; i < BEARERS; i++) {
+		for (uint32_t n = 1; n < NUMBERS; n++) {
+			const struct entry *entry =
+				&account->entries[bearers[i]][n];
+
+			if (entry->fate != ACCEPTED ||
+			    (last && entry->returned < last->returned))
+				continue;
+			last = entry;
+			*ret_tag = tag_of(bearers[i], n);
+		}
+	}
+	return last;
+}
+
+/* Begun, and never heard of: none before that message. */
+static void
+decide(struct account *account, enum actor from, uint32_t number,
+       uint64_t since)
+{
+	uint64_t told = number ? account->entries[from][number].begun : since;
+
+	for (size_t i = 0; i < BEARERS; i++) {
+		for (uint32_t n = 1; n < NUMBERS; n++) {
+			struct entry *entry = &account->entries[bearers[i]][n];
+
+			if (entry->fate != BEGUN)
+				continue;
+			if (number && bearers[i] == from && n <= number) {
+				entry->fate = ACCEPTED;
+				entry->returned = account_tick(account);
+			} else if (entry->begun > told) {
+				entry->fate = REFUSED;
+			}
+		}
+	}
+}
+
+const char *
+account_published(struct account *account, uint64_t tag, bool several)
+{
+	uint64_t last_tag;
+	const struct entry *last = last_accepted(account, &last_tag);
+	uint64_t since = last ? last->returned : 0;
+	enum actor from = NOBODY;
+	uint32_t number = 0;
+
+	if (several)
+		return NULL;
+	if (tag == last_tag) {
+		decide(account, NOBODY, 0, since);
+		return NULL;
+	}
+	if (!tag_read(tag, &from, &number))
+		return tag ? "of nobody's" : "of nothing";
+	if (account->entries[from][number].fate != BEGUN ||
+	    account->entries[from][number].begun < since)
+		return "of one that is not the last";
+	decide(account, from, number, since);
+	return NULL;
 }
 
 static char trouble[200];

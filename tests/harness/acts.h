@@ -11,7 +11,21 @@
 #define AT_ASLEEP (1U << ASLEEP_THERE)
 #define AT_SEVERAL (1U << SEVERAL)
 #define ANY ((1U << STARTS) - 1)
+#define STANDING (ANY & ~AT_ASLEEP)
 #define WAITING (ANY & ~AT_EMPTY) /* there is one to receive */
+
+/* clang-format off */
+/* One who comes back, and what has a name. */
+#define RETURNING(name, starts, size, scenery)				\
+	{ name, OPENS | RETURNS, CUBBY_SEND, starts, size, scenery, 0, NULL, \
+	  perform_return, conclude_return }
+#define SENDING_NAMED(name, starts, size, prepare, perform, conclude)	\
+	{ name, SENDS | RETURNS, CUBBY_SEND, starts, size, NOTHING, 0,	\
+	  prepare, perform, conclude }
+#define CLOSING_NAMED(name, starts)					\
+	{ name, RETURNS, CUBBY_SEND, starts, SHORT, NOTHING, 0, NULL,	\
+	  perform_close, conclude_plain }
+/* clang-format on */
 
 /* Operations of a kind of queue: those of a list that have that effect, or all.
    The last one has no list. */

@@ -218,7 +218,8 @@ bystanders_stock(const struct run *run)
 {
 	const struct operation *operation = operation_of(run);
 	bool ghost_stocks = operation->scenery == GHOST_SENDER ||
-			    operation->scenery == GHOST_SENDER_HELD;
+			    operation->scenery == GHOST_SENDER_HELD ||
+			    operation->scenery == GHOST_GONE;
 
 	if (run->scenario->start == SEVERAL)
 		return true;
@@ -253,6 +254,7 @@ enter_scenery(struct run *run)
 		break;
 	case GHOST_SENDER:
 	case GHOST_SENDER_HELD:
+	case GHOST_GONE:
 	case GHOST_HOLDER:
 	case GHOST_DRAFTS:
 	case GHOST_OWNER:
@@ -321,6 +323,8 @@ cast_enter(struct run *run)
 		return;
 	enter(run, BYSTANDER, CUBBY_SEND, CUBBY_CREATE | CUBBY_EXCLUSIVE);
 	queue_view_open(run);
+	if (operation_of(run)->effects & RETURNS)
+		cast_count(run, 1); /* a lane that is kept for its name */
 	if (operation_of(run)->effects & NAMED_REGION &&
 	    run->scenario->start != EMPTY)
 		named_region_begin();
@@ -462,6 +466,7 @@ cast_fresh(struct run *run)
 	enum actor receives;
 
 	enter_fresh(run);
+	returner_comes(run);
 	receives = run->receivers[FRESH] ? FRESH : BYSTANDER;
 	send_at_once(run, FRESH, LONG);
 	send_at_once(run, FRESH, SHORT);

@@ -6,10 +6,14 @@
 static cubby_mailbox *
 attend(struct run *run, int roles)
 {
+	bool named = run->scenario->operation->effects & RETURNS &&
+		     roles & CUBBY_SEND;
+	struct cubby_options options;
 	cubby_mailbox *mailbox;
 
-	must(cubby_open(mailbox_name(run->scenario->operation), roles, NULL,
-			&mailbox),
+	returning_options(&options);
+	must(cubby_open(mailbox_name(run->scenario->operation), roles,
+			named ? &options : NULL, &mailbox),
 	     "a ghost's open");
 	return mailbox;
 }
@@ -53,6 +57,10 @@ ghost_sends(struct run *run)
 	while (waiting-- > 0)
 		must(actor_send(run->stage, mailbox, GHOST, size, CUBBY_NOW),
 		     "send");
+	if (run->scenario->operation->scenery != GHOST_GONE)
+		return;
+	cubby_close(mailbox);
+	cubby_close(receiver);
 }
 
 static void
@@ -114,7 +122,9 @@ void
 ghost_enter(struct run *run)
 {
 	enum scenery scenery = run->scenario->operation->scenery;
-	bool sends = scenery != GHOST_HOLDER && scenery != GHOST_POLLER;
+	bool named = run->scenario->operation->effects & RETURNS;
+	bool sends = scenery != GHOST_HOLDER && scenery != GHOST_POLLER &&
+		     !named;
 	pid_t pid;
 
 	if (sends)

@@ -49,6 +49,7 @@
 #define MAILBOX		"stage"
 #define INBOX_NAME	"@stage"
 #define BYSTANDER_NAME	"bystander"	/* as a sender */
+#define RETURNING_NAME	"returning"	/* of those who come back to one lane */
 
 enum {
 	CAPACITY = 4,
@@ -99,6 +100,7 @@ enum actor {
 	FRESH,			/* comes after the victim was struck */
 	PARTNER,		/* at the other end of a rendezvous */
 	HEIR,			/* meets what a dead victim left: double.h */
+	RETURNER,		/* has the victim's name, when that has gone */
 	ACTORS
 };
 
@@ -197,6 +199,15 @@ account_waiting(const struct account *account);
 bool
 account_last_ended(const struct account *account, enum actor actor);
 
+/*
+ * One who has come back under a name is told what those who had it before him
+ * published last: that tag, or 0. Of one who was killed in a send this decides
+ * whether it was accepted, and so must come, or never may. NULL, or what is
+ * wrong. several: there are two mailboxes of that name.
+ */
+const char *
+account_published(struct account *account, uint64_t tag, bool several);
+
 /* What a run may leave open in the account. */
 struct allowance {
 	int missing;		/* accepted messages that nobody has */
@@ -287,6 +298,7 @@ enum effect {
 	ENDS_BY_ITSELF = 1 << 17, /* has a deadline: is given nothing */
 	BY_PRIORITY = 1 << 18,	/* of a queue: order priority as well */
 	MANY = 1 << 20,		/* it takes up to BATCH at one instant */
+	RETURNS = 1 << 21,	/* its lane, and the ghost's, has a name */
 	PASSED = 1 << 19	/* while it stands still the bystander sends,
 				   through several rings, and nobody receives */
 };
@@ -299,6 +311,7 @@ enum scenery {
 				   make room for in advance */
 	GHOST_SENDER,		/* a dead sender's backlog */
 	GHOST_SENDER_HELD,	/* ... one of which a bystander holds */
+	GHOST_GONE,		/* the same of one who has closed, and gone */
 	GHOST_HOLDER,		/* a dead receiver held one */
 	REJECTED,		/* one was given back */
 	SETTLED_BYSTANDER,	/* a bystander has received a streak alone */
@@ -736,6 +749,20 @@ sleeper_enter(struct run *run);
 /* ghost.c: the scenery's ghost lives, and dies */
 void
 ghost_enter(struct run *run);
+
+/* returning.c: senders with a name, who come back to their lane ------------ */
+
+/* To open with: RETURNING_NAME. */
+void
+returning_options(struct cubby_options *ret);
+/* One comes back, if the victim does not have the lane, is told what was
+   published last, sends, and closes. */
+void
+returner_comes(struct run *run);
+void
+perform_return(struct victim *victim);
+void
+conclude_return(struct victim *victim);
 
 /* helper.c: children that act -------------------------------------------- */
 

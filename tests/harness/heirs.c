@@ -18,6 +18,7 @@ enum place {
 	WITH_REGIONS = 1 << 3,	/* regions are in the messages */
 	NAMED_REGIONS = 1 << 4,
 	ROOMY = 1 << 5,		/* not in a rendezvous */
+	NAMED_LANE = 1 << 6,	/* where the dead one had a name */
 };
 
 struct heir {
@@ -37,6 +38,14 @@ static void
 perform_enter_send(struct victim *victim)
 {
 	perform_open(victim);
+	if (victim->result == 0)
+		perform_send_now(victim);
+}
+
+static void
+perform_return_send(struct victim *victim)
+{
+	perform_return(victim);
 	if (victim->result == 0)
 		perform_send_now(victim);
 }
@@ -112,6 +121,10 @@ static const struct heir heirs[] = {
 	     perform_enter_send, EVERYWHERE | IN_INBOX),
 	HEIR("receive", TAKES, CUBBY_RECEIVE, SHORT, NULL,
 	     perform_receive_now, ORDINARY),
+	HEIR("return", OPENS, CUBBY_SEND, SHORT, NULL, perform_return,
+	     NAMED_LANE),
+	HEIR("return-send", OPENS | SENDS, CUBBY_SEND, SHORT, prepare_send,
+	     perform_return_send, NAMED_LANE),
 	HEIR("receive-batch", TAKES | MANY, CUBBY_RECEIVE, SHORT,
 	     prepare_receive_batch, perform_receive_batch_now, ORDINARY),
 	HEIR("hold", HOLDS, CUBBY_RECEIVE, SHORT, NULL, perform_hold_now,
@@ -174,6 +187,8 @@ place_of(const struct scenario *scenario)
 		return IN_INBOX;
 	if (effects & NAMED_REGION)
 		return NAMED_REGIONS;
+	if (effects & RETURNS)
+		return ORDINARY | NAMED_LANE;
 	return scenario->operation->size == REGIONAL ? WITH_REGIONS : ORDINARY;
 }
 

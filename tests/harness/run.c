@@ -21,8 +21,10 @@ operation_of(const struct run *run)
 bool
 run_is_sender(const struct run *run)
 {
-	return operation_of(run)->roles & CUBBY_SEND ||
-	       operation_of(run)->effects & BORROWS;
+	unsigned effects = operation_of(run)->effects;
+
+	return (operation_of(run)->roles & CUBBY_SEND &&
+		!(effects & RETURNS)) || effects & BORROWS;
 }
 
 int
@@ -152,7 +154,8 @@ survive(struct run *run, int left)
 	enum scenery scenery = operation_of(run)->scenery;
 
 	cast_wake(run, true);
-	if (scenery == GHOST_SENDER || scenery == GHOST_SENDER_HELD) {
+	if (scenery == GHOST_SENDER || scenery == GHOST_SENDER_HELD ||
+	    scenery == GHOST_GONE) {
 		cast_fresh(run);
 		cast_go_on(run);
 	} else {
@@ -168,6 +171,10 @@ survive(struct run *run, int left)
 static void
 wind_up(struct run *run, const struct deaths *deaths)
 {
+	if (operation_of(run)->effects & RETURNS) {
+		returner_comes(run);
+		cast_drain(run);
+	}
 	cast_check_room(run, deaths->missing);
 	check(run, deaths);
 	cast_check_memory(run);

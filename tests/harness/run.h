@@ -8,7 +8,7 @@
 void
 run_start(struct run *run, enum actor actor);
 
-/* Whether it has a lane, or may have. */
+/* Whether it has a lane, or may have: one that is the next one's when it goes. */
 bool
 run_is_sender(const struct run *run);
 

@@ -56,6 +56,21 @@ static const struct operation operations[] = {
 	{ "take-over-held", OPENS, CUBBY_SEND, AT_ONE | AT_FULL | AT_WRAPPED,
 	  LONG, GHOST_SENDER_HELD, 0, NULL, perform_open, conclude_plain },
 
+	/* by a name: back to the lane of one who died, or has closed */
+	RETURNING("return", STANDING, SHORT, GHOST_SENDER),
+	RETURNING("return-large", AT_ONE | AT_FULL, LONG, GHOST_SENDER),
+	RETURNING("return-held", AT_ONE | AT_FULL | AT_WRAPPED, LONG,
+		  GHOST_SENDER_HELD),
+	RETURNING("return-closed", STANDING, SHORT, GHOST_GONE),
+	SENDING_NAMED("send-named", ANY, SHORT, prepare_send, perform_send,
+		      conclude_send),
+	SENDING_NAMED("send-named-block", AT_EMPTY | AT_ONE, LONG,
+		      prepare_send, perform_send, conclude_send),
+	SENDING_NAMED("send-named-batch", AT_EMPTY | AT_ONE, SHORT,
+		      prepare_send_batch, perform_send_batch,
+		      conclude_send_batch),
+	CLOSING_NAMED("close-named", ANY),
+
 	/* send */
 	SENDING("send-inline", ANY, SHORT, perform_send),
 	SENDING("send-nothing", ANY, 0, perform_send),

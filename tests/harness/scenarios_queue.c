@@ -39,6 +39,19 @@ static const struct operation arrival[] = {
 	OPENING("open-after-drafts", CUBBY_SEND, AT_EMPTY | AT_ONE,
 		GHOST_DRAFTS),
 
+	/* by a name: back to the place of one who died, or has closed */
+	RETURNING("return", STANDING, SHORT, GHOST_SENDER),
+	RETURNING("return-large", AT_ONE | AT_FULL, LONG, GHOST_SENDER),
+	RETURNING("return-closed", STANDING, SHORT, GHOST_GONE),
+	SENDING_NAMED("send-named", ANY, SHORT, prepare_send, perform_send,
+		      conclude_send),
+	SENDING_NAMED("send-named-block", AT_EMPTY | AT_ONE, LONG,
+		      prepare_send, perform_send, conclude_send),
+	SENDING_NAMED("send-named-batch", AT_EMPTY | AT_ONE, SHORT,
+		      prepare_send_batch, perform_send_batch,
+		      conclude_send_batch),
+	CLOSING_NAMED("close-named", ANY),
+
 	/* send; in a full one it waits for room, and the worker makes some */
 	SENDING("send-inline", BY_PRIORITY, ANY, SHORT, perform_send),
 	SENDING("send-nothing", 0, ANY, 0, perform_send),

@@ -94,6 +94,8 @@ static void
 open_own(struct victim *victim)
 {
 	const struct operation *operation = victim->scenario->operation;
+	bool returns = operation->effects & RETURNS;
+	struct cubby_options options;
 	cpu_set_t own, any;
 
 	if (!operation->roles || operation->effects & OPENS)
@@ -102,8 +104,9 @@ open_own(struct victim *victim)
 	if (sched_getaffinity(0, sizeof(own), &own) < 0 ||
 	    sched_setaffinity(0, sizeof(any), &any) < 0)
 		fail("the victim cannot choose its processor");
-	manage(cubby_open(mailbox_name(operation), operation->roles, NULL,
-			  &victim->mailbox),
+	returning_options(&options);
+	manage(cubby_open(mailbox_name(operation), operation->roles,
+			  returns ? &options : NULL, &victim->mailbox),
 	     "open");
 	sched_setaffinity(0, sizeof(own), &own);
 }
