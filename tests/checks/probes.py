@@ -18,6 +18,7 @@ import tempfile
 
 ROOT, COMPILER, LIBRARY, COMMAND = sys.argv[1:]
 NOPS = re.compile(r"nop|xchg +%ax,%ax|data16|cs nop")
+ENDS = re.compile(r"(ret|jmp)\b")
 
 
 def run(words, **how):
@@ -77,7 +78,8 @@ def check_documented():
 
 def instructions(path, function):
     """Of a function: how many do something, and how many are a nop of one
-    byte, which no compiler puts between others by itself."""
+    byte, which no compiler puts between others by itself. (Behind a jump or the
+    end one may fill up a line; nothing comes by there.)"""
     text = run(["objdump", "-d", path])
     body = re.search(
         r"^[0-9a-f]+ <%s>:\n(.*?)(?:\n\n|\Z)" % function, text, re.M | re.S
@@ -85,7 +87,9 @@ def instructions(path, function):
     code = [line.split("\t") for line in body.split("\n")]
     code = [fields for fields in code if len(fields) == 3]
     nops = [f for f in code if NOPS.match(f[2])]
-    return len(code) - len(nops), sum(f[1].split() == ["90"] for f in nops)
+    single = sum(f[1].split() == ["90"] and not ENDS.match(before[2])
+                 for before, f in zip(code, code[1:]))
+    return len(code) - len(nops), single
 
 
 def check_cost(directory):

@@ -28,6 +28,7 @@
  *	src/lane_writer.c: lane_send_block
  * Left out:
  *	RING-A2 RING-A3: several rings of a lane
+ *	CARRY-F1: here no store is made before a load that comes earlier
  *
  * Run one: -DMESSAGES=2 -DHALTS=1 -DC=0
  * Run long successor: -DMESSAGES=1 -DHALTS=2 -DC=2
