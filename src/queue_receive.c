@@ -194,6 +194,9 @@ peek(struct queue *queue, struct receive *receive, struct wakes *wakes)
 		/* relaxed: under the lock */
 		copy_out_relaxed(receive->wish->buffer, slot->bytes,
 				 receive->wish->taken.size);
+	/* Zeros may have taken the place of what was there. */
+	if (unlikely(shm_is_broken(&queue->map.mapping)))
+		return -EBADMSG;
 	/* It stays, and others may have been told of it through us. */
 	if (!waiters_ring(&queue->map, &queue->map.file->receiving,
 			  receive->slot, wakes))

@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 
@@ -465,6 +467,55 @@ strange_files_among_the_lanes_are_survived(void)
 	cubby_close(other);
 }
 
+/* What a letter begins with in the file is looked for there. */
+static off_t
+find_letters(const char *path)
+{
+	static const char letters[] = "wwwwwwwwwwwwwwww";
+	struct stat st;
+	char *map, *found;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	expect_system(fd);
+	expect_system(fstat(fd, &st));
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	expect(map != MAP_FAILED);
+	found = memmem(map, (size_t)st.st_size, letters, 16);
+	expect(found);
+	munmap(map, (size_t)st.st_size);
+	close(fd);
+	return found - map;
+}
+
+/* A message half of which is there: in its slot, which lies over two pages, or in
+   its block. */
+static void
+what_a_queue_s_files_have_lost_is_not_peeked_at(void)
+{
+	for (int block = 0; block < 2; block++) {
+		struct cubby_options options = CUBBY_OPTIONS_INIT;
+		static char data[100000], read[100000];
+		cubby_mailbox *mailbox;
+		char path[PATH_MAX];
+		off_t begin;
+
+		options.order = CUBBY_ORDER_ARRIVAL;
+		options.cell_size = 4096;
+		mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+		memset(data, 'w', sizeof(data));
+		expect_ok(cubby_send(mailbox, data, block ? 100000 : 4000));
+		find_file(block ? "/blocks" : "/queue", path);
+		begin = find_letters(path);
+		expect_system(truncate(path, (begin / 4096 + 1) * 4096));
+		expect_result(cubby_receive_full(mailbox, NULL, CUBBY_PEEK,
+						 CUBBY_NOW, read, sizeof(read),
+						 NULL, NULL),
+			      -EBADMSG);
+		cubby_close(mailbox);
+		expect_ok(cubby_unlink("m"));
+	}
+}
+
 static const struct test tests[] = {
 	TEST(a_lane_cut_short_is_cut_off_and_others_go_on),
 	TEST(waiting_on_a_lane_that_is_cut_off_ends),
@@ -472,6 +523,7 @@ static const struct test tests[] = {
 	TEST(a_held_message_cut_short_is_told_at_release),
 	TEST(a_receivers_file_cut_short_is_told_to_all),
 	TEST(a_doorbell_cut_short_delays_at_most),
+	TEST(what_a_queue_s_files_have_lost_is_not_peeked_at),
 	TEST(a_sleeper_is_found_without_a_doorbell),
 	TEST(the_number_of_a_lane_that_was_unlinked_is_left_alone),
 	TEST(strange_files_among_the_lanes_are_survived),
