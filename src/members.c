@@ -308,14 +308,15 @@ int
 members_join(const struct view *view, const struct queue_map *map, int fd,
 	     const char *name, uint32_t roles, struct member *ret)
 {
-	uint32_t slot;
+	uint32_t slot, bearer = PARTICIPANTS_MAX;
 	int r;
 
 	for (slot = 0; slot < PARTICIPANTS_MAX; slot++) {
 		/* Again each time: somebody may just be giving it to his. */
-		if (name && members_find(map, name) < PARTICIPANTS_MAX) {
-			r = try_slot(view, map, fd, members_find(map, name),
-				     name, roles, ret);
+		if (name)
+			bearer = members_find(map, name);
+		if (bearer < PARTICIPANTS_MAX) {
+			r = try_slot(view, map, fd, bearer, name, roles, ret);
 			return r == -EAGAIN ? -EBUSY : r;
 		}
 		r = try_slot(view, map, fd, slot, name, roles, ret);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Senders of a queue by their names. */
+#include "atomics.h"
+#include "layout_queue.h"
 #include "support/support.h"
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/mman.h>
 
 #define FROM(name) { .struct_size = sizeof(struct cubby_filter), \
 		     .sender_name = (name) }
@@ -155,12 +160,65 @@ sender_and_name_that_are_not_one(void)
 	cubby_close(own);
 }
 
+/* Writes the name of slot 3 and takes it away again, until it is killed. */
+static void
+flicker(struct gate *gate)
+{
+	static const char name[8] = "Ada";
+	struct queue_file *file;
+	struct queue_participant *p;
+	char path[PATH_MAX];
+	uint64_t word;
+	int fd;
+
+	memcpy(&word, name, sizeof(word));
+	find_file("/queue", path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	expect_system(fd);
+	file = mmap(NULL, MIB(4), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	expect(file != MAP_FAILED);
+	/* relaxed: whatever there is, and in whatever order */
+	word32_store_relaxed(&file->participants_committed, UINT32_MAX);
+	p = (struct queue_participant *)(file + 1) + 3;
+	gate_open(gate);
+	for (;;) {
+		word64_store_relaxed(&p->name[0], word);
+		word64_store_relaxed(&p->name[0], 0);
+	}
+}
+
+/* Somebody hostile takes it away between two looks at it. */
+static void
+a_name_that_comes_and_goes_harms_nobody(void)
+{
+	cubby_mailbox *own = open_as(NULL, CUBBY_RECEIVE, CUBBY_ORDER_ARRIVAL);
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct gate gate = gate_make();
+	struct child child;
+
+	in_child(&child)
+		flicker(&gate);
+	gate_wait(&gate);
+	options.sender = "Ada";
+	for (int i = 0; i < 500; i++) {
+		cubby_mailbox *ada;
+		int r = cubby_open("arrival", CUBBY_SEND, &options, &ada);
+
+		expect(r == 0 || r == -EBUSY || r == -EUSERS);
+		if (r == 0)
+			cubby_close(ada);
+	}
+	child_kill(&child);
+	cubby_close(own);
+}
+
 static const struct test tests[] = {
 	TEST(messages_of_an_unnamed_one_are_never_a_named_one_s),
 	TEST(one_can_be_waited_for_that_has_not_come),
 	TEST(a_name_that_was_waited_for_is_one_sender_s_at_a_time),
 	TEST(senders_that_there_are_not_have_no_name),
 	TEST(sender_and_name_that_are_not_one),
+	TEST(a_name_that_comes_and_goes_harms_nobody),
 };
 
 int
