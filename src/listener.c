@@ -206,7 +206,8 @@ try_once(struct listener *listener, struct wish *wish, bool thorough)
 	if (likely(r != -EAGAIN || !listener->trouble))
 		return r;
 	r = listener->trouble;
-	listener->trouble = 0;
+	if (wish->kind != WISH_LOOK)
+		listener->trouble = 0;
 	return r;
 }
 

@@ -222,6 +222,35 @@ a_lane_cut_short_is_cut_off(void)
 	}
 }
 
+/* To see that something is to be told is not to be told it. */
+static void
+a_lane_of_nonsense_is_told_to_who_has_waited_first(void)
+{
+	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+		cubby_mailbox *receiver = create(kinds[i], CUBBY_RECEIVE);
+		cubby_mailbox *bad = open_mailbox("m", CUBBY_SEND, NULL);
+		struct cubby_wait_entry entry = { .mailbox = receiver,
+						  .events = CUBBY_RECEIVE };
+		uint64_t *file, n;
+		size_t size;
+
+		file = map_file("/lane.0", &size);
+		file[0] = ~file[0];
+		send_number(bad, 0);
+		expect_int(cubby_wait(&entry, 1, CUBBY_NOW), 1);
+		expect_result(cubby_receive_full(receiver, NULL, 0, CUBBY_NOW,
+						 &n, sizeof(n), NULL, NULL),
+			      -EBADMSG);
+		expect_result(cubby_receive_full(receiver, NULL, 0, CUBBY_NOW,
+						 &n, sizeof(n), NULL, NULL),
+			      -EAGAIN);
+		munmap(file, size);
+		cubby_close(bad);
+		cubby_close(receiver);
+		expect_ok(cubby_unlink("m"));
+	}
+}
+
 /* Its receivers' file gone, everybody is told. */
 static void
 a_receivers_file_cut_short_is_told(void)
@@ -575,6 +604,7 @@ main(void)
 		TEST(a_silly_cursor_harms_nobody_else),
 		TEST(a_lying_lane_is_cut_off),
 		TEST(a_lane_cut_short_is_cut_off),
+		TEST(a_lane_of_nonsense_is_told_to_who_has_waited_first),
 		TEST(a_receivers_file_cut_short_is_told),
 		TEST(who_may_only_send_is_told_of_the_dead),
 		TEST(a_senders_locks_are_in_nobodys_way),
