@@ -147,8 +147,15 @@ set_owner(int fd, const struct attributes *a, mode_t mode, uint16_t bits)
 	       ? -errno : 0;
 }
 
+static int
+give_mode(int fd, mode_t mode)
+{
+	return fchmod(fd, mode) < 0 ? -errno : 0;
+}
+
 /* Where nobody but its maker gets anything, he needs no entry; and without ACLs
-   one who is to have nothing gets what his group has. */
+   one who is to have nothing gets what his group has. The mode comes with the
+   entry, not before: or he could open it in between, as one of a class. */
 static int
 let_owner(int fd, enum access_kind kind, const struct attributes *a,
 	  mode_t mode)
@@ -157,9 +164,9 @@ let_owner(int fd, enum access_kind kind, const struct attributes *a,
 	int r;
 
 	if (!bits && !(mode & 077))
-		return 0;
+		return give_mode(fd, mode);
 	r = set_owner(fd, a, mode, (uint16_t)bits);
-	return !bits && r == -EOPNOTSUPP ? 0 : r;
+	return !bits && r == -EOPNOTSUPP ? give_mode(fd, mode) : r;
 }
 
 static int
@@ -184,10 +191,8 @@ access_set(int fd, enum access_kind kind, const struct attributes *a,
 		r = strip(fd, "system.posix_acl_default");
 	if (r < 0)
 		return r;
-	if (fchmod(fd, mode) < 0)
-		return -errno;
 	return is_of_its_maker(kind) && maker != a->uid ?
-	       let_owner(fd, kind, a, mode) : 0;
+	       let_owner(fd, kind, a, mode) : give_mode(fd, mode);
 }
 
 /* Grants ----------------------------------------------------------------- */
