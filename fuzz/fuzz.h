@@ -144,8 +144,13 @@ patch(struct script *script, unsigned int parts, bool truncate);
 
 /* Flips ------------------------------------------------------------------ */
 
+/* Makes the thread that does them; who it is. */
+void
+flips_prepare(void);
+extern pid_t flips_thread;
+
 /* Begins to do the next flips of the script, in one of these files, time and
-   again, in another thread; ends it. */
+   again; ends it. */
 void
 flips_begin(struct script *script, unsigned int parts);
 void
@@ -161,6 +166,7 @@ struct play {
 	const char *name;
 	unsigned int parts;	/* that may be patched in the middle */
 	bool truncate;		/* and cut short */
+	unsigned int opened;	/* by steps */
 	cubby_mailbox *handles[HANDLES];
 	cubby_draft *drafts[HANDLES];
 	cubby_message *messages[HANDLES];

@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define PAGE 4096
 #define LINE 64
@@ -480,6 +481,12 @@ part_place(enum part part, struct script *script)
 static void
 tell_counts(void)
 {
+	struct timespec ran;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ran);
+	fprintf(stderr, "%.0f executions in a second of processor time\n",
+		(double)executions /
+			((double)ran.tv_sec + (double)ran.tv_nsec / 1e9));
 	fprintf(stderr,
 		"%llu executions, %llu calls, %llu patches, %llu flips\n",
 		(unsigned long long)executions, (unsigned long long)calls_made,
@@ -518,6 +525,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	need(mkdtemp(root));
 	need(setenv("CUBBY_ROOT", root, 1) == 0);
 	confine();
+	flips_prepare();
 	snprintf(home, sizeof(home), "cubby-%u", (unsigned int)geteuid());
 	signal(SIGPIPE, SIG_IGN);
 	atexit(remove_root);

@@ -3,7 +3,7 @@
 #include "fuzz.h"
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -236,8 +236,10 @@ static struct {
 	void *at;
 	size_t length;
 } mapped[PARTS];
-static pthread_t flipper;
-static atomic_bool over, under_way;
+/* One thread, which sleeps between runs: to begin and to end one is slow. */
+static sem_t begun, under_way, ended;
+static atomic_bool over;
+pid_t flips_thread;
 
 static void
 map_part(enum part part, int fd)
@@ -296,27 +298,57 @@ flipped(const struct flip *flip, uint64_t found)
 }
 
 /* Each there, and back. */
+static uint64_t
+flip_each(void)
+{
+	uint64_t found;
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct flip *flip = &flips[i];
+
+		found = atomic_load(flip->word);
+		atomic_store(flip->word, flipped(flip, found));
+		/* For a while, so that somebody sees it. */
+		for (unsigned int n = flip->how; n; n--)
+			atomic_signal_fence(memory_order_seq_cst);
+		atomic_store(flip->word, found);
+	}
+	return 2 * count;
+}
+
+static void
+pass(sem_t *semaphore)
+{
+	while (sem_wait(semaphore))
+		need(errno == EINTR);
+}
+
 static void *
 flip_on(void *unused)
 {
-	uint64_t found, done = 0;
-
-	while (!atomic_load(&over)) {
-		for (unsigned int i = 0; i < count; i++) {
-			struct flip *flip = &flips[i];
-
-			found = atomic_load(flip->word);
-			atomic_store(flip->word, flipped(flip, found));
-			/* For a while, so that somebody sees it. */
-			for (unsigned int n = flip->how; n; n--)
-				atomic_signal_fence(memory_order_seq_cst);
-			atomic_store(flip->word, found);
-			done += 2;
-		}
-		atomic_store(&under_way, true);
+	flips_thread = gettid();
+	need(sem_post(&under_way) == 0);
+	for (;;) {
+		pass(&begun);
+		flips_made += flip_each();
+		need(sem_post(&under_way) == 0);
+		while (!atomic_load(&over))
+			flips_made += flip_each();
+		need(sem_post(&ended) == 0);
 	}
-	flips_made += done;
 	return unused;
+}
+
+void
+flips_prepare(void)
+{
+	pthread_t thread;
+
+	need(sem_init(&begun, 0, 0) == 0 && sem_init(&under_way, 0, 0) == 0 &&
+	     sem_init(&ended, 0, 0) == 0);
+	need(pthread_create(&thread, NULL, flip_on, NULL) == 0);
+	pthread_detach(thread);
+	pass(&under_way);
 }
 
 void
@@ -333,13 +365,11 @@ flips_begin(struct script *script, unsigned int parts)
 		flips[count].word = word_at(part, place);
 		count += flips[count].word != NULL;
 	}
-	atomic_store(&over, count == 0);
 	if (!count)
 		return;
-	atomic_store(&under_way, false);
-	need(pthread_create(&flipper, NULL, flip_on, NULL) == 0);
-	while (!atomic_load(&under_way))
-		sched_yield();
+	atomic_store(&over, false);
+	need(sem_post(&begun) == 0);
+	pass(&under_way);
 }
 
 void
@@ -347,7 +377,7 @@ flips_end(void)
 {
 	if (count) {
 		atomic_store(&over, true);
-		need(pthread_join(flipper, NULL) == 0);
+		pass(&ended);
 		count = 0;
 	}
 	for (unsigned int part = 0; part < PARTS; part++) {

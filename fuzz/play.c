@@ -28,22 +28,39 @@ now(clockid_t clock)
 	return time.tv_sec * SECOND + time.tv_nsec;
 }
 
-/* How long this thread has waited for a processor, ever; -1: not known. */
+/* How long a thread has waited for a processor, ever; -1: not known. */
 static int64_t
-waited(void)
+waited_of(int fd)
 {
-	static int fd = -1;
 	char line[128];
 	long long time;
 	ssize_t size;
 
-	if (fd < 0)
-		fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
 	size = pread(fd, line, sizeof(line) - 1, 0);
 	if (size <= 0)
 		return -1;
 	line[size] = '\0';
 	return sscanf(line, "%*d %lld", &time) == 1 ? time : -1;
+}
+
+/* This one, and the one that flips: the kernel lets us wait, who want to map
+   something, for one who has stopped in the middle of a page fault. */
+static int64_t
+waited(void)
+{
+	static int own = -1, of_flips = -1;
+	char path[64];
+	int64_t time, more;
+
+	if (own < 0) {
+		own = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+		snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat",
+			 (int)flips_thread);
+		of_flips = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	time = waited_of(own);
+	more = waited_of(of_flips);
+	return time < 0 || more < 0 ? -1 : time + more;
 }
 
 static bool
