@@ -126,6 +126,12 @@ open_own(int root, bool make)
 			return r;
 		fd = openat(root, entry, DIRECTORY);
 	}
+	/* Its maker may be about to open it to himself, or have died before. */
+	if (fd < 0 && errno == EACCES && make) {
+		r = close_to_others(root, entry);
+		fd = r < 0 ? -1 : openat(root, entry, DIRECTORY);
+		errno = r < 0 ? EACCES : errno;
+	}
 	if (fd < 0)
 		return errno == ELOOP || errno == ENOTDIR || errno == EACCES ?
 		       -EPERM : -errno;

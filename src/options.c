@@ -205,7 +205,9 @@ look_up_group(const char *name, gid_t *ret)
 	if (r == 0 && found)
 		*ret = group.gr_gid;
 	free(buffer);
-	return r == 0 && found ? 0 : r == ENOMEM ? -ENOMEM : -ENOENT;
+	if (r == ENOMEM || r == EMFILE || r == ENFILE || r == EINTR || r == EIO)
+		return -r;
+	return r == 0 && found ? 0 : -ENOENT;
 }
 
 int

@@ -29,7 +29,7 @@ options_agree(const struct cubby_options *options,
 	      const struct attributes *attributes);
 
 /* The group asked for: a name, a number, or none: the process's. Errors: -EINVAL
-   (there is no such group), -ENOMEM. */
+   (there is no such group), -ENOMEM -EMFILE -ENFILE -EINTR -EIO. */
 int
 options_group(const struct cubby_options *options, gid_t *ret);
 

@@ -98,15 +98,16 @@ shm_open_made(int dir, const char *name)
 {
 	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	int fd = openat(dir, name, flags);
-
-	int error;
+	int error = errno;
 
 	/* The umask may have closed it to its own maker. */
-	if (fd < 0 && errno == EACCES &&
-	    fchmodat(dir, name, 0700, AT_SYMLINK_NOFOLLOW) == 0)
+	if (fd < 0 && error == EACCES &&
+	    fchmodat(dir, name, 0700, AT_SYMLINK_NOFOLLOW) == 0) {
 		fd = openat(dir, name, flags);
+		error = errno;
+	}
 	if (fd < 0)
-		return -errno;
+		return -error;
 	if (fchmod(fd, 0700) < 0) {
 		error = -errno;
 		close(fd);

@@ -255,6 +255,23 @@ no_umask_takes_part(void)
 	actors_end();
 }
 
+/* As its maker leaves it who dies between mkdir(2) and fchmod(2), with a umask that
+   closes it to himself. */
+static void
+a_directory_that_its_maker_did_not_open_is_opened(void)
+{
+	char path[PATH_MAX];
+
+	begin();
+	snprintf(path, sizeof(path), "%s/cubby-%u", test_root(),
+		 actor_uid(STRANGER));
+	expect_system(mkdir(path, 0));
+	expect_system(chown(path, actor_uid(STRANGER), 0));
+	expect_ok(create_as(STRANGER, "m"));
+	remove_own_directories();
+	actors_end();
+}
+
 int
 main(void)
 {
@@ -263,6 +280,7 @@ main(void)
 		TEST(only_members_give_a_mailbox_to_a_group),
 		TEST(the_default_group_is_the_process_s_in_any_root),
 		TEST(no_umask_takes_part),
+		TEST(a_directory_that_its_maker_did_not_open_is_opened),
 	};
 
 	return RUN_TESTS("rights_root", tests);
