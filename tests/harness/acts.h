@@ -22,6 +22,14 @@
 #define SENDING_NAMED(name, starts, size, prepare, perform, conclude)	\
 	{ name, SENDS | RETURNS, CUBBY_SEND, starts, size, NOTHING, 0,	\
 	  prepare, perform, conclude }
+/* The last close of a temporary mailbox; and who comes after it. */
+#define CLOSING_LAST(name, starts, size)				\
+	{ name, CREATES | TEMPORARY, CUBBY_SEND | CUBBY_RECEIVE, starts, \
+	  size, NOTHING, 0, NULL, perform_close, conclude_plain }
+#define AFTER_LAST(name, starts)					\
+	{ name, CREATES | OPENS | TEMPORARY, CUBBY_SEND | CUBBY_RECEIVE, \
+	  starts, SHORT, GHOST_SENDER, 0, NULL, perform_create,		\
+	  conclude_plain }
 #define CLOSING_NAMED(name, starts)					\
 	{ name, RETURNS, CUBBY_SEND, starts, SHORT, NOTHING, 0, NULL,	\
 	  perform_close, conclude_plain }

@@ -319,8 +319,10 @@ cast_enter(struct run *run)
 	run->stage->account.kind = (int)run->scenario->kind;
 	run->descriptors = count_descriptors();
 	run->mappings = count_mappings(run->root);
-	if (operation_of(run)->effects & CREATES)
+	if (operation_of(run)->effects & CREATES) {
+		enter_scenery(run);
 		return;
+	}
 	enter(run, BYSTANDER, CUBBY_SEND, CUBBY_CREATE | CUBBY_EXCLUSIVE);
 	queue_view_open(run);
 	if (operation_of(run)->effects & RETURNS)
@@ -679,8 +681,10 @@ cast_leave(struct run *run)
 	progress("all is removed");
 	if (operation_of(run)->effects & NAMED_REGION)
 		named_region_end();
+	temporary_check(run);
 	result = cubby_unlink(mailbox_name(operation_of(run)));
-	if (result != -ENOENT || !(operation_of(run)->effects & UNLINKS))
+	if (result != -ENOENT ||
+	    !(operation_of(run)->effects & (UNLINKS | TEMPORARY)))
 		must(result, "unlink");
 	must(cubby_sweep(NULL, NULL), "sweep");
 	leftover = tree_leftover(run->root);

@@ -6,14 +6,20 @@
 static cubby_mailbox *
 attend(struct run *run, int roles)
 {
-	bool named = run->scenario->operation->effects & RETURNS &&
-		     roles & CUBBY_SEND;
+	unsigned effects = run->scenario->operation->effects;
+	bool named = effects & RETURNS && roles & CUBBY_SEND;
 	struct cubby_options options;
 	cubby_mailbox *mailbox;
 
-	returning_options(&options);
+	if (effects & TEMPORARY) {
+		mailbox_options(run->scenario, &options);
+		roles |= CUBBY_CREATE;
+	} else {
+		returning_options(&options);
+	}
 	must(cubby_open(mailbox_name(run->scenario->operation), roles,
-			named ? &options : NULL, &mailbox),
+			named || effects & TEMPORARY ? &options : NULL,
+			&mailbox),
 	     "a ghost's open");
 	return mailbox;
 }

@@ -299,6 +299,8 @@ enum effect {
 	BY_PRIORITY = 1 << 18,	/* of a queue: order priority as well */
 	MANY = 1 << 20,		/* it takes up to BATCH at one instant */
 	RETURNS = 1 << 21,	/* its lane, and the ghost's, has a name */
+	TEMPORARY = 1 << 22,	/* the mailbox goes with its last user: the victim,
+				   or the ghost before it */
 	PASSED = 1 << 19	/* while it stands still the bystander sends,
 				   through several rings, and nobody receives */
 };
@@ -763,6 +765,12 @@ void
 perform_return(struct victim *victim);
 void
 conclude_return(struct victim *victim);
+
+/* temporary.c: mailboxes that go with their last user ----------------------- */
+
+/* What went with it was all that waited, or nothing; and it has gone again. */
+void
+temporary_check(const struct run *run);
 
 /* helper.c: children that act -------------------------------------------- */
 

@@ -206,7 +206,7 @@ const struct scenario *
 heir_scenario(const struct scenario *scenario, uint32_t heir)
 {
 	unsigned inherited = INBOX | NAMED | NAMED_REGION | GROWS | CREATES |
-			     UNLINKS;
+			     UNLINKS | TEMPORARY;
 	static struct operation operation;
 	static struct scenario own;
 

@@ -32,6 +32,8 @@ run_in_hand(const struct run *run, unsigned ways)
 {
 	unsigned effects = operation_of(run)->effects;
 
+	if (effects & TEMPORARY)
+		return scenario_capacity(run->scenario);
 	return !(effects & ways) ? 0 : effects & MANY ? BATCH : 1;
 }
 
@@ -56,9 +58,12 @@ run_start(struct run *run, enum actor actor)
 		while (stop == STOP_ASLEEP)
 			stop = tracee_wait(&run->victim, PTRACE_CONT);
 		if (path_marked(run, stop, "preparing") == MARK_START)
-			return;
+			break;
 		cast_oblige(run, run->stage->mark);
 	}
+	/* Its own, if nobody else has made it. */
+	if (!(operation_of(run)->effects & OPENS))
+		queue_view_open(run);
 }
 
 /* What happens after ----------------------------------------------------- */
@@ -138,7 +143,7 @@ check(struct run *run, const struct deaths *deaths)
 		.gaps = deaths->gaps,
 		.unseen = deaths->unseen,
 		.ordered = deaths->ordered,
-		.several = operation_of(run)->effects & UNLINKS,
+		.several = operation_of(run)->effects & (UNLINKS | TEMPORARY),
 		.filtered = operation_of(run)->effects & CHOOSES,
 	};
 	const char *wrong = account_check(&run->stage->account, &allowance);
@@ -171,10 +176,9 @@ survive(struct run *run, int left)
 static void
 wind_up(struct run *run, const struct deaths *deaths)
 {
-	if (operation_of(run)->effects & RETURNS) {
-		returner_comes(run);
+	returner_comes(run);
+	if (operation_of(run)->effects & (RETURNS | TEMPORARY))
 		cast_drain(run);
-	}
 	cast_check_room(run, deaths->missing);
 	check(run, deaths);
 	cast_check_memory(run);
@@ -246,7 +250,8 @@ after_stop_locked(struct run *run, uint32_t index)
 	survive(run, missing);
 	run_see_off(run);
 	cast_send_again(run);
-	wind_up(run, &(struct deaths){ .unseen = 1 });
+	wind_up(run, &(struct deaths){ .missing = run_in_hand(run, 0),
+				       .unseen = 1 });
 }
 
 void
@@ -316,7 +321,8 @@ after_stop(struct run *run, uint32_t index, enum strike strike)
 	finish(run, run->points->list[index].moment == BEFORE);
 	run_see_off(run);
 	cast_send_again(run);
-	wind_up(run, &(struct deaths){ .unseen = 1 });
+	wind_up(run, &(struct deaths){ .missing = run_in_hand(run, 0),
+				       .unseen = 1 });
 }
 
 /* Not a mailbox that is begun or ends, or is another's; and a partner comes by the
@@ -353,9 +359,9 @@ run_record(struct run *run)
 		fail("a mark in the wrong place");
 	run_see_off(run);
 	cast_fresh(run);
-	cast_collect(run, 0);
+	cast_collect(run, run_in_hand(run, 0));
 	cast_release(run);
-	wind_up(run, &(struct deaths){ 0 });
+	wind_up(run, &(struct deaths){ .missing = run_in_hand(run, 0) });
 }
 
 bool

@@ -12,7 +12,8 @@ run_start(struct run *run, enum actor actor);
 bool
 run_is_sender(const struct run *run);
 
-/* Accepted messages that may be missing because it takes, or has, them. */
+/* Accepted messages that may be missing because it takes, or has, them, or
+   because they go with the mailbox. */
 int
 run_in_hand(const struct run *run, unsigned ways);
 

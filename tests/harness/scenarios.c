@@ -71,6 +71,11 @@ static const struct operation operations[] = {
 		      conclude_send_batch),
 	CLOSING_NAMED("close-named", ANY),
 
+	/* temporary ones: what waits goes with its last user */
+	CLOSING_LAST("close-last", AT_EMPTY | AT_ONE | AT_FULL, SHORT),
+	CLOSING_LAST("close-last-large", AT_FULL, LONG),
+	AFTER_LAST("create-after-last", AT_EMPTY | AT_ONE | AT_FULL),
+
 	/* send */
 	SENDING("send-inline", ANY, SHORT, perform_send),
 	SENDING("send-nothing", ANY, 0, perform_send),

@@ -52,6 +52,11 @@ static const struct operation arrival[] = {
 		      conclude_send_batch),
 	CLOSING_NAMED("close-named", ANY),
 
+	/* temporary ones: what waits goes with its last user */
+	CLOSING_LAST("close-last", AT_EMPTY | AT_ONE | AT_FULL, SHORT),
+	CLOSING_LAST("close-last-large", AT_FULL, LONG),
+	AFTER_LAST("create-after-last", AT_EMPTY | AT_ONE | AT_FULL),
+
 	/* send; in a full one it waits for room, and the worker makes some */
 	SENDING("send-inline", BY_PRIORITY, ANY, SHORT, perform_send),
 	SENDING("send-nothing", 0, ANY, 0, perform_send),

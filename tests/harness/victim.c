@@ -34,6 +34,8 @@ mailbox_options(const struct scenario *scenario, struct cubby_options *ret)
 		ret->capacity = 0;
 		ret->cell_size = 4096;
 	}
+	if (scenario->operation->effects & TEMPORARY)
+		ret->lifetime = CUBBY_TEMPORARY;
 	ret->message_max = BUFFER;
 }
 
@@ -94,6 +96,7 @@ static void
 open_own(struct victim *victim)
 {
 	const struct operation *operation = victim->scenario->operation;
+	bool makes = operation->effects & TEMPORARY;
 	bool returns = operation->effects & RETURNS;
 	struct cubby_options options;
 	cpu_set_t own, any;
@@ -104,9 +107,14 @@ open_own(struct victim *victim)
 	if (sched_getaffinity(0, sizeof(own), &own) < 0 ||
 	    sched_setaffinity(0, sizeof(any), &any) < 0)
 		fail("the victim cannot choose its processor");
-	returning_options(&options);
-	manage(cubby_open(mailbox_name(operation), operation->roles,
-			  returns ? &options : NULL, &victim->mailbox),
+	if (makes)
+		mailbox_options(victim->scenario, &options);
+	else
+		returning_options(&options);
+	manage(cubby_open(mailbox_name(operation),
+			  operation->roles | (makes ? CUBBY_CREATE : 0),
+			  makes || returns ? &options : NULL,
+			  &victim->mailbox),
 	     "open");
 	sched_setaffinity(0, sizeof(own), &own);
 }
