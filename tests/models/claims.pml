@@ -31,8 +31,10 @@
  *	CARRY-F1: here no store is made before a load that comes earlier
  *
  * Run one: -DMESSAGES=2 -DHALTS=1 -DC=0
- * Run long successor: -DMESSAGES=1 -DHALTS=2 -DC=2
- * Run long repairer: -DMESSAGES=1 -DHALTS=2 -DC=1
+ * Run successor: -DMESSAGES=1 -DHALTS=1 -DC=2
+ * Run long repairer: -DMESSAGES=1 -DHALTS=1 -DC=1
+ * Run long successors: -DMESSAGES=1 -DHALTS=2 -DC=2
+ * Run long repairers: -DMESSAGES=1 -DHALTS=2 -DC=1
  * Run long three: -DMESSAGES=3 -DHALTS=1 -DC=0
  */
 #if C
@@ -413,7 +415,10 @@ proctype Sender(byte p)
 		in_hand = 0;
 		read_hand(p, 0);
 		read_hand(p, 1);
-		atomic { head = 0; word = 0; position = 0; same = 0 }
+		atomic {
+			fence_release(p);		/* CARRY-F1 */
+			head = 0; word = 0; position = 0; same = 0
+		}
 	od
 }
 

@@ -43,7 +43,7 @@ LABEL = r"[A-Z][A-Z_]*-[A-Z]+[0-9]+"
 DEPTH = 1000000  # steps in a row
 MEMORY = 2048  # MB, of one run
 PATIENCE = 3600  # seconds, with one run
-COMPILE = ["-O1", "-w", "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=%d" % MEMORY]
+COMPILE = ["-O0", "-w", "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=%d" % MEMORY]
 
 Run = collections.namedtuple("Run", "model name options")
 
@@ -282,7 +282,7 @@ def try_mutant(mutant):
             shutil.copy(path, models)
         mutant.apply(tree)
         for kind, model, *names in mutant.tests:
-            for run in runs_of(model, models):
+            for run in runs_of(model, models, long=bool(names)):
                 if names and run.name not in names:
                     continue
                 wrong = search(run, models)[0]
