@@ -81,9 +81,10 @@
  *			many that have a region attached for writing, too many
  *			grants, or too many calls under way
  *	-EXDEV		the mailbox lies in another file system than the region
- * and those of the kernel for what the process itself has run out of (-ENOMEM,
- * -EMFILE, -ENFILE, -EDQUOT, -EROFS). Out-parameters (named ret_...)
- * are untouched on failure, but for ret_size with -EMSGSIZE.
+ * and those of the kernel for what the process itself or the file system has run
+ * out of (-ENOMEM, -EMFILE, -ENFILE, -ENOLCK, -EDQUOT, -EFBIG, -EMLINK), or for a
+ * file system that fails (-EIO, -EROFS). Out-parameters (named ret_...) are
+ * untouched on failure, but for ret_size with -EMSGSIZE.
  *
  * Threads may share a handle. After fork() the child's calls on an inherited
  * handle return -ECHILD; it opens its own. Nothing here is safe to call from a
@@ -276,7 +277,8 @@ cubby_close(cubby_mailbox *mailbox);
  * Takes the name away. Those who have it open go on until they close; the name
  * can be used for a new mailbox at once. Does not block.
  *
- * Errors: -EACCES -EINVAL -ENAMETOOLONG -ENOENT -ENOTDIR -EPERM.
+ * Errors: -EACCES -EINVAL -ENAMETOOLONG -ENOENT -ENOSPC -ENOTDIR -EPERM, and
+ * the kernel's.
  */
 CUBBY_PUBLIC int
 cubby_unlink(const char *name);
@@ -316,7 +318,8 @@ struct cubby_envelope {
  * tick of the kernel's clock on (1 to 10 ms); to a send that waits, within a few
  * milliseconds.
  *
- * Errors: -EBADF -EBADMSG -ECHILD -EINTR -EMSGSIZE -ENOMEM -ENOSPC -EPIPE.
+ * Errors: -EBADF -EBADMSG -ECHILD -EINTR -EMSGSIZE -ENOMEM -ENOSPC -EPIPE, and
+ * the kernel's.
  */
 CUBBY_PUBLIC int
 cubby_send(cubby_mailbox *mailbox, const void *data, size_t size);
@@ -343,7 +346,8 @@ cubby_send_full(cubby_mailbox *mailbox, const void *data, size_t size,
  *
  * Errors: -EAGAIN (deadline CUBBY_NOW: not yet) -EBADF -EBADMSG -ECHILD -EINTR
  * -EINVAL (not sent yet) -EOPNOTSUPP (CUBBY_EVERY_OVERTAKE) -EPIPE (the inbox's
- * process has gone; the message stays for a successor) -ETIMEDOUT.
+ * process has gone; the message stays for a successor) -ENOSPC (no memory to be
+ * told by) -ETIMEDOUT, and the kernel's.
  */
 CUBBY_PUBLIC int
 cubby_wait_received(cubby_mailbox *mailbox, uint64_t sequence,
@@ -364,7 +368,8 @@ cubby_published(cubby_mailbox *mailbox, uint64_t *ret_sequence,
  * is its size. Blocks while there is none. A message larger than size stays:
  * -EMSGSIZE, and *ret_size tells.
  *
- * Errors: -EBADF -EBADMSG -ECHILD -EINTR -EMSGSIZE -ENOMEM.
+ * Errors: -EBADF -EBADMSG -ECHILD -EINTR -EMSGSIZE -ENOMEM -ENOSPC, and the
+ * kernel's.
  */
 CUBBY_PUBLIC int
 cubby_receive(cubby_mailbox *mailbox, void *buffer, size_t size,
@@ -528,7 +533,7 @@ cubby_abort(cubby_draft *draft);
  * order. Blocks while there is none. filter may be NULL.
  *
  * Errors: -EAGAIN -EBADF -EBADMSG -ECHILD -EINTR -EINVAL -ENOMEM -ENOSPC (too
- * many are held already) -EOPNOTSUPP -EPIPE -ETIMEDOUT.
+ * many are held already) -EOPNOTSUPP -EPIPE -ETIMEDOUT, and the kernel's.
  */
 CUBBY_PUBLIC int
 cubby_hold(cubby_mailbox *mailbox, const struct cubby_filter *filter,

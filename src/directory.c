@@ -181,14 +181,32 @@ make_contents(struct making *making, struct attributes *attributes)
 	return r;
 }
 
-bool
-directory_is_still(int parent, const char *entry, int fd)
+/* 1: entry is what fd is open on; 0: it is not. Errors: the kernel's. */
+static int
+is_still(int parent, const char *entry, int fd)
 {
 	struct stat a, b;
 
-	return fstat(fd, &a) == 0 &&
-	       fstatat(parent, entry, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	if (fstat(fd, &a) < 0)
+		return -errno;
+	if (fstatat(parent, entry, &b, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+bool
+directory_is_still(int parent, const char *entry, int fd)
+{
+	return is_still(parent, entry, fd) == 1;
+}
+
+/* 1: it is ours; 0: a sweeper was faster. Errors: the kernel's. */
+static int
+lock_new(int parent, const char *entry, int fd)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? 0 : -errno;
+	return is_still(parent, entry, fd);
 }
 
 /*
@@ -200,24 +218,22 @@ directory_begin(int parent, char entry[NAME_MAX + 1])
 {
 	int fd, r;
 
-	for (;;) {
+	do {
 		r = shm_random_name(NAMES_NEW, entry);
 		if (r < 0)
 			return r;
 		if (mkdirat(parent, entry, 0700) < 0)
 			return -errno;
 		fd = shm_open_made(parent, entry);
-		if (fd < 0 && fd != -ENOENT) {
-			unlinkat(parent, entry, AT_REMOVEDIR);
+		r = fd >= 0 ? lock_new(parent, entry, fd) :
+			      fd == -ENOENT ? 0 : fd;
+		if (r == 1)
 			return fd;
-		}
-		if (fd < 0)
-			continue;
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-		    directory_is_still(parent, entry, fd))
-			return fd;
-		close(fd);
-	}
+		if (fd >= 0)
+			close(fd);
+	} while (r == 0);
+	unlinkat(parent, entry, AT_REMOVEDIR);
+	return r;
 }
 
 /* A maker who may not receive cannot, and a temporary mailbox that nobody has
@@ -231,36 +247,49 @@ keep_in_use(struct view *view, struct liveness *ret_maker)
 }
 
 int
-directory_make(const struct place *place, struct attributes *attributes,
-	       gid_t group, struct liveness *ret_maker)
+directory_make(int parent, struct attributes *attributes, gid_t group,
+	       struct newborn *ret)
 {
 	struct making making = { .attributes = attributes, .group = group };
+	struct newborn newborn = { .place.parent = parent };
 	struct view view = { .directory = -1 };
-	struct liveness maker = { .page = NULL };
-	char entry[NAME_MAX + 1];
 	int r;
 
 	r = shm_random(making.uuid);
 	if (r < 0)
 		return r;
-	making.directory = directory_begin(place->parent, entry);
+	making.directory = directory_begin(parent, newborn.place.entry);
 	if (making.directory < 0)
 		return making.directory;
+	newborn.directory = making.directory;
 	r = make_contents(&making, attributes);
 	view.directory = making.directory;
 	if (r == 0)
-		r = keep_in_use(&view, &maker);
-	if (r == 0 && renameat2(place->parent, entry, place->parent,
-				place->entry, RENAME_NOREPLACE) < 0)
-		r = -errno;
-	if (r < 0) {
-		liveness_drop(&maker);
-		directory_remove(place->parent, entry);
-	} else {
-		*ret_maker = maker;
-	}
-	close(making.directory);
+		r = keep_in_use(&view, &newborn.maker);
+	if (r < 0)
+		directory_unmake(&newborn);
+	else
+		*ret = newborn;
 	return r;
+}
+
+int
+directory_name(struct newborn *newborn, const struct place *place)
+{
+	if (renameat2(newborn->place.parent, newborn->place.entry,
+		      place->parent, place->entry, RENAME_NOREPLACE) < 0)
+		return -errno;
+	liveness_drop(&newborn->maker);
+	close(newborn->directory);
+	return 0;
+}
+
+void
+directory_unmake(struct newborn *newborn)
+{
+	liveness_drop(&newborn->maker);
+	directory_remove(newborn->place.parent, newborn->place.entry);
+	close(newborn->directory);
 }
 
 /* Opening ---------------------------------------------------------------- */

@@ -5,8 +5,9 @@
  * renamed away and removed.
  *
  * It is made under a temporary name, under an flock(2) that tells a sweeper that
- * its maker lives, and renamed into place, replacing nothing; so nobody sees
- * half of a mailbox. Unlinking renames it away; those who are in go on, and
+ * its maker lives. Its maker joins it there, and then renames it into place,
+ * replacing nothing; so nobody sees half of a mailbox, and one whose maker could
+ * not get into it is removed before anybody has seen it. Unlinking renames it away; those who are in go on, and
  * whoever finds it unused later removes it. directory_end.c says how a mailbox
  * ends while others may come.
  */
@@ -22,15 +23,30 @@
 #define LANES "lanes"
 #define READ_DIRECTORY (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
 
+/* A mailbox that has been made, and has no name yet. */
+struct newborn {
+	struct place place;	/* where it lies meanwhile */
+	int directory;		/* its flock keeps sweepers off */
+	struct liveness maker;	/* and this keeps it from looking unused */
+};
+
 /*
- * Makes a mailbox of these attributes (uid and gid are filled in) at place.
- * group: which it shall belong to. *ret_maker keeps it from looking
- * unused; the caller drops it when it has attached. Errors: -EEXIST -ENOSPC
- * -EPERM (the group) and the kernel's; then nothing is left.
+ * Makes a mailbox of these attributes (uid and gid are filled in) in parent.
+ * group: which it shall belong to. *ret ends by directory_name() or
+ * directory_unmake(). Errors: -ENOSPC -EPERM (the group) and the kernel's; then
+ * nothing is left.
  */
 int
-directory_make(const struct place *place, struct attributes *attributes,
-	       gid_t group, struct liveness *ret_maker);
+directory_make(int parent, struct attributes *attributes, gid_t group,
+	       struct newborn *ret);
+
+/* Puts it in its place. Errors: -EEXIST and the kernel's; then it is as it was. */
+int
+directory_name(struct newborn *newborn, const struct place *place);
+
+/* Removes it. */
+void
+directory_unmake(struct newborn *newborn);
 
 /*
  * Makes an empty directory in parent under a temporary name (written to entry),

@@ -49,7 +49,8 @@
 static int
 remove_tree(int parent, const char *entry, int depth);
 
-/* All but one (NULL: all). Errors: of what could not be removed. */
+/* All but one (NULL: all). Errors: of what could not be removed, or not be read:
+   then there may be more. */
 static int
 remove_contents(int directory, const char *but, int depth)
 {
@@ -65,7 +66,7 @@ remove_contents(int directory, const char *but, int depth)
 		close(fd);
 		return r;
 	}
-	while ((d = readdir(dir))) {
+	while ((errno = 0, d = readdir(dir))) {
 		if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, "..") ||
 		    (but && !strcmp(d->d_name, but)))
 			continue;
@@ -73,6 +74,8 @@ remove_contents(int directory, const char *but, int depth)
 		if (error < 0 && error != -ENOENT)
 			r = error;
 	}
+	if (errno)
+		r = -errno;
 	closedir(dir);
 	return r;
 }
@@ -113,8 +116,10 @@ is_locked(int lanes, const char *name, bool unknown)
 	int fd, r;
 
 	fd = shm_open_at(lanes, name, O_RDONLY, &st);
+	/* -ENOENT: it has gone; -EBADMSG: it is no lane. */
 	if (fd < 0)
-		return fd == -EACCES && unknown;
+		return fd == -EACCES ? unknown :
+				       fd != -ENOENT && fd != -EBADMSG;
 	r = liveness_ask(fd, 0);
 	close(fd);
 	return r != 0;
@@ -135,9 +140,11 @@ has_senders(int directory, bool unknown)
 		close(fd);
 		return true;
 	}
-	while (!used && (d = readdir(dir)))
+	while (!used && (errno = 0, d = readdir(dir)))
 		used = d->d_type != DT_DIR && d->d_type != DT_FIFO &&
 		       is_locked(dirfd(dir), d->d_name, unknown);
+	/* What cannot be read may hold one. */
+	used = used || errno != 0;
 	closedir(dir);
 	return used;
 }

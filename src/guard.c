@@ -376,7 +376,7 @@ guard_add(void *address, size_t length, int prot, struct guard **ret)
 	int error = 0;
 
 	if (!table)
-		return -errno;
+		return errno == EAGAIN ? -ENOMEM : -errno;
 	pthread_mutex_lock(&table->lock);
 	if (!is_installed) {
 		error = install();

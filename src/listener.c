@@ -201,6 +201,9 @@ try_once(struct listener *listener, struct wish *wish, bool thorough)
 		}
 	}
 	r = try_known(listener, wish);
+	/* What could not be opened is tried again, and told if it still cannot. */
+	if (r == -EAGAIN && listener->trouble != -EBADMSG)
+		listener->trouble = 0;
 	if (r == -EAGAIN && meet_new(listener, thorough))
 		r = try_known(listener, wish);
 	if (likely(r != -EAGAIN || !listener->trouble))

@@ -47,18 +47,28 @@ add_name(struct names *list, const char *prefix, const char *name)
 	return 0;
 }
 
-/* Is it a directory with that file in it? */
-static bool
+/* What keeps us from looking, and says nothing about what is there. */
+static int
+want(int error)
+{
+	return error == ENOMEM || error == EIO ? -error : 0;
+}
+
+/* Is it a directory with that file in it? Errors: -ENOMEM -EIO. */
+static int
 is_of_kind(int parent, const char *entry, const char *file)
 {
 	char path[2 * NAME_MAX];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/%s", entry, file);
-	if (fstatat(parent, entry, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISDIR(st.st_mode))
-		return false;
-	return fstatat(parent, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (fstatat(parent, entry, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return want(errno);
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	if (fstatat(parent, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return want(errno);
+	return 1;
 }
 
 /* Those in a directory whose entry begins with prefix, which becomes `instead`
@@ -78,11 +88,16 @@ list_directory(int directory, const char *prefix, const char *instead,
 		close(directory);
 		return r;
 	}
-	while (r == 0 && (d = readdir(dir)))
-		if (!strncmp(d->d_name, prefix, length) &&
-		    d->d_name[length] != '.' &&
-		    is_of_kind(dirfd(dir), d->d_name, file))
+	while (r == 0 && (errno = 0, d = readdir(dir))) {
+		if (strncmp(d->d_name, prefix, length) != 0 ||
+		    d->d_name[length] == '.')
+			continue;
+		r = is_of_kind(dirfd(dir), d->d_name, file);
+		if (r > 0)
 			r = add_name(list, instead, d->d_name + length);
+	}
+	if (r == 0 && errno)
+		r = -errno;
 	closedir(dir);
 	return r;
 }

@@ -72,9 +72,9 @@ make_identity(void)
 	page = mmap(NULL, sizeof(struct identity), PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
-		return -errno;
+		return shm_map_error(errno);
 	error = madvise(page, sizeof(struct identity), MADV_WIPEONFORK) ?
-			-errno :
+			shm_map_error(errno) :
 			0;
 	/* LIVENESS-X1 acq_rel: the page, then its address. Pairs with
 	   LIVENESS-A1, LIVENESS-A2. */
@@ -251,7 +251,7 @@ lock_page(int fd, void *page, short type, uint64_t byte)
 	struct flock lock = lock_of(type, byte);
 
 	if (madvise(page, 1, MADV_DONTFORK))
-		return -errno;
+		return shm_map_error(errno);
 	if (!fcntl(fd, F_OFD_SETLK, &lock))
 		return 0;
 	return errno == EACCES ? -EAGAIN : -errno;
@@ -265,7 +265,7 @@ take_fd(int fd, short type, uint64_t byte, struct liveness *ret)
 
 	page = mmap(NULL, 1, PROT_NONE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
-		return -errno;
+		return shm_map_error(errno);
 	error = lock_page(fd, page, type, byte);
 	if (error) {
 		munmap(page, 1);

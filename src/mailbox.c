@@ -293,13 +293,30 @@ open_existing(const struct request *request, const struct place *place,
 	return enter(request, place, mailbox);
 }
 
-/* Makes it; then it is opened as any other. -EEXIST: another did. */
+/* Joins what has been made, and then gives it its name. */
+static int
+bring_in(const struct request *request, const struct place *place,
+	 struct newborn *newborn, struct cubby_mailbox *mailbox)
+{
+	int r;
+
+	r = open_existing(request, &newborn->place, mailbox);
+	if (r < 0)
+		return r;
+	strcpy(mailbox->entry, place->entry);
+	r = directory_name(newborn, place);
+	if (r < 0)
+		leave(mailbox);
+	return r;
+}
+
+/* -EEXIST: another did. */
 static int
 make(const struct request *request, const struct place *place,
      struct cubby_mailbox *mailbox)
 {
 	struct attributes attributes;
-	struct liveness maker;
+	struct newborn newborn;
 	gid_t group;
 	int r;
 
@@ -310,11 +327,12 @@ make(const struct request *request, const struct place *place,
 	if (r == 0)
 		r = options_group(&request->options, &group);
 	if (r == 0)
-		r = directory_make(place, &attributes, group, &maker);
+		r = directory_make(place->parent, &attributes, group, &newborn);
 	if (r < 0)
 		return r;
-	r = open_existing(request, place, mailbox);
-	liveness_drop(&maker);
+	r = bring_in(request, place, &newborn, mailbox);
+	if (r < 0)
+		directory_unmake(&newborn);
 	return r;
 }
 

@@ -32,6 +32,13 @@ struct search {
 	uint64_t generation;
 };
 
+/* What keeps us from looking, and says nothing about what is there. */
+static bool
+is_want(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
 /* Is it the process of that user, by what the kernel says? */
 static bool
 is_of_user(pid_t pid, uid_t uid)
@@ -43,22 +50,26 @@ is_of_user(pid_t pid, uid_t uid)
 	return stat(path, &st) == 0 && st.st_uid == uid;
 }
 
-static void
+/* Errors: those of the kernel that keep it from looking. */
+static int
 look_into(const struct place *place, struct search *search)
 {
 	struct inbox_at at;
 	struct view view;
+	int r;
 
-	if (directory_open(place, DIRECTORY_LOOK, &view) < 0)
-		return;
+	r = directory_open(place, DIRECTORY_LOOK, &view);
+	if (r < 0)
+		return is_want(r) ? r : 0;
 	if (!is_of_user(search->pid, view.attributes.uid)) {
 		directory_close(&view);
-		return;
+		return 0;
 	}
 	at = mailbox_inbox(&view);
 	search->generation = inbox_find(&at, search->pid, &search->namespace);
 	memcpy(search->uuid, view.uuid, sizeof(search->uuid));
 	directory_close(&view);
+	return 0;
 }
 
 static int
@@ -66,11 +77,17 @@ visit(const char *name, void *context)
 {
 	struct search *search = context;
 	struct place place;
+	int r;
 
-	if (!names_is_inbox(name) || names_find(name, false, &place) < 0)
+	if (!names_is_inbox(name))
 		return 0;
-	look_into(&place, search);
+	r = names_find(name, false, &place);
+	if (r < 0)
+		return is_want(r) ? r : 0;
+	r = look_into(&place, search);
 	close(place.parent);
+	if (r < 0)
+		return r;
 	if (search->generation)
 		strcpy(search->name, name);
 	return search->generation != 0;

@@ -119,12 +119,12 @@ queue_do_chores_soon(struct queue *queue)
 }
 
 /* Room for one more. Should there be no memory for that, the lock has to be
-   waited for. */
+   waited for: that empties the list, which had room for some from the beginning. */
 static bool
 make_room_for_chore(struct queue *queue)
 {
 	struct wakes wakes = { .count = 0 };
-	uint32_t most = queue->chores_max ? 2 * queue->chores_max : 16;
+	uint32_t most = 2 * queue->chores_max;
 	struct chore *more;
 
 	if (queue->chore_count < queue->chores_max)

@@ -93,6 +93,16 @@ join(struct queue *queue, const char *name, uint32_t roles)
 	return 0;
 }
 
+#define CHORES_FIRST 16
+
+static int
+make_chores(struct queue *queue)
+{
+	queue->chores = calloc(CHORES_FIRST, sizeof(*queue->chores));
+	queue->chores_max = CHORES_FIRST;
+	return queue->chores ? 0 : -ENOMEM;
+}
+
 int
 queue_open(struct view *view, const char *name, uint32_t roles,
 	   struct queue *ret)
@@ -118,8 +128,12 @@ queue_open(struct view *view, const char *name, uint32_t roles,
 		return r == -ENOMEM ? r : -EBADMSG;
 	r = open_files(ret);
 	if (r == 0)
+		r = make_chores(ret);
+	if (r == 0)
 		r = join(ret, name, roles);
 	if (r < 0) {
+		free(ret->chores);
+		ret->chores = NULL;
 		close_files(ret);
 		return r;
 	}

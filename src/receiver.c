@@ -227,6 +227,9 @@ try_once(struct receiver *receiver, struct wish *wish, bool thorough)
 			return r;
 		}
 	}
+	/* What could not be opened is tried again, and told if it still cannot. */
+	if (unlikely(receiver->trouble && receiver->trouble != -EBADMSG))
+		receiver->trouble = 0;
 	r = try_others(receiver, wish, thorough);
 	if (likely(r != -EAGAIN || !receiver->trouble))
 		return r;

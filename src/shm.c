@@ -213,6 +213,14 @@ shm_give_back(int fd, uint64_t offset, uint64_t length)
 
 /* Mapping ---------------------------------------------------------------- */
 
+/* Of mmap() and madvise(): EAGAIN says that it would have to be locked in memory,
+   beyond a limit. To our callers it would mean another thing. */
+int
+shm_map_error(int error)
+{
+	return error == EAGAIN ? -ENOMEM : -error;
+}
+
 int
 shm_map(int fd, size_t length, int prot, struct mapping *ret)
 {
@@ -229,9 +237,9 @@ shm_map_at(int fd, uint64_t offset, size_t length, int prot,
 	mapping.address = mmap(NULL, length, prot, MAP_SHARED, fd,
 			       (off_t)offset);
 	if (mapping.address == MAP_FAILED)
-		return -errno;
+		return shm_map_error(errno);
 	if (madvise(mapping.address, length, MADV_DONTFORK))
-		error = -errno;
+		error = shm_map_error(errno);
 	else
 		error = guard_add(mapping.address, length, prot,
 				  &mapping.guard);

@@ -53,6 +53,10 @@ shm_commit(int fd, uint64_t offset, uint64_t length, int64_t deadline);
 int
 shm_give_back(int fd, uint64_t offset, uint64_t length);
 
+/* What to tell of an errno of mmap() or madvise(). */
+int
+shm_map_error(int error);
+
 /*
  * Maps length bytes of fd from its beginning, shared, with prot, MADV_DONTFORK,
  * guarded. length may lie beyond the end of the file. A fork() by another
