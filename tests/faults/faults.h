@@ -124,7 +124,8 @@ enum traits {
 	WAITS = 8,	/* may return -ETIMEDOUT, its point being to wait */
 	FILES_GO = 16,	/* it removes files, as far as it gets */
 	PREPARES = 32,	/* what it has made ready stays: a descriptor, a file */
-	NO_LIMITS = 64	/* helpers make what limits do uncertain */
+	GROWS = 64,	/* it does a part, if it fails */
+	NO_LIMITS = 128	/* helpers make what limits do uncertain */
 };
 
 struct scenario {
