@@ -4,12 +4,12 @@
  * The directory of a mailbox: made whole and then named, opened and checked,
  * renamed away and removed.
  *
- * It is made under a temporary name, under an flock(2) that tells a sweeper that
- * its maker lives. Its maker joins it there, and then renames it into place,
- * replacing nothing; so nobody sees half of a mailbox, and one whose maker could
- * not get into it is removed before anybody has seen it. Unlinking renames it away; those who are in go on, and
- * whoever finds it unused later removes it. directory_end.c says how a mailbox
- * ends while others may come.
+ * It is made under a temporary name, under an flock(2) that tells a sweeper
+ * that its maker lives. Its maker joins it there, and then renames it into
+ * place, replacing nothing; so nobody sees half of a mailbox, and one whose
+ * maker could not get into it is removed before anybody has seen it. Unlinking
+ * renames it away; those who are in go on, and whoever finds it unused later
+ * removes it. directory_end.c says how a mailbox ends while others may come.
  */
 #ifndef CUBBY_DIRECTORY_H
 #define CUBBY_DIRECTORY_H
@@ -40,7 +40,8 @@ int
 directory_make(int parent, struct attributes *attributes, gid_t group,
 	       struct newborn *ret);
 
-/* Puts it in its place. Errors: -EEXIST and the kernel's; then it is as it was. */
+/* Puts it in its place. Errors: -EEXIST and the kernel's; then nothing has
+   changed. */
 int
 directory_name(struct newborn *newborn, const struct place *place);
 

@@ -49,8 +49,8 @@
 static int
 remove_tree(int parent, const char *entry, int depth);
 
-/* All but one (NULL: all). Errors: of what could not be removed, or not be read:
-   then there may be more. */
+/* All but one (NULL: all). Errors: of what could not be removed, or not be
+   read: then there may be more. */
 static int
 remove_contents(int directory, const char *but, int depth)
 {

@@ -361,8 +361,8 @@ exists(const struct place *place)
 	       == 0;
 }
 
-/* Clears the place, if an end is what was met there. (What one has made may be
-   unlinked before one has opened it: then it is made again.) */
+/* Clears the place, if an end is what was met there. (What one makes has its
+   name when one is in: nobody can unlink it before.) */
 static bool
 is_worth_another_try(const struct request *request, const struct place *place,
 		     int r)
@@ -372,7 +372,7 @@ is_worth_another_try(const struct request *request, const struct place *place,
 	if (r != -EAGAIN && r != -ENOENT && r != -EEXIST)
 		return false;
 	return mailbox_bury_temporary(place) || r == -EAGAIN ||
-	       (r == -ENOENT && (request->flags & CUBBY_CREATE || exists(place)));
+	       (r == -ENOENT && exists(place));
 }
 
 static int

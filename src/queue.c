@@ -119,7 +119,8 @@ queue_do_chores_soon(struct queue *queue)
 }
 
 /* Room for one more. Should there be no memory for that, the lock has to be
-   waited for: that empties the list, which had room for some from the beginning. */
+   waited for: that empties the list, which had room for some from the
+   beginning. */
 static bool
 make_room_for_chore(struct queue *queue)
 {
