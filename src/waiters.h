@@ -29,9 +29,10 @@
  * message and each place that is free is told to all descriptors that are
  * armed, and then to one thread.
  *
- * Killed between unlock and wake, the server leaves it asleep until its own
- * look (SLEEP_SLICE_*), which it takes in any case. Killed while it waits, a
- * thread leaves its record, and whoever looks round for the dead frees it.
+ * Killed between SERVED and the wake-up, under the lock or after it, the server
+ * leaves it asleep until its own look (SLEEP_SLICE_*), which it takes in any
+ * case. Killed while it waits, a thread leaves its record, and whoever looks
+ * round for the dead frees it.
  */
 #ifndef CUBBY_WAITERS_H
 #define CUBBY_WAITERS_H

@@ -28,7 +28,6 @@
  *	src/lane_writer.c: lane_send_block
  * Left out:
  *	RING-A2 RING-A3: several rings of a lane
- *	CARRY-F1: here no store is made before a load that comes earlier
  *
  * Run one: -DMESSAGES=2 -DHALTS=1 -DC=0
  * Run successor: -DMESSAGES=1 -DHALTS=1 -DC=2

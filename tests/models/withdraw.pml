@@ -13,9 +13,9 @@
  * send that was told 0 has been received; nobody receives it a second time but
  * after it was rejected, or its holder killed; and when nothing else will
  * happen, the sender does not wait for what has happened, and the message lies
- * nowhere, unless one was stopped with the lock, or halted between the lock and
- * the wake-up that he owed (the sleeper's own look, which is left out, finds
- * it), or no receiver is left.
+ * nowhere, unless one was stopped with the lock, or no receiver is left. If who
+ * has served the sender is halted before the wake-up, it is the sleeper's own
+ * look that tells it.
  *
  * Memory: memory.pml. Stands for:
  *	src/queue_send.c: queue_put await_taking withdraw withdraw_alone give_up
@@ -32,7 +32,7 @@
  * Run live: -DRECEIVERS=2 -DHALTS=0
  * Run patient: -DRECEIVERS=2 -DHALTS=0 -DDEADLINE=0 -DHOLDS
  * Run halted: -DRECEIVERS=1 -DHALTS=1 -E
- * Run waiting: -DRECEIVERS=1 -DHALTS=1 -DDEADLINE=0 -E
+ * Run waiting: -DRECEIVERS=2 -DHALTS=1 -DDEADLINE=0 -E
  * Run held: -DRECEIVERS=1 -DHALTS=1 -DHOLDS -E
  * Run long both: -DRECEIVERS=2 -DHALTS=1 -E
  * Run long held_by_two: -DRECEIVERS=2 -DHALTS=1 -DHOLDS -E
@@ -86,7 +86,7 @@ bit sleeping;			/* the sender, in the kernel's hands */
 bit told_timeout, told_received;
 byte receptions;
 byte holder;
-bit owed[PARTICIPANTS];		/* a wake-up, by who has given the lock */
+bit owed[PARTICIPANTS];		/* a wake-up, by who has served it */
 
 /* The robust lock, with all that its owner's death does to it. */
 #define lock_is_free	(mem[LOCK] == 0)
@@ -97,7 +97,10 @@ bit owed[PARTICIPANTS];		/* a wake-up, by who has given the lock */
 
 inline serve(p)
 {
-	cas_acq_rel(p, RECORD, AWAITS, SERVED, won, seen);	/* WAIT-C1 */
+	atomic {
+		cas_acq_rel(p, RECORD, AWAITS, SERVED, won, seen); /* WAIT-C1 */
+		owed[p] = won
+	};
 	if
 	:: won ->
 		load_relaxed(p, ASLEEP, seen);
@@ -484,8 +487,14 @@ end:	do
 active proctype Quiet()
 {
 	timeout ->
+	if
+	:: sleeping && wake_is_owed ->
+		sleeping = 0;		/* its slice is over */
+		timeout
+	:: else
+	fi;
 	assert(told_timeout || told_received || is_halted(0) || all_halted ||
-	       lock_stands || wake_is_owed);
+	       lock_stands);
 	assert(all_halted || lock_stands ||
 	       (slot_state(mem[STATE]) != QUEUED &&
 		slot_state(mem[STATE]) != WITHDRAWN && !is_left))
