@@ -539,11 +539,12 @@ fill(struct run *run, enum actor actor)
 	bool limited = run->scenario->kind != UNLIMITED &&
 		       !(operation_of(run)->effects & GROWS);
 	int room = limited ? scenario_capacity(run->scenario) : RING;
+	size_t own = operation_of(run)->size, other = own == REGIONAL ? own : LONG;
 	int result = 0;
 
 	for (int i = 0; i < room && result == 0; i++)
 		result = actor_send(run->stage, run->senders[actor], actor,
-				    operation_of(run)->size, CUBBY_NOW);
+				    i % 2 ? other : own, CUBBY_NOW);
 	if (result != -EAGAIN && result != -EPIPE)
 		must(result, "filling it up again");
 }
