@@ -167,7 +167,7 @@ static const struct operation operations[] = {
 	RECEIVING("receive-large", ANY, LONG, NOTHING, 0),
 	{ "receive-try", TAKES, CUBBY_RECEIVE, ANY, SHORT,
 	  NOTHING, 0, NULL, perform_receive_now, conclude_receive_now },
-	{ "peek", 0, CUBBY_RECEIVE, AT_EMPTY | AT_ONE | AT_SEVERAL, LONG,
+	{ "peek", 0, CUBBY_RECEIVE, ANY, LONG,
 	  NOTHING, 0, NULL, perform_peek, conclude_peek },
 	RECEIVING("receive-beside-1", WAITING, SHORT, NOTHING, 1),
 	RECEIVING("receive-beside-2", WAITING, SHORT, NOTHING, 2),
@@ -196,7 +196,7 @@ static const struct operation operations[] = {
 		  2),
 	RECEIVING("receive-unsettling-3", WAITING, SHORT, SETTLED_BYSTANDER,
 		  3),
-	HOLDING("hold-unsettling", AT_EMPTY | AT_ONE | AT_FULL, SHORT,
+	HOLDING("hold-unsettling", ANY, SHORT,
 		SETTLED_BYSTANDER, 0),
 	HOLDING("hold-unsettling-1", AT_ONE | AT_FULL, LONG,
 		SETTLED_BYSTANDER, 1),
@@ -212,9 +212,9 @@ static const struct operation operations[] = {
 
 	/* polling: making a descriptor, arming it, being told; telling another
 	   one who polls; and taking it down, also of one who is dead */
-	{ "poll-open", 0, CUBBY_RECEIVE, AT_EMPTY | AT_ONE, SHORT, NOTHING, 0,
+	{ "poll-open", 0, CUBBY_RECEIVE, ANY, SHORT, NOTHING, 0,
 	  NULL, perform_poll_open, conclude_plain },
-	{ "poll-open-sender", 0, CUBBY_SEND, AT_EMPTY | AT_FULL, SHORT, NOTHING,
+	{ "poll-open-sender", 0, CUBBY_SEND, ANY, SHORT, NOTHING,
 	  0, NULL, perform_poll_open, conclude_plain },
 	{ "poll-receive", TAKES, CUBBY_RECEIVE, AT_EMPTY | AT_ONE | AT_SEVERAL,
 	  SHORT, NOTHING, 0, prepare_poll_receive, perform_poll_receive,
@@ -278,9 +278,8 @@ static const struct operation operations[] = {
 	  prepare_draft, perform_close, conclude_plain },
 	{ "close-receiver", 0, CUBBY_RECEIVE, ANY,
 	  SHORT, NOTHING, 0, NULL, perform_close, conclude_plain },
-	{ "close-holding", GIVES_BACK, CUBBY_RECEIVE, AT_ONE | AT_FULL |
-	  AT_SEVERAL, SHORT, NOTHING, 0, prepare_held, perform_close,
-	  conclude_given_back },
+	{ "close-holding", GIVES_BACK, CUBBY_RECEIVE, WAITING, SHORT, NOTHING, 0,
+	  prepare_held, perform_close, conclude_given_back },
 	{ "close-holding-large", GIVES_BACK, CUBBY_RECEIVE, AT_ONE | AT_FULL,
 	  LONG, NOTHING, 0, prepare_held, perform_close,
 	  conclude_given_back },
