@@ -16,11 +16,18 @@ static int flags;
 static void *
 send_all(void *unused)
 {
-	for (uint64_t i = 0; i < messages; i++)
-		if (cubby_send_full(sender, &i, sizeof(i), NULL, flags,
-				    cubby_deadline_after(PATIENCE)))
-			finding("message %llu cannot be sent",
-				(unsigned long long)i);
+	int result;
+
+	for (uint64_t i = 0; i < messages; i++) {
+		do
+			result = cubby_send_full(
+				sender, &i, sizeof(i), NULL, flags,
+				cubby_deadline_after(PATIENCE));
+		while (result == -EINTR); /* libFuzzer's alarm */
+		if (result)
+			finding("message %llu cannot be sent: %s",
+				(unsigned long long)i, strerror(-result));
+	}
 	return unused;
 }
 
@@ -29,17 +36,24 @@ receive_all(cubby_mailbox *receiver, uint8_t how)
 {
 	struct cubby_wait_entry entry = { receiver, CUBBY_RECEIVE, 0 };
 	uint64_t number = 0;
+	int result;
 
 	for (uint64_t i = 0; i < messages; i++) {
-		if (how & 1 &&
-		    cubby_wait(&entry, 1, cubby_deadline_after(PATIENCE)) < 0)
-			finding("message %llu is not seen",
-				(unsigned long long)i);
-		if (cubby_receive_full(receiver, NULL, 0,
-				       cubby_deadline_after(PATIENCE), &number,
-				       sizeof(number), NULL, NULL))
-			finding("message %llu does not come",
-				(unsigned long long)i);
+		result = how & 1 ? cubby_wait(&entry, 1,
+					      cubby_deadline_after(PATIENCE)) :
+				   0;
+		if (result < 0 && result != -EINTR)
+			finding("message %llu is not seen: %s",
+				(unsigned long long)i, strerror(-result));
+		do
+			result = cubby_receive_full(
+				receiver, NULL, 0,
+				cubby_deadline_after(PATIENCE), &number,
+				sizeof(number), NULL, NULL);
+		while (result == -EINTR); /* libFuzzer's alarm */
+		if (result)
+			finding("message %llu does not come: %s",
+				(unsigned long long)i, strerror(-result));
 		if (number != i)
 			finding("message %llu is %llu", (unsigned long long)i,
 				(unsigned long long)number);

@@ -18,6 +18,7 @@
 
 static const char *current_call;
 static int64_t began, ran, had_waited = -1;
+static bool may_sleep; /* and be woken by the alarm of libFuzzer, or replay.c */
 
 static int64_t
 now(clockid_t clock)
@@ -108,8 +109,11 @@ out:
 int
 call_ended(int result, const int *errors)
 {
+	bool slept = may_sleep;
+
+	may_sleep = false;
 	look_at_clock(result);
-	if (result >= 0)
+	if (result >= 0 || (result == -EINTR && slept))
 		return result;
 	while (*errors && *errors != -result)
 		errors++;
@@ -119,15 +123,20 @@ call_ended(int result, const int *errors)
 	return result;
 }
 
+static int64_t
+deadline_ahead(int64_t nanoseconds)
+{
+	had_waited = waited();
+	may_sleep = true;
+	return cubby_deadline_after(nanoseconds);
+}
+
 int64_t
 deadline_of(struct script *script)
 {
 	uint8_t how = script_byte(script);
 
-	if (how < 0xe0)
-		return CUBBY_NOW;
-	had_waited = waited();
-	return cubby_deadline_after((how & 3) * 500000);
+	return how < 0xe0 ? CUBBY_NOW : deadline_ahead((how & 3) * 500000);
 }
 
 /* What is sent and received ------------------------------------------------ */
@@ -272,7 +281,7 @@ play_drain(struct play *play, int handle)
 	     i++) {
 		envelope = (struct cubby_envelope)CUBBY_ENVELOPE_INIT;
 		result = CALL(cubby_receive_full(play->handles[handle], NULL, 0,
-						 cubby_deadline_after(1000000),
+						 deadline_ahead(1000000),
 						 play->buffer, BUFFER, &size,
 						 &envelope),
 			      "cubby_receive_full", RECEIVE_FULL_ERRORS);
