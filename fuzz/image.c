@@ -300,7 +300,7 @@ read_pages(struct entry *entry, int fd, enum part part)
 		size = pread(fd, page, sizeof(page), at);
 		if (size > 0 && !is_zero(page, sizeof(page))) {
 			add_page(entry, page, at);
-			if (part < PARTS && at < UINT32_MAX)
+			if (part < PARTS && (uint64_t)at < UINT32_MAX)
 				add_places(part, page, at);
 		}
 		at += PAGE;

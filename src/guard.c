@@ -431,3 +431,20 @@ guard_remove(struct guard *guard)
 	}
 	pthread_mutex_unlock(&table->lock);
 }
+
+/* The lock may be another thread's, which is not here to open it: it is made
+   anew, as the wiping would. */
+void
+guard_forget_parent(void)
+{
+	struct table *table = the_table();
+	uint64_t i, used;
+
+	if (!table)
+		return;
+	/* relaxed: a child has no other threads yet */
+	used = word64_load_relaxed(&table->used);
+	for (i = 0; i < used; i++)
+		memset(slot(i), 0, sizeof(struct guard));
+	memset(table, 0, sizeof(*table));
+}

@@ -11,7 +11,8 @@
  * the previous handler, or to the default action.
  *
  * A child after fork(), vfork aside, has no guards: all that is known of them
- * lies in memory that the kernel wipes in it, as it takes the mappings away.
+ * lies in memory that the kernel wipes in it, as it takes the mappings away. Where
+ * that is told but not done, guard_forget_parent() does it.
  */
 #ifndef CUBBY_GUARD_H
 #define CUBBY_GUARD_H
@@ -51,6 +52,11 @@ guard_add(void *address, size_t length, int prot, struct guard **ret);
    added it. Waits for a handler that is at work on this very guard. */
 void
 guard_remove(struct guard *guard);
+
+/* For a child after fork() whose memory was not wiped, before it has threads:
+   the parent's guards are not its own. */
+void
+guard_forget_parent(void);
 
 /*
  * Has a fault been answered in it? Who asks in order to know whether bytes that he

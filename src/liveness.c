@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 3. May include: base atomics futex shm liveness. */
+/* Layer 3. May include: base atomics futex guard shm liveness. */
 /*
  * Two questions about life: does that participant's process live (a lock that
  * its memory holds), and am I still the process that I was (a number that a
@@ -17,6 +17,11 @@
  * The lock that keeps fork() out of the open..close window lies in the wiped
  * page too: whoever is born finds it free, and nobody has to free it there.
  *
+ * Some tell that they wipe, and do not (qemu-user). The forker holds that lock, so
+ * a child of fork() sees by it whether it was wiped: if it is not free, the handler
+ * of pthread_atfork() does the kernel's work, here and for the guards. Nothing
+ * does it for a child of raw clone() there.
+ *
  * What would break this: keeping a descriptor of the file beyond the window (a
  * child would inherit it, and hold the lock for a dead parent); a file system
  * without OFD locks; memory shared beyond fork() (CLONE_VM without
@@ -25,6 +30,7 @@
 #include "base.h"
 #include "atomics.h"
 #include "futex.h"
+#include "guard.h"
 #include "liveness.h"
 #include "shm.h"
 #include <fcntl.h>
@@ -193,12 +199,28 @@ after_fork_in_parent(void)
 		liveness_fork_unlock();
 }
 
-/* The lock has been wiped, and so is free. */
+/* The forker has the lock: if it is free here, the kernel has wiped it all, and
+   what is there by now is this process's own. */
+static void
+forget_parent(struct identity *id)
+{
+	/* relaxed: written by the thread that forked, and no other is here */
+	if (word32_load_relaxed(&id->fork_lock) == FREE)
+		return;
+	guard_forget_parent();
+	/* relaxed: a child has no other threads yet */
+	word64_store_relaxed(&id->process, 0);
+	/* relaxed: as above */
+	word32_store_relaxed(&id->fork_lock, FREE);
+}
+
 static void
 after_fork_in_child(void)
 {
-	if (is_locked)
-		pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
+	if (!is_locked)
+		return;
+	forget_parent(identity());
+	pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
 }
 
 /*
