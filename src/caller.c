@@ -172,6 +172,9 @@ close_file(struct caller *caller)
 	shm_unmap(&caller->mapping);
 	liveness_drop(&caller->life);
 	close(caller->fd);
+	/* In the next one every `taken` is 0: older than a first use, and not than
+	   any. */
+	memset(caller->slots, 0, CALL_SLOTS_MAX * sizeof(*caller->slots));
 	reset(caller);
 }
 

@@ -60,7 +60,7 @@
 
 /* Where the first message of a lane stands; tests build it with others. */
 #ifndef CUBBY_START_SEQUENCE
-#define CUBBY_START_SEQUENCE START_COUNTER(64, 1000)
+#define CUBBY_START_SEQUENCE START_COUNTER(64, 337)
 #endif
 #define START_POSITION	((uint64_t)(CUBBY_START_SEQUENCE))
 

@@ -53,7 +53,7 @@ struct identity {
 };
 
 word64 liveness_address; /* of the identity */
-static word64 last_process = { START_COUNTER(64, 3) };
+static word64 last_process;
 
 /* The process ------------------------------------------------------------ */
 
@@ -93,14 +93,15 @@ make_identity(void)
 static uint64_t
 next_process(void)
 {
-	uint64_t last;
+	uint64_t last, next;
 
 	/* relaxed: a first guess for the CAS */
 	last = word64_load_relaxed(&last_process);
+	do
+		next = counter_next(last, 64, START_COUNTER(64, 3));
 	/* LIVENESS-X2 acq_rel: raised, then used. Pairs with LIVENESS-X2. */
-	while (!word64_cas_acq_rel(&last_process, &last, last + 1))
-		;
-	return last + 1;
+	while (!word64_cas_acq_rel(&last_process, &last, next));
+	return next;
 }
 
 uint32_t

@@ -20,7 +20,7 @@ static __thread uint64_t this_thread;
 static uint64_t
 thread_number(void)
 {
-	if (unlikely(!this_thread)) {
+	while (unlikely(!this_thread)) {
 		/* MUTEX-X1 acq_rel: a number for one thread. Pairs with
 		   MUTEX-X1. */
 		this_thread = word64_add_acq_rel(&last_thread, 1) + 1;

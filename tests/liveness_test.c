@@ -564,7 +564,7 @@ need_new_numbers(uint64_t last, int generations)
 	if (!pid) {
 		need(liveness_process() == 0);
 		need(!liveness_init());
-		need(liveness_process() > last);
+		need((int64_t)(liveness_process() - last) > 0);
 		if (generations > 1)
 			need_new_numbers(liveness_process(), generations - 1);
 		_exit(0);

@@ -210,6 +210,8 @@ limits_themselves_are_allowed(void)
 	char sender[64];
 
 	need_64_bits();
+	if (START_POSITION)
+		skip_test("writes to all the memory of a lane");
 	memset(sender, 's', 63);
 	sender[63] = '\0';
 	options.sender = sender;

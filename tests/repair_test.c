@@ -155,6 +155,7 @@ repair_twice(enum death death, void (*outer)(void), void (*inner)(void),
 			number = head_position(bias_head(
 				mailbox->receiver.lanes[0]->entry, 0));
 			number -= death == BEFORE_THE_STORE ? 0 : 1;
+			number &= HEAD_POSITION;
 			arrange(inner, at, to_its_end ? NEVER : until);
 			outer();
 			happened = has_happened();

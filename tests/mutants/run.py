@@ -17,8 +17,8 @@ one promise:
 on the scenarios of that name; more of its options may follow), `harness-sync
 NAME` (that of cubby_sync.h), `harness-broadcast NAME` (that of broadcast), `unit
 NAME` (tests/NAME_test.c), `fuzz NAME` (the inputs of fuzz/corpus/NAME) or `soak
-OPTION...` (tests/soak; `soak-32` and `soak-64`: with all counters about to wrap round
-there). Of several, one is enough. More than one change: more sections. A change that nothing can notice, because the code means the same
+OPTION...` (tests/soak). `soak-32`, `unit-32`, `soak-64`, `unit-64`: where all counters
+are about to wrap round. Of several, one is enough. More than one change: more sections. A change that nothing can notice, because the code means the same
 without it, has `equivalent:` with the proof in place of `test:`; it is listed,
 and applied to see that it still fits.
 
@@ -54,10 +54,11 @@ HARNESSES = {"harness": "every_instruction",
 
 # Where their counters start.
 SOAKS = {"soak": "0", "soak-32": "32", "soak-64": "64"}
+UNITS = {"unit": "0", "unit-32": "32", "unit-64": "64"}
 
 
 def counters_of(test):
-    return SOAKS.get(test[0], "0")
+    return {**SOAKS, **UNITS}.get(test[0], "0")
 
 
 def target_of(test):
@@ -171,8 +172,8 @@ class Workshop:
                                  HARNESSES[kind]),
                     "--once", "--jobs", str(jobs), "--scenario",
                     rest[0]] + options
-        if kind == "unit":
-            return [os.path.join(self.build_directory, "tests",
+        if kind in UNITS:
+            return [os.path.join(self.build_of(UNITS[kind]), "tests",
                                  rest[0] + "_test")]
         if kind == "fuzz":
             return [os.path.join(self.build_directory, "fuzz",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Short forms of the calls, for tests that are about something else. */
 #include "support.h"
+#include "layout.h"
 
 #define SOON_SECONDS (UNDER_TSAN || UNDER_ASAN ? 45 : 15)
 
@@ -154,4 +155,10 @@ pattern_holds(const void *buffer, size_t size, uint64_t seed)
 			return false;
 	}
 	return true;
+}
+
+uint64_t
+first_sequence(void)
+{
+	return test_order() == CUBBY_ORDER_SENDER ? START_POSITION + 1 : 1;
 }

@@ -241,6 +241,10 @@ soon(void);
 enum cubby_order
 test_order(void);
 
+/* Of a sender's messages to a mailbox of that order. */
+uint64_t
+first_sequence(void);
+
 /* Skips a test that is about lanes alone: other orders promise something else
    there, and have a test of that. */
 void
