@@ -23,6 +23,10 @@ check-machines:
 	@scripts/requirements machines
 	@scripts/machines --all
 
+coverage:
+	@scripts/requirements coverage
+	@scripts/coverage
+
 fuzz:
 	@scripts/requirements fuzz
 	@scripts/fuzz $(or $(SECONDS),60)
@@ -54,4 +58,4 @@ install:
 clean:
 	@rm -rf build
 
-.PHONY: all check check-every-instruction check-long check-machines fuzz soak demo bench install clean
+.PHONY: all check check-every-instruction check-long check-machines coverage fuzz soak demo bench install clean
