@@ -10,11 +10,13 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -198,8 +200,12 @@ work(unsigned index)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	make_root(index);
-	if (options.has_limits)
-		(void)limit_prepare();
+	/* Not on a file system that others use. */
+	if (options.has_limits && !limit_prepare()) {
+		fprintf(stderr, "no file system of its own for a worker\n");
+		atomic_fetch_add(&shared->unexpected, 1);
+		_exit(2);
+	}
 	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	while ((i = atomic_fetch_add(&shared->next, 1)) < shared->count) {
@@ -418,6 +424,18 @@ read_options(int argc, char **argv)
 		options.jobs = WORKERS_MAX;
 }
 
+static bool
+may_mount(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWNS) < 0 ||
+		      mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -428,6 +446,10 @@ main(int argc, char **argv)
 	add_list(message_scenarios);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (options.has_limits && !may_mount()) {
+		fprintf(stderr, "skipped: limits need root, for a mount\n");
+		return 77;
+	}
 	if (shared == MAP_FAILED || !inject_prepare()) {
 		fprintf(stderr, "skipped: no syscall user dispatch here\n");
 		return 77;

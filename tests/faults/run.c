@@ -146,6 +146,7 @@ what_stays(void)
 
 	/* What goes on failing keeps it from clearing up; a sweep does that. */
 	if (has_left || item->plan.mode != INJECT_ONCE ||
+	    item->how != HOW_INJECT ||
 	    (traits & (FILES_GO | PREPARES)))
 		what &= ~LEDGER_FILES;
 	if (traits & PREPARES)
@@ -173,7 +174,7 @@ fail_again(void)
 		judge_result(r);
 		ledger_take(root, &second);
 	}
-	if (has_left)
+	if (has_left || item->how != HOW_INJECT)
 		what &= ~(LEDGER_FILES | LEDGER_BYTES);
 	if (stage.scenario->traits & GROWS)
 		what &= ~LEDGER_BYTES;
@@ -256,6 +257,7 @@ run_case(const struct item *asked, struct outcome *ret)
 
 	item = asked;
 	memset(&report, 0, sizeof(report));
+	report.unknown = -1;
 	now_doing("%s/%s%s: %s %u, error %u, mode %d", scenario->name,
 		  kind_names[item->kind], item->has_storm ? " in a storm" : "",
 		  how_names[item->how], item->plan.at, item->plan.choice,
@@ -272,6 +274,10 @@ run_case(const struct item *asked, struct outcome *ret)
 	ret->call_count = inject_listed();
 	inject_list(NULL, 0);
 	judge(&before, r, ret);
+	if (item->how != HOW_INJECT && report.is_out_of_choices) {
+		ledger_remove_files(root);
+		_exit(0);	/* there is no such step: nothing was done */
+	}
 	if (scenario->check && !((scenario->traits & GONE) && r < 0))
 		scenario->check(&stage);
 	stage_account(&stage);

@@ -16,10 +16,12 @@ one promise:
 `test:` names what has to notice: `harness NAME` (the every-instruction harness
 on the scenarios of that name; more of its options may follow), `harness-sync
 NAME` (that of cubby_sync.h), `harness-broadcast NAME` (that of broadcast), `unit
-NAME` (tests/NAME_test.c), `fuzz NAME` (the inputs of fuzz/corpus/NAME) or `soak
-OPTION...` (tests/soak). `soak-32`, `unit-32`, `soak-64`, `unit-64`: where all counters
-are about to wrap round. Of several, one is enough. More than one change: more sections. A change that nothing can notice, because the code means the same
-without it, has `equivalent:` with the proof in place of `test:`; it is listed,
+NAME` (tests/NAME_test.c), `fails NAME` (tests/faults on that scenario; options may
+follow), `fuzz NAME` (the inputs of fuzz/corpus/NAME) or `soak OPTION...` (tests/soak).
+`soak-32`, `unit-32`, `soak-64`, `unit-64`: where all counters are about to wrap round.
+Of several, one is enough. More than one change: more sections. A change that nothing
+can notice, because the code means the same without it, has `equivalent:` with the
+proof in place of `test:`; it is listed,
 and applied to see that it still fits.
 
 The tree is copied, built and tested as it is (a test that fails then catches
@@ -65,6 +67,8 @@ def target_of(test):
     kind, *rest = test
     if kind in SOAKS:
         return "soak"
+    if kind == "fails":
+        return "everything_fails"
     return HARNESSES.get(kind) or ("fuzz_" + rest[0] if kind == "fuzz"
                                    else rest[0] + "_test")
 
@@ -175,6 +179,11 @@ class Workshop:
         if kind in UNITS:
             return [os.path.join(self.build_of(UNITS[kind]), "tests",
                                  rest[0] + "_test")]
+        if kind == "fails":
+            return [os.path.join(self.build_directory, "tests", "faults",
+                                 "everything_fails"), "--jobs", str(jobs),
+                    "--scenario", rest[0]] + (
+                        rest[1:] or ["--mode", "0", "--spread", "400"])
         if kind == "fuzz":
             return [os.path.join(self.build_directory, "fuzz",
                                  "fuzz_" + rest[0]),
