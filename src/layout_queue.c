@@ -30,15 +30,14 @@ _Static_assert(PARTICIPANTS_MAX <= ROBUST_LOCK_SLOT_MAX, "");
 static uint64_t
 slots_for(const struct attributes *a, uint64_t block_stride)
 {
-	uint64_t slots = SLOTS_MAX;
+	uint64_t slots;
 
 	if (a->buffering != CUBBY_UNLIMITED)
-		slots = a->capacity + SLOTS_EXTRA;
-	else if (block_stride)
+		return round_up(a->capacity + SLOTS_EXTRA, CHUNK_SLOTS);
+	slots = min_u64(SLOTS_MAX,
+			SLOTS_EXTRA + a->memory_limit / LIMIT_PER_SLOT);
+	if (block_stride)
 		slots = min_u64(slots, (SPACE_MAX / 4) / block_stride);
-	if (a->buffering == CUBBY_UNLIMITED)
-		slots = min_u64(slots, SLOTS_EXTRA +
-				a->memory_limit / LIMIT_PER_SLOT);
 	return round_up(slots, CHUNK_SLOTS);
 }
 
