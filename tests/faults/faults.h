@@ -138,7 +138,10 @@ struct scenario {
 	void (*check)(struct stage *stage);
 };
 
-extern const struct scenario *const scenario_lists[];
+/* Each list, which ends with one that has no name, is one of the program's. */
+#define SCENARIOS(list) \
+	static const struct scenario *const list##_is_listed \
+		__attribute__((used, section("scenarios"))) = list
 extern const char *const kind_names[KINDS];
 
 /* The stage (stage.c) ------------------------------------------------------ */

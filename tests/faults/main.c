@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * everything_fails [--all | --spread N] [--storm] [--limits] [--jobs N]
- *	[--scenario NAME[/KIND]] [--at K [--choice C] [--mode M]] [--list]
+ *	[--scenario NAME[/KIND],...] [--at K [--choice C] [--mode M]] [--list]
  *
  * Without --all, so many cases in all, evenly chosen. --storm: in a storm of
  * signals. --limits: limits in place of points. --at: one point of one scenario.
@@ -26,7 +26,9 @@
 enum { WORKERS_MAX = 64, UNITS_MAX = 1 << 20, CASES_OF_UNIT = 12,
        SECONDS = 20, FAILURES_MAX = 4 };
 
-extern const struct scenario *const open_scenarios, *const message_scenarios;
+/* Of SCENARIOS(): the linker names the ends of the section. */
+extern const struct scenario *const __start_scenarios[],
+	*const __stop_scenarios[];
 
 static const struct scenario *all[512];
 static unsigned all_count;
@@ -263,6 +265,21 @@ add_unit(unsigned scenario, unsigned kind)
 	return unit;
 }
 
+/* One of those in a list with commas. */
+static bool
+is_named(const char *list, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (; list; list = strchr(list, ',')) {
+		list += *list == ',';
+		if (!strncmp(list, name, length) &&
+		    (list[length] == ',' || list[length] == '\0'))
+			return true;
+	}
+	return false;
+}
+
 static bool
 is_asked_for(const struct scenario *scenario, unsigned kind)
 {
@@ -275,8 +292,8 @@ is_asked_for(const struct scenario *scenario, unsigned kind)
 	if (!options.scenario)
 		return true;
 	snprintf(name, sizeof(name), "%s/%s", scenario->name, kind_names[kind]);
-	return !strcmp(options.scenario, scenario->name) ||
-	       !strcmp(options.scenario, name);
+	return is_named(options.scenario, scenario->name) ||
+	       is_named(options.scenario, name);
 }
 
 static void
@@ -439,11 +456,12 @@ may_mount(void)
 int
 main(int argc, char **argv)
 {
+	const struct scenario *const *list;
 	sigset_t set;
 
 	read_options(argc, argv);
-	add_list(open_scenarios);
-	add_list(message_scenarios);
+	for (list = __start_scenarios; list < __stop_scenarios; list++)
+		add_list(*list);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (options.has_limits && !may_mount()) {

@@ -484,4 +484,4 @@ static const struct scenario list[] = {
 	  returned_set, hold_act, hold_check },
 	{ NULL, NULL, 0, 0, NULL, NULL, NULL },
 };
-const struct scenario *const message_scenarios = list;
+SCENARIOS(list);

@@ -285,4 +285,4 @@ static const struct scenario list[] = {
 	  unlink_unused_set, unlink_act, unlink_check },
 	{ NULL, NULL, 0, 0, NULL, NULL, NULL },
 };
-const struct scenario *const open_scenarios = list;
+SCENARIOS(list);
