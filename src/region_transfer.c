@@ -122,13 +122,13 @@ region_begin_transfer(struct cubby_region *region, int lanes,
 {
 	int i, r = -EEXIST;
 
-	/* Somebody may have planted something of that name. */
+	/* Somebody may have planted something of that name, or of all these. */
 	for (i = 0; r == -EEXIST && i < TRIES; i++) {
 		r = next_attempt(region, ret_number);
 		if (r == 0)
 			r = make_link(region, lanes, *ret_number);
 	}
-	return r;
+	return r == -EEXIST ? -EBADMSG : r;
 }
 
 bool

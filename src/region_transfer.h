@@ -66,8 +66,8 @@
 #include "region.h"
 
 /* Steps 1 and 2: a number, and a link in lanes, a directory. What it was linked
-   as before stays. Errors: -EBADMSG (the word says it is not this handle's), and
-   linkat's. */
+   as before stays. Errors: -EBADMSG (the word says it is not this handle's, or
+   all names that it may have are taken), and linkat's. */
 int
 region_begin_transfer(struct cubby_region *region, int lanes,
 		      uint32_t *ret_number);

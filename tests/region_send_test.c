@@ -2,8 +2,10 @@
 /* Test: tsan, timeout 180. */
 /* Regions in messages: ownership moves, nothing is copied, and whoever dies on
    the way leaves no doubt about whose they are. */
+#include "handle.h"
 #include "layout_region.h"
 #include "region.h"
+#include "region_transfer.h"
 #include "support/support.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -876,6 +878,177 @@ a_message_that_lies_is_passed_over(void)
 	cubby_close(mailbox);
 }
 
+/* As cubby_send_region() would, but that it says what its sender wants. */
+static void
+send_ticket(cubby_mailbox *mailbox, const struct region_ticket *ticket,
+	    size_t size)
+{
+	const struct parcel parcel = { .size = size, .type = PARCEL_REGION };
+	struct sent sent;
+
+	expect_ok(mailbox->operations->send(mailbox, ticket, &parcel, false,
+					    CUBBY_NOW, &sent));
+}
+
+static void
+many_that_lie_end_with_the_deadline(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	const struct region_ticket ticket = { .number = 1, .size = 1 };
+	cubby_region *region = NULL;
+
+	/* Of another size than it can be: of no region at all. */
+	send_ticket(mailbox, &ticket, sizeof(ticket) - 8);
+	send_region(mailbox, 1);
+	cubby_region_close(receive_region(mailbox, 1, 1));
+	/* As many as are passed over without a look at the clock, and more. */
+	for (int i = 0; i < 100; i++)
+		send_ticket(mailbox, &ticket, sizeof(ticket));
+	send_region(mailbox, 2);
+	expect_result(cubby_receive_region(mailbox, NULL, CUBBY_NOW, &region,
+					   NULL), -EAGAIN);
+	expect(inspect("m").waiting > 1);
+	cubby_region_close(receive_region(mailbox, 2, 1));
+	for (int i = 0; i < 100; i++)
+		send_ticket(mailbox, &ticket, sizeof(ticket));
+	expect_result(cubby_receive_region(mailbox, NULL, 1, &region, NULL),
+		      -ETIMEDOUT);
+	expect(inspect("m").waiting > 0);
+	expect_no_region(mailbox);
+	expect_int(inspect("m").waiting, 0);
+	cubby_close(mailbox);
+}
+
+/* Under the names that its next transfers would have. */
+static void
+plant_links(cubby_mailbox *mailbox, const cubby_region *region, uint32_t first,
+	    uint32_t last)
+{
+	char name[PATH_MAX];
+	int n = snprintf(name, sizeof(name), "region.");
+
+	for (int i = 0; i < 16; i++)
+		n += snprintf(name + n, sizeof(name) - (size_t)n, "%02x",
+			      region->uuid[i]);
+	for (; first <= last; first++) {
+		snprintf(name + n, sizeof(name) - (size_t)n, ".%08x", first);
+		expect_system(mknodat(mailbox->view.lanes_directory, name,
+				      S_IFREG | 0600, 0));
+	}
+}
+
+static void
+what_is_planted_under_its_name_is_passed_over(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	cubby_region *region = make_region(1);
+	uint32_t next = transfers_attempt(region->file->transfers.word) + 1;
+
+	plant_links(mailbox, region, next, next + 4);
+	expect_ok(cubby_send_region(mailbox, region, NULL, soon()));
+	cubby_region_close(receive_region(mailbox, 1, 1));
+	/* More than are tried: that is told, and the region is as it was. */
+	region = make_region(2);
+	next = transfers_attempt(region->file->transfers.word) + 1;
+	plant_links(mailbox, region, next, next + 99);
+	expect_result(cubby_send_region(mailbox, region, NULL, soon()),
+		      -EBADMSG);
+	expect(pattern_holds(cubby_region_data(region), SIZE, 2));
+	expect_empty(mailbox);
+	expect_ok(cubby_send_region(mailbox, region, NULL, soon()));
+	cubby_region_close(receive_region(mailbox, 2, 1));
+	cubby_close(mailbox);
+}
+
+/* A sweep takes what it knows for what it is, and no more. */
+static void
+what_only_looks_like_a_region_is_not_swept(void)
+{
+	static const char *const names[] = {
+		"region.0123456789abcdef0123456789abcdef.00000001",
+		"region.0123456789abcdef0123456789abcdeX.00000001",
+		"region.0123456789abcdef0123456789abcdef-00000001",
+		"region.0123456789abcdef0123456789abcdef.0000000X",
+		"regiom.0123456789abcdef0123456789abcdef.00000001",
+		"region.",
+	};
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	struct cubby_swept swept = CUBBY_SWEPT_INIT;
+	char path[PATH_MAX], other[2 * PATH_MAX];
+	int lanes = mailbox->view.lanes_directory, fd;
+	size_t files;
+
+	/* One is a region's file, but another's. */
+	send_region(mailbox, 1);
+	find_file(".00000001", path);
+	snprintf(other, sizeof(other), "%.*s/region.fedcba9876543210"
+		 "fedcba9876543210.00000001",
+		 (int)(strrchr(path, '/') - path), path);
+	expect_system(link(path, other));
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		expect_system(mknodat(lanes, names[i], S_IFREG | 0600, 0));
+	fd = openat(lanes, names[0], O_WRONLY | O_CLOEXEC);
+	expect_system(fd);
+	expect_int(write(fd, "hello", 5), 5);
+	close(fd);
+	files = count_files();
+	expect_ok(cubby_sweep("m", &swept));
+	expect_int(swept.bytes, 0);
+	expect_int(count_files(), files);
+	expect_system(unlink(other));
+	cubby_region_close(receive_region(mailbox, 1, 1));
+	cubby_close(mailbox);
+}
+
+/* Its file says that it is somebody else's by now. */
+static void
+what_is_not_ones_own_any_more_is_not_sent(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	cubby_region *region = make_region(1);
+	uint64_t word = region->file->transfers.word;
+
+	region->file->transfers.word = transfers_make(7, 7);
+	expect_result(cubby_send_region(mailbox, region, NULL, soon()),
+		      -EBADMSG);
+	region->file->transfers.word = TRANSFERS_ENDED;
+	expect_result(cubby_send_region(mailbox, region, NULL, soon()),
+		      -EBADMSG);
+	expect_empty(mailbox);
+	region->file->transfers.word = word;
+	expect_ok(cubby_send_region(mailbox, region, NULL, soon()));
+	cubby_region_close(receive_region(mailbox, 1, 1));
+	cubby_close(mailbox);
+}
+
+static void
+a_mailbox_of_that_size_alone_takes_them(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_mailbox *mailbox;
+
+	options.message_max = sizeof(struct region_ticket);
+	options.sizing = CUBBY_FIXED;
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+	send_region(mailbox, 1);
+	cubby_region_close(receive_region(mailbox, 1, 1));
+	cubby_close(mailbox);
+}
+
+/* One that was never in a mailbox. */
+static void
+a_childs_copy_of_ones_own_is_closed_alone(void)
+{
+	cubby_region *region = make_region(1);
+	struct child child;
+
+	in_child(&child)
+		cubby_region_close(region);
+	child_finish(&child);
+	expect(pattern_holds(cubby_region_data(region), SIZE, 1));
+	cubby_region_close(region);
+}
+
 /* Of a receiver that has no descriptor left. */
 static void
 what_cannot_be_opened_now_goes_back(void)
@@ -1201,6 +1374,88 @@ a_region_goes_from_user_to_user(void)
 	users_pass_it(0606, OWNER, STRANGER, MEMBER);
 }
 
+static cubby_mailbox *
+open_for_all(const char *name)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+
+	options.mode = 0666;
+	return open_mailbox(name, CUBBY_CREATE | BOTH, &options);
+}
+
+/* Root may: nobody else could let anyone in there. */
+static void
+root_sends_on_what_another_has_made(void)
+{
+	cubby_mailbox *first, *second;
+	struct child child;
+
+	need_root();
+	share_root();
+	first = open_for_all("/first");
+	second = open_for_all("/second");
+	as_user(&child, OWNER) {
+		cubby_mailbox *mailbox = open_mailbox("/first", CUBBY_SEND,
+						      NULL);
+
+		send_region(mailbox, 5);
+		cubby_close(mailbox);
+	}
+	child_finish(&child);
+	expect_ok(cubby_send_region(second, receive_region(first, 5, 1), NULL,
+				    soon()));
+	as_user(&child, STRANGER) {
+		cubby_mailbox *mailbox = open_mailbox("/second", CUBBY_RECEIVE,
+						      NULL);
+
+		cubby_region_close(receive_region(mailbox, 5, 1));
+		cubby_close(mailbox);
+	}
+	child_finish(&child);
+	cubby_close(first);
+	cubby_close(second);
+	expect_ok(cubby_unlink("/first"));
+	expect_ok(cubby_unlink("/second"));
+}
+
+/* A sender with a program of his own names a file that is not his. */
+static void
+another_users_region_is_not_taken_from_a_sender_who_lies(void)
+{
+	cubby_mailbox *mailbox;
+	struct child child;
+
+	need_root();
+	share_root();
+	mailbox = open_for_all("/m");
+	as_user(&child, OWNER) {
+		cubby_mailbox *mine = open_mailbox("/m", CUBBY_SEND, NULL);
+
+		send_region(mine, 5);
+		cubby_close(mine);
+	}
+	child_finish(&child);
+	as_user(&child, STRANGER) {
+		cubby_mailbox *mine = open_mailbox("/m", BOTH, NULL);
+		struct region_ticket ticket = { .size = SIZE };
+		cubby_region *region = receive_region(mine, 5, 1);
+
+		memcpy(ticket.uuid, region->uuid, sizeof(ticket.uuid));
+		expect_ok(region_begin_transfer(region,
+						mine->view.lanes_directory,
+						&ticket.number));
+		send_ticket(mine, &ticket, sizeof(ticket));
+		region_complete_transfer(region, ticket.number);
+		region->message = NULL;
+		cubby_region_close(region);
+		cubby_close(mine);
+	}
+	child_finish(&child);
+	expect_no_region(mailbox);
+	cubby_close(mailbox);
+	expect_ok(cubby_unlink("/m"));
+}
+
 /* One that tried to send it on to others, and was killed. */
 static void
 those_keep_their_right_to_whom_it_goes_back(void)
@@ -1390,6 +1645,12 @@ static const struct test tests[] = {
 	TEST(what_makes_no_sense_is_refused),
 	TEST(a_handle_inherited_by_a_child_harms_nobody),
 	TEST(a_message_that_lies_is_passed_over),
+	TEST(many_that_lie_end_with_the_deadline),
+	TEST(what_is_planted_under_its_name_is_passed_over),
+	TEST(what_only_looks_like_a_region_is_not_swept),
+	TEST(what_is_not_ones_own_any_more_is_not_sent),
+	TEST(a_mailbox_of_that_size_alone_takes_them),
+	TEST(a_childs_copy_of_ones_own_is_closed_alone),
 	TEST(what_cannot_be_opened_now_goes_back),
 	TEST(what_can_never_be_opened_is_passed_over),
 	TEST(what_is_too_large_to_map_holds_up_no_others),
@@ -1398,6 +1659,8 @@ static const struct test tests[] = {
 	TEST(threads_share_a_mailbox),
 	TEST(a_child_is_not_held_up_by_the_threads_of_its_parent),
 	TEST(a_region_goes_from_user_to_user),
+	TEST(root_sends_on_what_another_has_made),
+	TEST(another_users_region_is_not_taken_from_a_sender_who_lies),
 	TEST(those_keep_their_right_to_whom_it_goes_back),
 	TEST(a_foreign_regions_memory_is_given_back),
 	TEST(a_sender_removes_what_receivers_may_not),
