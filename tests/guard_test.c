@@ -452,6 +452,33 @@ a_signal_that_was_sent_does_what_it_did(void)
 	need(death(send_to_self, &ignored) == 0);
 }
 
+/* The kernel's news of a page that has gone bad, and that nobody has touched:
+   whoever wants it is told. */
+static void
+tell_of_bad_memory(void *handler)
+{
+	siginfo_t info;
+
+	set_handler(*(void (**)(int))handler);
+	need_answer();
+	memset(&info, 0, sizeof(info));
+	info.si_signo = SIGBUS;
+	info.si_code = BUS_MCEERR_AO;
+	need(!syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS,
+		      &info));
+	need_answer();
+}
+
+static void
+news_of_bad_memory_can_be_ignored(void)
+{
+	void (*by_default)(int) = SIG_DFL;
+	void (*ignored)(int) = SIG_IGN;
+
+	need(death(tell_of_bad_memory, &ignored) == 0);
+	need(death(tell_of_bad_memory, &by_default) == SIGBUS);
+}
+
 /* Threads ---------------------------------------------------------------- */
 
 enum { THREADS = 4, ROUNDS = 300, PAGES = 16 };
@@ -628,6 +655,7 @@ static const struct forked_test tests[] = {
 	FORKED_TEST(a_previous_handler_for_once_then_the_default),
 	FORKED_TEST(another_s_fault_without_a_handler_kills),
 	FORKED_TEST(a_signal_that_was_sent_does_what_it_did),
+	FORKED_TEST(news_of_bad_memory_can_be_ignored),
 	FORKED_TEST(threads_fault_add_and_remove_at_the_same_time),
 	FORKED_TEST(a_child_has_no_guards),
 	FORKED_TEST(a_child_adds_its_own),

@@ -84,6 +84,7 @@ messages_of_every_size_are_held(void)
 		expect_int(got.deliveries, 1);
 		got.struct_size = 0;
 		expect_result(cubby_message_envelope(message, &got), -EINVAL);
+		expect_result(cubby_message_envelope(message, NULL), -EINVAL);
 		expect_ok(cubby_release(message));
 	}
 	cubby_close(mailbox);

@@ -327,6 +327,10 @@ arguments_that_make_no_sense_are_refused(void)
 	expect_result(cubby_receive_full(mailbox, &filter, 0, CUBBY_NOW, buffer,
 					 8, NULL, NULL),
 		      -EINVAL);
+	filter.struct_size = 4097;
+	expect_result(cubby_receive_full(mailbox, &filter, 0, CUBBY_NOW, buffer,
+					 8, NULL, NULL),
+		      -EINVAL);
 	envelope.struct_size = 0;
 	expect_result(cubby_receive_full(mailbox, NULL, 0, CUBBY_NOW, buffer, 8,
 					 NULL, &envelope),

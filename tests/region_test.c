@@ -401,6 +401,8 @@ what_makes_no_sense_is_refused(void)
 	expect_result(try_open(NAME, 0, NULL), -ENOENT);
 	options.mode = 0700;
 	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
+	options.mode = 01600;
+	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
 	options.mode = 0;
 	options.struct_size = sizeof(size_t) - 1;
 	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
@@ -414,6 +416,9 @@ what_makes_no_sense_is_refused(void)
 	options.size_max = (UINT64_C(1) << 44) + 1;
 	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
 	options.size_max = 0;
+	options.size = (UINT64_C(1) << 44) + 1;
+	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
+	options.size = 0;
 	options.group = "no such group here";
 	expect_result(try_open(NAME, KEEP, &options), -EINVAL);
 	expect_result(try_open(NULL, KEEP, &options), -EINVAL);
@@ -422,6 +427,12 @@ what_makes_no_sense_is_refused(void)
 	expect_result(cubby_region_unlink(NAME), -ENOENT);
 	expect_result(cubby_region_grant(NAME, "user:0", 2), -EINVAL);
 	expect_result(cubby_region_grant(NAME, "user:no such", 1), -EINVAL);
+	expect_result(cubby_region_grant(NAME, "user:", 1), -EINVAL);
+	expect_result(cubby_region_grant(NAME, "user:-1", 1), -EINVAL);
+	expect_result(cubby_region_grant(NAME, "user:12x", 1), -EINVAL);
+	expect_result(cubby_region_grant(NAME, "user:4294967295", 1), -EINVAL);
+	expect_result(cubby_region_grant(NAME, "user:99999999999999999999", 1),
+		      -EINVAL);
 	expect_result(cubby_region_grant(NAME, "group:no such", 1), -EINVAL);
 	expect_result(cubby_region_grant(NAME, "root", 1), -EINVAL);
 	expect_result(cubby_region_grant(NAME, NULL, 1), -EINVAL);
@@ -710,6 +721,16 @@ one_that_lies_from_the_beginning_is_not_attached(void)
 	lie = 12345;
 	expect_int(pwrite(fd, &lie, 8, offsetof(struct region_head, size_max)),
 		   8);
+	expect_result(try_open(NAME, CUBBY_WRITE, NULL), -EBADMSG);
+	lie = UINT64_C(1) << 60;
+	expect_int(pwrite(fd, &lie, 8, offsetof(struct region_head, size_max)),
+		   8);
+	expect_result(try_open(NAME, CUBBY_WRITE, NULL), -EBADMSG);
+	lie = 1 << 20;
+	expect_int(pwrite(fd, &lie, 8, offsetof(struct region_head, size_max)),
+		   8);
+	lie = 01000;
+	expect_int(pwrite(fd, &lie, 4, offsetof(struct region_head, mode)), 4);
 	expect_result(try_open(NAME, CUBBY_WRITE, NULL), -EBADMSG);
 	close(fd);
 }

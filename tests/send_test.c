@@ -527,6 +527,7 @@ waiting_for_receipt_covers_all_before_it(void)
 	}
 	expect_result(cubby_wait_received(mailbox, sequences[9] + 1, CUBBY_NOW),
 		      -EINVAL);
+	expect_result(cubby_wait_received(mailbox, 0, CUBBY_NOW), -EINVAL);
 	for (int i = 0; i < 10; i++) {
 		expect_result(cubby_wait_received(mailbox, sequences[i],
 						  CUBBY_NOW),
