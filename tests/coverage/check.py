@@ -7,8 +7,9 @@ that stay uncovered, with the reason of each, REPORT is written: each uncovered
 branch, where it is and why. A branch is named by file, function and the text of its
 line, so that the list survives edits. Told, with status 1: an uncovered branch
 that has no reason, and a reason of what is covered (but for the class "race": there
-the moment decides, and runs differ). With --write, UNCOVERED is made anew: reasons
-are kept, and what has none gets the class "?", which is no reason."""
+the moment decides, and runs differ). Lines below an entry, two tabs in, say what its
+class alone does not; "untested" needs them. With --write, UNCOVERED is made anew:
+reasons are kept, and what has none gets the class "?", which is no reason."""
 
 import collections
 import json
@@ -20,6 +21,7 @@ import sys
 CLASS = re.compile(r"#: (\w+)\s+(.*)")
 PLACE = re.compile(r"(src/\S+) (\S+)$")
 ENTRY = re.compile(r"\t(\d+) ([\w?]+): (.*)$")
+WHY = re.compile(r"\t\t(\S.*)$")
 
 
 class Reasons:
@@ -29,7 +31,8 @@ class Reasons:
         self.classes = {}
         self.head = []
         self.entries = {}  # (file, function, text): (count, class)
-        place = None
+        self.why = {}  # the same: lines
+        place = key = None
         for number, line in enumerate(open(path), 1):
             line = line.rstrip("\n")
             if line.startswith("#"):
@@ -38,9 +41,13 @@ class Reasons:
                 if match:
                     self.classes[match[1]] = match[2]
                 continue
+            match = WHY.match(line)
+            if match and key:
+                self.why.setdefault(key, []).append(match[1])
+                continue
             match = ENTRY.match(line)
             if match and place:
-                self.add(number, place, match)
+                key = self.add(number, place, match)
             elif PLACE.match(line):
                 place = tuple(line.split(" "))
             elif line:
@@ -54,6 +61,7 @@ class Reasons:
         if key in self.entries:
             sys.exit("line %d: twice" % number)
         self.entries[key] = (count, reason)
+        return key
 
     def write(self, path, found):
         place = None
@@ -65,6 +73,8 @@ class Reasons:
                     out.write("\n%s %s\n" % place)
                 reason = self.entries.get(key, (0, "?"))[1]
                 out.write("\t%d %s: %s\n" % (len(lines), reason, key[2]))
+                for why in self.why.get(key, ()):
+                    out.write("\t\t%s\n" % why)
 
 
 def function_above(source, number):
