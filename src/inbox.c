@@ -189,26 +189,28 @@ is_of(const struct inbox *inbox, pid_t pid, const struct namespace *namespace)
 	       word64_load_relaxed(&inbox->inode) == namespace->inode;
 }
 
-uint64_t
+int
 inbox_find(const struct inbox_at *at, pid_t pid,
-	   const struct namespace *namespace)
+	   const struct namespace *namespace, uint64_t *ret_generation)
 {
 	/* INBOX-A2 acquire: he, before who he is. Pairs with INBOX-R3. */
 	uint64_t word = word64_load_acquire(&at->inbox->owner);
 	bool found;
 	int fd;
 
+	*ret_generation = 0;
 	if (!is_of(at->inbox, pid, namespace))
 		return 0;
 	fd = shm_open_at(at->directory, at->file, O_RDONLY, NULL);
 	if (fd < 0)
-		return 0;
+		return fd;
 	found = is_alive(fd, word);
 	close(fd);
 	/* INBOX-A3 acquire: who he is, before `owner` again. Pairs with
 	   INBOX-R2. */
 	atomics_fence_acquire();
 	/* relaxed: after INBOX-A3 */
-	return found && word64_load_relaxed(&at->inbox->owner) == word ?
-	       inbox_generation(word) : 0;
+	if (found && word64_load_relaxed(&at->inbox->owner) == word)
+		*ret_generation = inbox_generation(word);
+	return 0;
 }

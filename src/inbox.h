@@ -131,11 +131,12 @@ int
 inbox_namespace(struct namespace *ret);
 
 /*
- * Is its owner alive, and process pid of that namespace? Then its generation,
- * else 0. Once it has been told the pid is of no more use.
+ * Is its owner alive, and process pid of that namespace? Then *ret_generation is
+ * his, else 0. Once it has been told the pid is of no more use. Errors: those of
+ * shm_open_at().
  */
-uint64_t
+int
 inbox_find(const struct inbox_at *at, pid_t pid,
-	   const struct namespace *namespace);
+	   const struct namespace *namespace, uint64_t *ret_generation);
 
 #endif

@@ -39,15 +39,16 @@ is_want(int error)
 	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
 }
 
-/* Is it the process of that user, by what the kernel says? */
-static bool
+/* Is it the process of that user, by what the kernel says? 1, 0, or an error of
+   stat's. */
+static int
 is_of_user(pid_t pid, uid_t uid)
 {
 	char path[32];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	return stat(path, &st) == 0 && st.st_uid == uid;
+	return stat(path, &st) < 0 ? -errno : st.st_uid == uid;
 }
 
 /* Errors: those of the kernel that keep it from looking. */
@@ -61,15 +62,15 @@ look_into(const struct place *place, struct search *search)
 	r = directory_open(place, DIRECTORY_LOOK, &view);
 	if (r < 0)
 		return is_want(r) ? r : 0;
-	if (!is_of_user(search->pid, view.attributes.uid)) {
-		directory_close(&view);
-		return 0;
+	r = is_of_user(search->pid, view.attributes.uid);
+	if (r > 0) {
+		at = mailbox_inbox(&view);
+		r = inbox_find(&at, search->pid, &search->namespace,
+			       &search->generation);
+		memcpy(search->uuid, view.uuid, sizeof(search->uuid));
 	}
-	at = mailbox_inbox(&view);
-	search->generation = inbox_find(&at, search->pid, &search->namespace);
-	memcpy(search->uuid, view.uuid, sizeof(search->uuid));
 	directory_close(&view);
-	return 0;
+	return is_want(r) ? r : 0;
 }
 
 static int
@@ -99,10 +100,12 @@ find(struct search *search)
 {
 	int r = liveness_init();
 
-	if (r == 0 && inbox_namespace(&search->namespace) < 0)
-		r = -ESRCH;	/* nobody tells who he is */
-	if (r == 0)
-		r = cubby_list(visit, search);
+	if (r < 0)
+		return r;
+	r = inbox_namespace(&search->namespace);
+	if (r < 0)	/* nobody tells who he is */
+		return is_want(r) ? r : -ESRCH;
+	r = cubby_list(visit, search);
 	return r < 0 ? r : r == 0 ? -ESRCH : 0;
 }
 

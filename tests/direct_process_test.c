@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A process's inbox by its pid: found once, and meant for good. */
 #include "support/support.h"
+#include <sys/resource.h>
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 
@@ -177,6 +178,33 @@ arguments_are_checked(void)
 	cubby_close(own);
 }
 
+/* Whoever has too few descriptors to look is told that, not that nobody is there. */
+static void
+what_has_run_out_is_told(void)
+{
+	cubby_mailbox *own, *to = NULL;
+	struct rlimit limit, before;
+	int result = 0, wants = 0;
+
+	own = open_mailbox("@worker", CUBBY_CREATE | CUBBY_RECEIVE, &made);
+	expect_ok(find(getpid()));
+	expect_system(getrlimit(RLIMIT_NOFILE, &before));
+	limit = before;
+	for (limit.rlim_cur = 3; limit.rlim_cur < 100; limit.rlim_cur++) {
+		expect_system(setrlimit(RLIMIT_NOFILE, &limit));
+		result = cubby_open_process(getpid(), CUBBY_SEND, NULL, &to);
+		if (result == 0)
+			break;
+		expect_result(result, -EMFILE);
+		wants++;
+	}
+	expect_system(setrlimit(RLIMIT_NOFILE, &before));
+	expect_ok(result);
+	expect(wants > 3);
+	cubby_close(to);
+	cubby_close(own);
+}
+
 static void
 the_dead_are_not_found(void)
 {
@@ -305,6 +333,7 @@ static const struct test tests[] = {
 	TEST(a_handle_may_have_no_role),
 	TEST(who_has_no_inbox_is_not_found),
 	TEST(arguments_are_checked),
+	TEST(what_has_run_out_is_told),
 	TEST(the_dead_are_not_found),
 	TEST(a_successor_is_not_meant),
 	TEST(who_waits_is_not_kept_by_a_successor),
