@@ -4,6 +4,7 @@
    published last. */
 #include "support/support.h"
 #include <limits.h>
+#include <sys/stat.h>
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 
@@ -234,6 +235,38 @@ a_name_is_found_behind_a_gap(void)
 	cubby_close(first);
 }
 
+/* What looks like a lane's name, and is none, ends no search for a name. */
+static void
+what_others_put_beside_lanes_is_passed_over(void)
+{
+	static const char *const names[] = { "lane.01", "lane.", "lane.x",
+					     "lane.1x", "lane.-1", "lane.9999",
+					     "lane.99999999999999999999" };
+	cubby_mailbox *mailbox;
+	char path[PATH_MAX];
+	char *end;
+
+	mailbox = open_named("Ada");
+	send_tagged(mailbox, 1);
+	cubby_close(mailbox);
+	find_file("/lane.0", path);
+	end = strrchr(path, '/') + 1;
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		strcpy(end, names[i]);
+		expect_system(mkdir(path, 0700));
+	}
+	mailbox = open_named("Bob");
+	expect_int(send_tagged(mailbox, 1).sender, 2);
+	cubby_close(mailbox);
+	mailbox = open_named("Ada");
+	expect_int(send_tagged(mailbox, 2).sender, 1);
+	cubby_close(mailbox);
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		strcpy(end, names[i]);
+		expect_system(rmdir(path));
+	}
+}
+
 /* Who sweeps has the lane for a moment, or longer if he is stopped; its sender
    would be told -EBUSY. */
 static void
@@ -271,6 +304,7 @@ static const struct test tests[] = {
 	TEST(a_sweep_leaves_a_named_lane_to_its_sender),
 	TEST(one_of_many_at_once_gets_the_name),
 	TEST(a_name_is_found_behind_a_gap),
+	TEST(what_others_put_beside_lanes_is_passed_over),
 	TEST(a_named_sender_reads_what_it_published),
 	TEST(names_have_lanes_of_their_own),
 	TEST(a_name_in_use_is_busy),

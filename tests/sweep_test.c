@@ -12,6 +12,7 @@
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 #define STEP 7 /* stops of one and of the other, where all pairs are many */
+#define STRANGER 61004
 
 static struct cubby_swept
 sweep(const char *name)
@@ -391,6 +392,80 @@ the_end_of_a_temporary_one_killed_at_each_call_is_swept(void)
 	expect_swept_after_each(use_temporary);
 }
 
+/* Lanes and reply files that their makers have not finished: as a temporary file
+   that is locked, or is not any more. */
+static void
+what_nobody_goes_on_making_is_removed(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
+			      .l_start = 0, .l_len = 1 };
+	static const char *const names[] = { ".new.left", ".new.making",
+					     "new.other" };
+	char lanes[PATH_MAX], path[2 * PATH_MAX];
+	size_t files = count_files();
+	int fd[COUNT_OF(names)];
+
+	send_text(mailbox, "stays");
+	find_file("/lane.0", lanes);
+	*strrchr(lanes, '/') = '\0';
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", lanes, names[i]);
+		fd[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		expect_system(fd[i]);
+	}
+	expect_system(fcntl(fd[1], F_OFD_SETLK, &lock));
+	/* What has that name and is no file is nobody's lane. */
+	snprintf(path, sizeof(path), "%s/.new.directory", lanes);
+	expect_system(mkdir(path, 0700));
+	sweep("m");
+	expect_int(count_files(), files + 3);
+	find_file("/.new.making", path);
+	find_file("/new.other", path);
+	find_file("/.new.directory", path);
+	expect_system(rmdir(path));
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		close(fd[i]);
+	sweep("m");
+	expect_int(count_files(), files + 1);
+	find_file("/new.other", path);
+	expect_system(unlink(path));
+	expect_text(mailbox, "stays");
+	cubby_close(mailbox);
+}
+
+/* Another's stays: he may be about to lock it. */
+static void
+what_another_user_is_making_stays(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct child child;
+	char lanes[PATH_MAX];
+	cubby_mailbox *mailbox;
+
+	need_root();
+	share_root();
+	options.mode = 0666;
+	mailbox = open_mailbox("/m", CUBBY_CREATE | BOTH, &options);
+	send_text(mailbox, "x");
+	find_file("/lane.0", lanes);
+	strcpy(strrchr(lanes, '/'), "/.new.his");
+	in_child(&child) {
+		int fd;
+
+		become(STRANGER, STRANGER, 0);
+		fd = open(lanes, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+		expect_system(fd);
+		expect_system(fchmod(fd, 0666));
+	}
+	child_finish(&child);
+	sweep("/m");
+	find_file("/.new.his", lanes);
+	expect_system(unlink(lanes));
+	cubby_close(mailbox);
+	expect_ok(cubby_unlink("/m"));
+}
+
 /* Stopped at each call --------------------------------------------------- */
 
 /* He who removes stands still, and goes on over another of that name. */
@@ -572,7 +647,6 @@ what_is_unlinked_late_is_removed_by_its_last_user(void)
 /* Others' users ---------------------------------------------------------- */
 
 #define OWNER	 61001
-#define STRANGER 61004
 
 static void
 use_until(const char *name, struct gate *opened, struct gate *end)
@@ -634,6 +708,8 @@ static const struct test tests[] = {
 	TEST(creation_killed_at_each_call_is_swept),
 	TEST(unlinking_killed_at_each_call_is_swept),
 	TEST(the_end_of_a_temporary_one_killed_at_each_call_is_swept),
+	TEST(what_nobody_goes_on_making_is_removed),
+	TEST(what_another_user_is_making_stays),
 	TEST(the_end_of_one_is_not_that_of_another),
 	TEST(an_old_answer_ends_nothing),
 	TEST(nobody_is_left_inside_of_what_is_unlinked),
