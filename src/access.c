@@ -71,9 +71,9 @@ class_bits(enum access_kind kind, mode_t class)
 		return receives ? 6 : sends ? 4 : 0;
 	case ACCESS_DOORBELL:
 		return receives || sends ? 6 : 0;
-	case ACCESS_QUEUE:
+	case ACCESS_QUEUE:	/* in whose modes r and w go together */
 	case ACCESS_BLOCKS:
-		return receives || sends ? 6 : 0;
+		return receives ? 6 : 0;
 	case ACCESS_ATTENDANCE:
 		return receives ? 6 : 0;
 	case ACCESS_LANE:
@@ -86,8 +86,8 @@ class_bits(enum access_kind kind, mode_t class)
 		return receives || sends ? 2 : 0;
 	case ACCESS_LANE_BELL:
 		return receives ? 2 : 0;
-	case ACCESS_REGION_DIRECTORY:
-		return receives || sends ? 5 : 0;
+	case ACCESS_REGION_DIRECTORY:	/* w with r alone */
+		return receives ? 5 : 0;
 	case ACCESS_REGION_MEMORY:
 		return sends ? 6 : receives ? 4 : 0;
 	case ACCESS_REGION_ATTENDANCE:

@@ -149,7 +149,7 @@ heard_begin(struct listener *listener, struct heard *heard, uint64_t history)
 		return 0;
 	heard_settle(heard);
 	/* The lane was made since we joined. */
-	if (!listener->waits && history == HEARD_ALL)
+	if (!listener->waits)
 		heard->missed = heard->position - START_POSITION;
 	return 0;
 }

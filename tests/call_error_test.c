@@ -147,6 +147,54 @@ a_named_senders_tag_is_not_that_of_a_request(void)
 	cubby_close(caller);
 }
 
+/* Received by one who does not want to know of it: its caller is told at once. */
+static void
+a_request_received_in_a_batch_without_an_envelope_has_failed(void)
+{
+	cubby_mailbox *server = open_server(), *caller = open_caller();
+	struct cubby_envelope old = CUBBY_ENVELOPE_INIT;
+	struct cubby_envelope full = CUBBY_ENVELOPE_INIT;
+	struct cubby_envelope *envelopes[] = { NULL, &old, &full };
+	char buffer[64];
+
+	old.struct_size = offsetof(struct cubby_envelope, call);
+	for (size_t i = 0; i < COUNT_OF(envelopes); i++) {
+		struct cubby_batch_entry entry = { .envelope = envelopes[i] };
+		cubby_request *request = begin(caller);
+		char byte;
+
+		expect_int(cubby_receive_batch(server, NULL, 0, soon(), &entry, 1,
+					       buffer, sizeof(buffer)), 1);
+		expect_int(entry.size, 7);
+		if (envelopes[i] == &full)
+			expect_ok(cubby_reply(server, &full, "y", 1));
+		expect_result(cubby_call_end(request, &byte, 1, NULL, soon()),
+			      envelopes[i] == &full ? 0 : -EPIPE);
+	}
+	cubby_close(caller);
+	cubby_close(server);
+}
+
+/* What everybody gets is no request. */
+static void
+where_everybody_receives_nobody_replies(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
+	cubby_mailbox *mailbox;
+	char byte;
+
+	need_order_sender();
+	options.delivery = CUBBY_EVERY;
+	mailbox = open_mailbox("every", CUBBY_CREATE | CUBBY_SEND |
+			       CUBBY_RECEIVE, &options);
+	expect_result(cubby_call(mailbox, "x", 1, &byte, 1, NULL, CUBBY_NOW),
+		      -EOPNOTSUPP);
+	envelope.call = envelope.sender = 1;
+	expect_result(cubby_reply(mailbox, &envelope, "x", 1), -EOPNOTSUPP);
+	cubby_close(mailbox);
+}
+
 static void
 what_is_too_large_is_told(void)
 {
@@ -629,6 +677,8 @@ main(void)
 		TEST(what_makes_no_sense_is_refused),
 		TEST(type_and_priority_are_passed_on),
 		TEST(a_named_senders_tag_is_not_that_of_a_request),
+		TEST(a_request_received_in_a_batch_without_an_envelope_has_failed),
+		TEST(where_everybody_receives_nobody_replies),
 		TEST(what_is_too_large_is_told),
 		TEST(deadlines_hold),
 		TEST(a_signal_ends_the_wait_and_not_the_request),

@@ -381,6 +381,26 @@ an_object_lies_in_the_region(void)
 }
 
 static void
+a_region_may_be_smaller_than_an_object(void)
+{
+	struct cubby_region_options options = CUBBY_REGION_OPTIONS_INIT;
+	struct user user = { .region = NULL };
+
+	options.size = sizeof(cubby_mutex) - 1;
+	options.size_max = 4096;
+	expect_ok(cubby_region_open("small", CUBBY_CREATE | CUBBY_WRITE,
+				    &options, &user.region));
+	expect_of_all_at(&user, cubby_region_data(user.region), -EINVAL);
+	expect_ok(cubby_region_grow(user.region, sizeof(cubby_mutex)));
+	expect_ok(cubby_mutex_lock(user.region, cubby_region_data(user.region),
+				   CUBBY_NOW));
+	expect_of_all_at(&user, (char *)cubby_region_data(user.region) + 8,
+			 -EINVAL);
+	cubby_region_close(user.region);
+	expect_ok(cubby_region_unlink("small"));
+}
+
+static void
 what_another_has_added_will_do(void)
 {
 	struct user user = make();
@@ -521,6 +541,7 @@ static const struct test tests[] = {
 	TEST(two_pid_namespaces_do_not_matter),
 	TEST(errors_of_a_mutex_and_a_condition),
 	TEST(an_object_lies_in_the_region),
+	TEST(a_region_may_be_smaller_than_an_object),
 	TEST(what_another_has_added_will_do),
 	TEST(one_who_may_only_read_cannot_lock),
 	TEST(a_child_opens_its_own),

@@ -197,6 +197,45 @@ large_messages_wait_too(void)
 	cubby_close(mailbox);
 }
 
+/* The account of what many large messages took is made smaller when they have gone;
+   not below what is reserved. */
+static void
+what_is_reserved_keeps_its_place_in_the_account(void)
+{
+	enum { DRAFTS = 20, SIZE = 200 };
+	cubby_mailbox *mailbox = open_unlimited(BOTH);
+	cubby_draft *drafts[DRAFTS];
+	uint64_t count = MANY(5000), n;
+
+	for (n = 0; n < DRAFTS; n++)
+		expect_ok(cubby_reserve(mailbox, SIZE, CUBBY_NOW, &drafts[n]));
+	for (int round = 0; round < 2; round++) {
+		for (n = 0; n < count; n++) {
+			pattern_fill(data, SIZE, n);
+			expect_ok(cubby_send(mailbox, data, SIZE));
+		}
+		for (n = 0; n < count; n++) {
+			expect_ok(cubby_receive(mailbox, buffer, SIZE, NULL));
+			expect(pattern_holds(buffer, SIZE, n));
+		}
+		for (n = 0; n < 2 * FIRST_RING; n++) {
+			send_numbers(mailbox, n, n + 1);
+			expect_numbers(mailbox, n, n + 1);
+		}
+		/* Now and then there is none, and then it goes. */
+		for (n = 0; n < DRAFTS && !round; n++) {
+			pattern_fill(cubby_draft_data(drafts[n]), SIZE, n);
+			expect_ok(cubby_commit(drafts[n], SIZE, NULL));
+		}
+		for (n = 0; n < DRAFTS && !round; n++) {
+			expect_ok(cubby_receive(mailbox, buffer, SIZE, NULL));
+			expect(pattern_holds(buffer, SIZE, n));
+		}
+	}
+	expect_empty(mailbox);
+	cubby_close(mailbox);
+}
+
 /* Memory that ends ------------------------------------------------------- */
 
 static uint64_t
@@ -463,6 +502,53 @@ a_turn_that_was_not_made_is_forgotten(void)
 		expect_number(late, n);
 	munmap(file, sizeof(*file));
 	cubby_close(late);
+	cubby_close(heir);
+	cubby_close(receiver);
+}
+
+/* As one who was killed after a turn, and before he sent anything there; a sweep
+   has taken the memory of both rings, and his heir needs one. */
+static void
+a_turn_with_nothing_behind_it_is_swept_and_taken_over(void)
+{
+	cubby_mailbox *receiver = open_unlimited(CUBBY_RECEIVE), *heir;
+	struct gate there = gate_make();
+	uint64_t *sent = shared_memory(sizeof(*sent));
+	struct lane_file *file;
+	struct child child;
+
+	in_child(&child) {
+		cubby_mailbox *sender = open_mailbox("m", CUBBY_SEND, NULL);
+		struct lane_file *own = map_lane();
+		cubby_draft *draft;
+
+		for (;;) {
+			expect_ok(cubby_reserve(sender, 8, CUBBY_NOW, &draft));
+			if (turn_ring(word64_load_relaxed(&own->turn)))
+				break;
+			cubby_abort(draft);
+			send_numbers(sender, *sent, *sent + 1);
+			++*sent;
+		}
+		gate_open(&there);
+		pause();
+	}
+	gate_wait(&there);
+	child_kill(&child);
+	expect_numbers(receiver, 0, *sent);
+	expect_empty(receiver);
+	expect_ok(cubby_sweep("m", NULL));
+	file = map_lane();
+	expect_int(turn_ring(word64_load_relaxed(&file->turn)), 1);
+	heir = open_mailbox("m", CUBBY_SEND, NULL);
+	for (uint64_t n = *sent; n < *sent + 4 * FIRST_RING; n += 100) {
+		send_numbers(heir, n, n + 100);
+		expect_numbers(receiver, n, n + 100);
+	}
+	send_numbers(heir, 0, 4 * FIRST_RING);
+	expect_numbers(receiver, 0, 4 * FIRST_RING);
+	expect_empty(receiver);
+	munmap(file, sizeof(*file));
 	cubby_close(heir);
 	cubby_close(receiver);
 }
@@ -832,6 +918,7 @@ static const struct test tests[] = {
 	TEST(every_size_of_backlog),
 	TEST(a_small_backlog_does_not_keep_a_large_ring),
 	TEST(large_messages_wait_too),
+	TEST(what_is_reserved_keeps_its_place_in_the_account),
 	TEST(when_memory_ends_nothing_is_lost),
 	TEST(a_sender_that_was_full_goes_on_when_there_is_room),
 	TEST(a_memory_limit_limits_it),
@@ -841,6 +928,7 @@ static const struct test tests[] = {
 	TEST(a_lane_is_taken_over_in_every_ring),
 	TEST(a_sweep_gives_a_drained_lane_back),
 	TEST(a_turn_that_was_not_made_is_forgotten),
+	TEST(a_turn_with_nothing_behind_it_is_swept_and_taken_over),
 	TEST(a_large_backlog_is_taken_over),
 	TEST(a_receiver_that_comes_late_finds_the_ring),
 	TEST(several_receivers_share_it),

@@ -695,6 +695,58 @@ a_lock_that_is_kept_holds_up_no_other_mailbox(void)
 	close_several(entries, 2);
 }
 
+/* All of them together are asked for as long as one call waits for a lock. */
+static void
+several_locks_that_are_kept_take_no_longer_than_one(void)
+{
+	enum { QUEUES = 100 };
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct cubby_wait_entry entries[QUEUES];
+	struct gate held = gate_make(), go = gate_make();
+	struct child owner;
+	char name[16];
+	int64_t began, took;
+
+	options.order = test_order() ? test_order() : CUBBY_ORDER_ARRIVAL;
+	for (int i = 0; i < QUEUES; i++) {
+		snprintf(name, sizeof(name), "q%d", i);
+		entries[i] = (struct cubby_wait_entry){
+			open_mailbox(name, CUBBY_CREATE | BOTH, &options),
+			CUBBY_RECEIVE, UNTOUCHED
+		};
+	}
+	in_child(&owner) {
+		cubby_mailbox *own[QUEUES];
+
+		for (int i = 0; i < QUEUES; i++) {
+			snprintf(name, sizeof(name), "q%d", i);
+			own[i] = open_mailbox(name, BOTH, NULL);
+			expect_ok(queue_enter(&own[i]->queue, CUBBY_FOREVER));
+		}
+		gate_open(&held);
+		gate_wait(&go);
+		for (int i = 0; i < QUEUES; i++) {
+			queue_leave(&own[i]->queue,
+				    &(struct wakes){ .count = 0 });
+			cubby_close(own[i]);
+		}
+	}
+	gate_wait(&held);
+	began = clock_now();
+	expect_result(cubby_wait(entries, QUEUES, CUBBY_NOW), -ETIMEDOUT);
+	took = clock_now() - began;
+	/* One by one it would be a hundred times as long as one: 10 s. */
+	expect(took < QUEUES * ROBUST_LOCK_GRACE);
+	expect_int(entries[0].ready, UNTOUCHED);
+	gate_open(&go);
+	child_finish(&owner);
+	close_several(entries, QUEUES);
+	for (int i = 0; i < QUEUES; i++) {
+		snprintf(name, sizeof(name), "q%d", i);
+		expect_ok(cubby_unlink(name));
+	}
+}
+
 static void *
 send_one(void *argument)
 {
@@ -1008,6 +1060,7 @@ static const struct test tests[] = {
 	TEST(who_receives_is_room),
 	TEST(who_would_not_take_it_is_no_room),
 	TEST(a_lock_that_is_kept_holds_up_no_other_mailbox),
+	TEST(several_locks_that_are_kept_take_no_longer_than_one),
 	TEST(a_lock_that_is_given_back_wakes),
 	TEST(a_lock_of_the_dead_is_taken_over),
 	TEST(threads_share_the_handles),
