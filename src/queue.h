@@ -401,6 +401,9 @@ void
 queue_abort_later(struct queue *queue, struct cubby_draft *draft);
 int
 queue_wait_received(struct queue *queue, uint64_t sequence, int64_t deadline);
+
+/* What this sender has published last, and has not withdrawn: no receiver will see
+   that, even where nobody could see to it yet. Does not wait for the lock. */
 void
 queue_published(struct queue *queue, uint64_t *ret_sequence, uint64_t *ret_tag);
 

@@ -530,24 +530,30 @@ queue_take_back_chunk(const struct queue_map *map, uint32_t n,
 	return true;
 }
 
-/* What a dead one offered is not to be had any more. */
+/* What a dead one offered is not to be had any more. Nor is what it had withdrawn
+   itself: that is freed with its slot, which then does not know its waiter. */
 static bool
 withdraw_offer(const struct queue_map *map, const struct queue_waiter *w,
 	       uint32_t n)
 {
 	struct queue_slot *slot = queue_slot(map, get32(&w->slot));
+	bool was_offered;
 	uint64_t word;
 
 	if (!slot || get32(&slot->waiter) != n)
 		return true;
-	set32(&slot->waiter, WAITER_NONE);
 	word = get64(&slot->state);
-	if (map->rendezvous && slot_state_of(word) == SLOT_QUEUED &&
-	    slot_deliveries(word) == 0 && slot_use(word) == get64(&w->use) &&
-	    slots_change(slot, &word, slot_state_with(word, SLOT_WITHDRAWN)))
-		return queue_unlist(map, get32(&w->slot)) &&
-		       slots_free(map, get32(&w->slot));
-	return true;
+	was_offered = map->rendezvous &&
+		      slot_state_of(word) == SLOT_QUEUED &&
+		      slot_deliveries(word) == 0 &&
+		      slot_use(word) == get64(&w->use) &&
+		      slots_change(slot, &word,
+				   slot_state_with(word, SLOT_WITHDRAWN));
+	if (slot_state_of(word) == SLOT_WITHDRAWN)
+		queue_unsend(map, slot);
+	set32(&slot->waiter, WAITER_NONE);
+	return !was_offered || (queue_unlist(map, get32(&w->slot)) &&
+				slots_free(map, get32(&w->slot)));
 }
 
 bool

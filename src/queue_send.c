@@ -658,15 +658,3 @@ queue_abort(struct queue *queue, struct cubby_draft *draft)
 	queue_do_chores_soon(queue);
 	exclusion_leave(&queue->exclusion);
 }
-
-void
-queue_published(struct queue *queue, uint64_t *ret_sequence, uint64_t *ret_tag)
-{
-	struct queue_participant *p = queue_participant(&queue->map,
-							queue->member.slot);
-
-	exclusion_enter(&queue->exclusion);
-	*ret_sequence = get64(&p->sequence);
-	*ret_tag = get64(&p->tag);
-	exclusion_leave(&queue->exclusion);
-}

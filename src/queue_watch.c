@@ -84,3 +84,64 @@ queue_wait_received(struct queue *queue, uint64_t sequence, int64_t deadline)
 	exclusion_leave(&queue->exclusion);
 	return r < 0 && waited < 0 ? waited : r;
 }
+
+/* What was published ----------------------------------------------------- */
+
+/*
+ * Has our last message, the one of that sequence, been withdrawn without the lock,
+ * and has nobody seen to that yet? Then *ret_tag is the tag of the one before. By
+ * the records of those who waited for its being taken, ours or an earlier life's:
+ * each names its slot. The lock is not needed, and may not be to be had.
+ */
+static bool
+is_withdrawn(const struct queue *queue, uint64_t sequence, uint64_t *ret_tag)
+{
+	const struct queue_map *map = &queue->map;
+	uint32_t n, count = get32(&map->file->waiters);
+	const struct queue_waiter *w;
+	const struct queue_slot *slot;
+	uint64_t word;
+
+	for (n = 0; n < count && (w = queue_waiter(map, n)); n++) {
+		slot = queue_slot(map, get32(&w->slot));
+		if (!slot || get32(&slot->waiter) != n ||
+		    get32(&slot->sender) != queue->member.slot ||
+		    get64(&slot->sequence) != sequence)
+			continue;
+		/* SLOT-A1 acquire: if it is not withdrawn any more, what has been
+		   said of it. Pairs with SLOT-C1, SLOT-R5. */
+		word = word64_load_acquire(&slot->state);
+		*ret_tag = get64(&w->type);
+		if (slot_state_of(word) == SLOT_WITHDRAWN &&
+		    slot_use(word) == get64(&w->use))
+			return true;
+	}
+	return false;
+}
+
+void
+queue_published(struct queue *queue, uint64_t *ret_sequence, uint64_t *ret_tag)
+{
+	const struct queue_participant *p = queue_participant(&queue->map,
+							queue->member.slot);
+	uint64_t sequence, tag, before;
+	uint32_t i;
+
+	exclusion_enter(&queue->exclusion);
+	/* Who sees to it meanwhile takes back a sequence at a time, and of those
+	   that were withdrawn there is one. */
+	for (i = 0; i < 2; i++) {
+		sequence = get64(&p->sequence);
+		tag = get64(&p->tag);
+		if (is_withdrawn(queue, sequence, &before)) {
+			sequence--;
+			tag = before;
+			break;
+		}
+		if (get64(&p->sequence) == sequence)
+			break;
+	}
+	exclusion_leave(&queue->exclusion);
+	*ret_sequence = sequence;
+	*ret_tag = tag;
+}
