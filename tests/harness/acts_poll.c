@@ -7,43 +7,12 @@
  * polls while a victim is struck that should tell it waits for both:
  * sleeper.c.)
  */
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "acts.h"
 
 static int bell;
-
-/* The FIFO below it. */
-static int
-find_bell(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	char path[200];
-	struct dirent *d;
-	struct stat st;
-	int found = -1;
-	ssize_t n;
-
-	while (dir && found < 0 && (d = readdir(dir))) {
-		if (fstat(atoi(d->d_name), &st) < 0 || !S_ISFIFO(st.st_mode))
-			continue;
-		n = readlinkat(dirfd(dir), d->d_name, path, sizeof(path) - 1);
-		path[n < 0 ? 0 : n] = 0;
-		if (strstr(path, "/bell."))
-			found = atoi(d->d_name);
-	}
-	if (dir)
-		closedir(dir);
-	if (found < 0)
-		fail("the victim finds no bell");
-	return found;
-}
 
 static int
 role(const struct victim *victim)
@@ -64,7 +33,7 @@ prepare_poll(struct victim *victim)
 {
 	perform_poll_open(victim);
 	expect(victim, 0);
-	bell = find_bell();
+	bell = bell_find();
 }
 
 /* It has been rung, and what it was rung for is gone: so what follows arms it. */

@@ -13,15 +13,6 @@
 #include "harness.h"
 #include "must.h"
 
-void
-must(int result, const char *what)
-{
-	if (result == -ETIMEDOUT)
-		fail_hang("%s: no progress in 10 seconds", what);
-	if (result < 0)
-		fail("%s: %s", what, cubby_strerror(result));
-}
-
 static const struct operation *
 operation_of(const struct run *run)
 {
@@ -669,7 +660,6 @@ cast_check_memory(struct run *run)
 void
 cast_leave(struct run *run)
 {
-	const char *leftover;
 	int result;
 
 	partners_leave(run);
@@ -688,11 +678,5 @@ cast_leave(struct run *run)
 	    !(operation_of(run)->effects & (UNLINKS | TEMPORARY)))
 		must(result, "unlink");
 	must(cubby_sweep(NULL, NULL), "sweep");
-	leftover = tree_leftover(run->root);
-	if (leftover)
-		fail("left behind: %s", leftover + strlen(run->root) + 1);
-	if (count_mappings(run->root) != run->mappings)
-		fail("mappings are left behind");
-	if (count_descriptors() != run->descriptors)
-		fail("descriptors are left behind");
+	must_leave_nothing(run);
 }

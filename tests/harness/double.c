@@ -5,7 +5,6 @@
 #include <sys/ptrace.h>
 
 #include "double.h"
-#include "run.h"
 
 /* The heir's place in a run: it takes the victim's while it acts. */
 static struct place {
@@ -36,26 +35,8 @@ start_heir(struct run *run)
 		return;
 	heir.started = true;
 	change_places(run);
-	run_start(run, HEIR);
+	play_start(run, HEIR);
 	change_places(run);
-}
-
-/* Whether it is there before the first death. */
-static bool
-is_early(void)
-{
-	const struct operation *operation = heir.scenario->operation;
-
-	return operation->roles && !(operation->effects & OPENS);
-}
-
-static void
-die(struct run *run, enum actor actor)
-{
-	tracee_kill(&run->victim);
-	account_died(&run->stage->account, actor);
-	if (run_is_sender(run))
-		cast_count(run, -1);
 }
 
 /* The victim is well: before its operation, after it, or gone. */
@@ -71,9 +52,7 @@ leave_alone(struct run *run, uint32_t which)
 	path_marked(run, stop, "left alone");
 	if (which == 1)
 		return;
-	/* Others may have been quicker to take what the victim sent. */
-	cast_wake(run, true);
-	run_see_off(run);
+	play_leave(run);
 }
 
 /* Those at which the heir is to die: a spread over the repair, and a few besides. */
@@ -142,31 +121,9 @@ act_as_heir(struct run *run, struct pair *pair, unsigned char *plain,
 	} else {
 		follow_heir(run, pair, plain, strike);
 	}
-	die(run, HEIR);
+	play_die(run, HEIR);
 	change_places(run);
 	return reached;
-}
-
-static void
-bury_both(struct run *run, const struct pair *pair, enum strike strike,
-	  uint32_t second)
-{
-	const struct run heirs = { .scenario = heir.scenario };
-	unsigned ends = TAKES | ENDS;
-	unsigned both = run->scenario->operation->effects |
-			heir.scenario->operation->effects;
-	struct deaths deaths = {
-		.missing = run_in_hand(run, ends) + run_in_hand(&heirs, ends),
-		.gaps = run_in_hand(&heirs, ends),
-		.unseen = 2,
-		.ordered = (pair->first + second) % 2 &&
-			   !(both & (CREATES | UNLINKS)),
-		.moved = strike != PLAIN,
-	};
-
-	if (heirs.scenario->operation->effects & UNLINKS)
-		run_regard_unlinked(run);
-	run_after_deaths(run, &deaths);
 }
 
 bool
@@ -178,25 +135,25 @@ double_strike(struct run *run, struct pair *pair, unsigned char *plain,
 	memset(&heir, 0, sizeof(heir));
 	heir.scenario = heir_scenario(run->scenario, pair->heir);
 	heir.points = &heir_points;
-	cast_enter(run);
-	run_start(run, VICTIM);
-	if (is_early() &&
+	play_enter(run);
+	play_start(run, VICTIM);
+	if (play_is_early(heir.scenario) &&
 	    (strike == PLAIN || run->points->list[pair->first].locked))
 		start_heir(run);
 	if (strike == PLAIN)
 		leave_alone(run, pair->first);
 	else
 		reached = path_reach(run, pair->first);
-	if (is_early())
+	if (play_is_early(heir.scenario))
 		start_heir(run);
 	if (strike != PLAIN)
-		die(run, VICTIM);
+		play_die(run, VICTIM);
 	start_heir(run);
 	run->stage->account.era = BESIDE_VICTIM;
 	reached = act_as_heir(run, pair, plain, strike, second) && reached;
 	if (run->victim.pid > 0)
-		die(run, VICTIM);
+		play_die(run, VICTIM);
 	run->stage->account.era = AFTER_STRIKE;
-	bury_both(run, pair, strike, second);
+	play_bury(run, heir.scenario, pair, strike, second);
 	return reached;
 }

@@ -38,7 +38,7 @@ struct pair {
 	struct point seconds[SECONDS];
 };
 
-/* heirs.c, or alone.c where there are none -------------------------------- */
+/* heirs.c of each play, or alone.c where there are none --------------------- */
 
 uint32_t
 heirs_count(void);
@@ -53,6 +53,26 @@ heir_scenario(const struct scenario *scenario, uint32_t heir);
 /* Whether its operation may return that, after such a death. */
 bool
 heir_may_return(const struct scenario *scenario, uint32_t heir, int result);
+
+/* twice.c, or each play's own ---------------------------------------------- */
+
+/* Sets the scene; and takes another process, as that actor, to START. */
+void
+play_enter(struct run *run);
+void
+play_start(struct run *run, enum actor actor);
+/* Whether it is there before the first death. */
+bool
+play_is_early(const struct scenario *heir);
+/* After END all goes well, and the victim leaves. */
+void
+play_leave(struct run *run);
+void
+play_die(struct run *run, enum actor actor);
+/* Both are dead: the survivors go on, and all is looked at. */
+void
+play_bury(struct run *run, const struct scenario *heir,
+	  const struct pair *pair, enum strike strike, uint32_t second);
 
 /* double.c: one run. false: one of the two points was not met. plain: what the
    heir has passed while nobody had died, by offset into the text. */

@@ -312,7 +312,7 @@ row_of(const struct pair *pair)
 	struct row *row;
 
 	snprintf(name, sizeof(name), "%s", scenario_name(&list[pair->scenario]));
-	*strchr(name, '/') = '\0';
+	name[strcspn(name, "/")] = '\0';
 	for (uint32_t i = 0; i < doubles.rows_count; i++) {
 		row = &doubles.rows[i];
 		if (row->heir == pair->heir && !strcmp(row->name, name))

@@ -380,6 +380,9 @@ struct stage {
 	_Atomic(int) result;	/* of the operation */
 	_Atomic(bool) replaced;	/* what the victim's name meant: REPLACED */
 	_Atomic(uint64_t) moved_from, moved_to;	/* MOVES: tags */
+	/* In other plays: messages that somebody has begun to send, and how
+	   many of them were accepted. */
+	_Atomic(uint64_t) begun[ACTORS], accepted[ACTORS];
 	char complaint[256];	/* of a victim or helper that gave up */
 };
 
@@ -634,6 +637,16 @@ tracee_pass(struct tracee *tracee);
 void
 tracee_kill(struct tracee *tracee);
 
+/* The FIFO below a descriptor of this process's, the only one: who waits for it and
+   not for the timer besides comes the same way each time. bell.c */
+int
+bell_find(void);
+
+/* From here on this process is told -ENOSYS by that system call. refuse.c */
+enum { FUTEX_WAITV = 449 };
+void
+refuse_call(uint32_t number);
+
 /* Of a sleep, that a wake-up ends. */
 bool
 is_futex_call(unsigned long number);
@@ -866,6 +879,16 @@ path_resume(struct run *run, int how);
 /* Takes it to a point. false: it came by another way, to the end. */
 bool
 path_reach(struct run *run, uint32_t point);
+
+/* It was left stopped at that point, and finishes the operation. If it sleeps
+   though what it waits for is there, and wakes up by itself alone, a wake-up was
+   lost. */
+void
+path_finish(struct run *run, uint32_t point);
+
+/* It prepares: takes it to the next mark. */
+enum mark
+path_prepare(struct run *run);
 
 /* run.c ------------------------------------------------------------------ */
 

@@ -365,6 +365,8 @@ reach_address(struct run *run, const struct point *point,
 		tracee_pass(&run->victim);
 	}
 	path_marked(run, stop, "on its way");
+	tracee_unbreak(&run->victim, 0);
+	tracee_unbreak(&run->victim, 1);
 	return false;
 }
 
@@ -391,4 +393,40 @@ path_reach(struct run *run, uint32_t index)
 		return false;
 	}
 	return true;
+}
+
+void
+path_finish(struct run *run, uint32_t index)
+{
+	bool in_syscall = run->points->list[index].moment == BEFORE;
+	struct user_regs_struct registers;
+	bool supplied = run->supplied;
+	int64_t since = now(), entered = since;
+	enum stop stop;
+
+	progress("the victim is continued");
+	while ((stop = path_resume(run, PTRACE_SYSCALL)) == STOP_SYSCALL) {
+		in_syscall = !in_syscall;
+		tracee_registers(&run->victim, &registers);
+		if (in_syscall) {
+			supplied = run->supplied;
+			entered = now();
+		} else if (is_futex_call(registers.orig_rax)) {
+			path_check_wake(run, entered, supplied,
+					(long)registers.rax);
+		}
+	}
+	if (path_marked(run, stop, "continued") != MARK_END)
+		fail("a mark in the wrong place");
+	waited("the victim, continued", since);
+}
+
+enum mark
+path_prepare(struct run *run)
+{
+	enum stop stop = tracee_resume(&run->victim, PTRACE_CONT);
+
+	while (stop == STOP_ASLEEP)
+		stop = tracee_wait(&run->victim, PTRACE_CONT);
+	return path_marked(run, stop, "preparing");
 }

@@ -68,35 +68,6 @@ run_start(struct run *run, enum actor actor)
 
 /* What happens after ----------------------------------------------------- */
 
-/*
- * The stopped victim finishes the operation. What it may be waiting for is
- * there already; if it sleeps all the same until it looks for itself, a
- * wake-up was lost.
- */
-static void
-finish(struct run *run, bool in_syscall)
-{
-	struct user_regs_struct registers;
-	bool supplied = run->supplied;
-	int64_t since = now(), entered = since;
-	enum stop stop;
-
-	progress("the victim is continued");
-	while ((stop = path_resume(run, PTRACE_SYSCALL)) == STOP_SYSCALL) {
-		in_syscall = !in_syscall;
-		tracee_registers(&run->victim, &registers);
-		if (in_syscall) {
-			supplied = run->supplied;
-			entered = now();
-		} else if (is_futex_call(registers.orig_rax)) {
-			path_check_wake(run, entered, supplied,
-					(long)registers.rax);
-		}
-	}
-	path_marked(run, stop, "continued");
-	waited("the victim, continued", since);
-}
-
 void
 run_see_off(struct run *run)
 {
@@ -246,7 +217,7 @@ after_stop_locked(struct run *run, uint32_t index)
 	cast_outlast(run);
 	cast_held_up(run, index);
 	run->supplied = false;
-	finish(run, run->points->list[index].moment == BEFORE);
+	path_finish(run, index);
 	survive(run, missing);
 	run_see_off(run);
 	cast_send_again(run);
@@ -322,7 +293,7 @@ after_stop(struct run *run, uint32_t index, enum strike strike)
 		check(run, &(struct deaths){ .missing = missing,
 					     .unseen = 1 });
 	supply(run, strike);
-	finish(run, run->points->list[index].moment == BEFORE);
+	path_finish(run, index);
 	run_see_off(run);
 	cast_send_again(run);
 	wind_up(run, &(struct deaths){ .missing = run_in_hand(run, 0),

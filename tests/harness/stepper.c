@@ -32,7 +32,7 @@
 
 static const long waiting_calls[] = {
 	SYS_futex,
-	449 /* futex_waitv */,
+	FUTEX_WAITV,
 	SYS_poll,
 	SYS_ppoll,
 	SYS_epoll_wait,
@@ -47,7 +47,7 @@ static const long waiting_calls[] = {
 bool
 is_futex_call(unsigned long number)
 {
-	return number == SYS_futex || number == 449 /* futex_waitv */;
+	return number == SYS_futex || number == FUTEX_WAITV;
 }
 
 static bool

@@ -19,12 +19,11 @@ static unsigned char bytes[sizeof(struct letter_to_all)];
 static size_t size;
 static struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
 
-static int
+int
 open_it(struct part *own)
 {
-	own->mailbox = part_open(own->act, own->act->roles, 0,
-				 own->act->history);
-	return 0;
+	return part_try_open(own->act, own->act->roles, 0, own->act->history,
+			     &own->mailbox);
 }
 
 static int
@@ -34,7 +33,7 @@ receive(struct part *own)
 				  sizeof(bytes), &size, &envelope);
 }
 
-static int
+int
 receive_now(struct part *own)
 {
 	return cubby_receive_full(own->mailbox, NULL, 0, CUBBY_NOW, bytes,
@@ -48,7 +47,7 @@ peek(struct part *own)
 				  bytes, sizeof(bytes), &size, &envelope);
 }
 
-static void
+void
 conclude_receive(struct part *own)
 {
 	if (own->stage->result == 0)
@@ -61,6 +60,12 @@ hold(struct part *own)
 	return cubby_hold(own->mailbox, NULL, CUBBY_FOREVER, &own->message);
 }
 
+int
+hold_now(struct part *own)
+{
+	return cubby_hold(own->mailbox, NULL, CUBBY_NOW, &own->message);
+}
+
 static void
 conclude_hold(struct part *own)
 {
@@ -71,7 +76,7 @@ conclude_hold(struct part *own)
 	must_be(cubby_release(own->message), 0, "a release");
 }
 
-static int
+int
 close_it(struct part *own)
 {
 	cubby_close(own->mailbox);
@@ -84,14 +89,14 @@ close_it(struct part *own)
 static int
 send_flags(struct part *own, int flags, int64_t deadline)
 {
-	uint64_t number = own->stage->victim_begun++;
-	int result = part_send(own->mailbox, VICTIM_VOICE, number,
+	uint64_t number = own->stage->begun[own->voice]++;
+	int result = part_send(own->mailbox, own->voice, number,
 			       own->act->size, 0, flags, deadline);
 
 	if (result == 0)
-		own->stage->victim_accepted++;
+		own->stage->accepted[own->voice]++;
 	else
-		own->stage->victim_begun--;
+		own->stage->begun[own->voice]--;
 	return result;
 }
 
@@ -101,7 +106,7 @@ send_one(struct part *own)
 	return send_flags(own, 0, CUBBY_FOREVER);
 }
 
-static int
+int
 send_now(struct part *own)
 {
 	return send_flags(own, 0, CUBBY_NOW);
@@ -166,6 +171,33 @@ static const struct act acts[] = {
 	      .overtaken = true, .size = LONG, .prepare = prepare_near,
 	      .perform = receive,
 		   .conclude = conclude_receive),
+	BOTH_KINDS(HEARS, "poll-open", .perform = poll_open),
+	BOTH_KINDS(HEARS, "poll-receive", .prepare = prepare_poll,
+		   .perform = poll_receive, .conclude = conclude_receive),
+	BOTH_KINDS(HEARS, "poll-receive-one", .waiting = 1,
+		   .prepare = prepare_poll, .perform = poll_receive,
+		   .conclude = conclude_receive),
+	BOTH_KINDS(HEARS, "poll-close", .prepare = prepare_poll,
+		   .perform = close_it),
+	HEARS("wait-receive", CUBBY_EVERY, .prepare = prepare_wait,
+		   .perform = wait_receive, .conclude = conclude_receive),
+	BOTH_KINDS(HEARS, "wait-receive-one", .waiting = 1,
+		   .prepare = prepare_wait, .perform = wait_receive,
+		   .conclude = conclude_receive),
+	HEARS("wait-by-descriptors", CUBBY_EVERY,
+		   .prepare = prepare_wait_otherwise, .perform = wait_receive,
+		   .conclude = conclude_receive),
+	/* others wait for room, until the slow one has received */
+	HEARS("receive-for-sleeper", CUBBY_EVERY, .bed = SEND_BED,
+	      .perform = receive, .conclude = conclude_receive),
+	HEARS("receive-for-poller", CUBBY_EVERY, .bed = POLL_SEND_BED,
+	      .perform = receive, .conclude = conclude_receive),
+	HEARS("receive-for-waiter", CUBBY_EVERY, .bed = WAIT_SEND_BED,
+	      .perform = receive, .conclude = conclude_receive),
+	HEARS("hold-for-sleeper", CUBBY_EVERY, .bed = SEND_BED,
+	      .size = LONG, .perform = hold, .conclude = conclude_hold),
+	HEARS("close-for-sleeper", CUBBY_EVERY, .bed = SEND_BED,
+	      .perform = close_it),
 	BOTH_KINDS(HEARS, "close-receiver", .waiting = ROOM,
 		   .perform = close_it),
 	BOTH_KINDS(SENDS_TO_ALL, "open-sender", .joins = true,
@@ -185,6 +217,19 @@ static const struct act acts[] = {
 		   .size = LONG, .perform = send_one),
 	BOTH_KINDS(SENDS_TO_ALL, "send-full-try", .own = ROOM, .left = true,
 		   .perform = send_now, .result = 1),
+	BOTH_KINDS(SENDS_TO_ALL, "send-to-sleeper", .bed = RECEIVE_BED,
+		   .perform = send_one),
+	BOTH_KINDS(SENDS_TO_ALL, "send-to-poller", .bed = POLL_BED,
+		   .perform = send_one),
+	BOTH_KINDS(SENDS_TO_ALL, "send-to-waiter", .bed = WAIT_BED,
+		   .perform = send_one),
+	SENDS_TO_ALL("poll-send", CUBBY_EVERY, .own = ROOM, .left = true,
+		     .prepare = prepare_poll, .perform = poll_send),
+	SENDS_TO_ALL("wait-send", CUBBY_EVERY, .own = ROOM, .left = true,
+		     .prepare = prepare_wait, .perform = wait_send),
+	SENDS_TO_ALL("wait-send-by-descriptors", CUBBY_EVERY, .own = ROOM,
+		     .left = true, .prepare = prepare_wait_otherwise,
+		     .perform = wait_send),
 	SENDS_TO_ALL("send-full-of-dead", CUBBY_EVERY, .own = ROOM,
 		     .ghost_receiver = true, .perform = send_one),
 	SENDS_TO_ALL("send-synchronous", CUBBY_EVERY, .awaits = true,
@@ -261,27 +306,49 @@ hear_to_the_end(struct part *own)
 		     (int)own->gaps, (int)own->missed);
 }
 
+/* An heir may have come to a lane in which somebody else's wait. */
+static void
+send_first(struct part *own)
+{
+	const struct act *act = own->act;
+	int result = 0;
+
+	for (int i = 0; i < act->own && result == 0; i++) {
+		result = act->result ? send_now(own) : send_one(own);
+		if (!act->result || result != -EAGAIN)
+			must_be(result, 0, "the victim's first sends");
+		if (!act->left)
+			victim_mark(own->stage, MARK_TAKE);
+	}
+}
+
 static void
 prepare(struct part *own)
 {
 	const struct act *act = own->act;
 
-	if (!act->joins)
-		open_it(own);
-	for (int i = 0; i < act->own; i++) {
-		must_be(send_one(own), 0, "the victim's first sends");
-		if (!act->left)
-			victim_mark(own->stage, MARK_TAKE);
-	}
+	if (!act->joins && act->roles)
+		must_be(open_it(own), 0, "the victim's open");
+	send_first(own);
 	victim_mark(own->stage, MARK_FURNISH);
 	if (act->prepare)
 		act->prepare(own);
 }
 
-void
-act_live(const struct act *act, struct stage *stage)
+/* The mailbox that it opens may be gone, or be another one of that name. */
+static bool
+may_be_told(const struct act *act, const struct stage *stage)
 {
-	struct part own = { .stage = stage, .act = act };
+	if (stage->result == -EAGAIN)
+		return act->result;
+	return stage->result == 0 || (stage->result == -ENOENT && act->joins &&
+				      stage->replaced);
+}
+
+void
+act_live(const struct act *act, struct stage *stage, enum voice voice)
+{
+	struct part own = { .stage = stage, .act = act, .voice = voice };
 
 	complain_to(stage);
 	tracee_offer();
@@ -289,12 +356,13 @@ act_live(const struct act *act, struct stage *stage)
 	victim_mark(stage, MARK_START);
 	stage->result = act->perform(&own);
 	victim_mark(stage, MARK_END);
-	if (stage->result != 0 && !(act->result && stage->result == -EAGAIN))
+	if (!may_be_told(act, stage))
 		fail("the victim was told: %s", cubby_strerror(stage->result));
 	if (act->conclude)
 		act->conclude(&own);
 	if (own.mailbox && act->roles & CUBBY_RECEIVE)
 		hear_to_the_end(&own);
+	cubby_close(own.beside);
 	cubby_close(own.mailbox);
 	_exit(0);
 }

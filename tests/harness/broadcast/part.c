@@ -6,17 +6,24 @@
 
 #include "play.h"
 
-cubby_mailbox *
-part_open(const struct act *act, int roles, int flags, uint64_t history)
+int
+part_try_open(const struct act *act, int roles, int flags, uint64_t history,
+	      cubby_mailbox **ret)
 {
 	struct cubby_options options = CUBBY_OPTIONS_INIT;
-	cubby_mailbox *mailbox;
-	int result;
 
 	options.delivery = act->delivery;
 	options.capacity = ROOM;
 	options.history = history;
-	result = cubby_open(MAILBOX, roles | flags, &options, &mailbox);
+	return cubby_open(MAILBOX, roles | flags, &options, ret);
+}
+
+cubby_mailbox *
+part_open(const struct act *act, int roles, int flags, uint64_t history)
+{
+	cubby_mailbox *mailbox;
+	int result = part_try_open(act, roles, flags, history, &mailbox);
+
 	if (result < 0)
 		fail("opening the mailbox: %s", cubby_strerror(result));
 	return mailbox;
@@ -62,6 +69,13 @@ part_enter(struct part *part, const void *bytes, size_t size,
 	if (memcmp(bytes, &should, size) != 0)
 		fail("message %d of voice %d is not whole", (int)head[1],
 		     (int)head[0]);
+	if (head[0] == FRESH_VOICE) {
+		/* Of several senders: they come in any order. */
+		if (part->next[FRESH_VOICE] <= head[1])
+			part->next[FRESH_VOICE] = head[1] + 1;
+		part->missed += envelope->missed;
+		return;
+	}
 	if (part->known[head[0]] && head[1] < part->next[head[0]])
 		fail("message %d of voice %d came after %d", (int)head[1],
 		     (int)head[0], (int)part->next[head[0]] - 1);
@@ -73,18 +87,27 @@ part_enter(struct part *part, const void *bytes, size_t size,
 	part->last |= envelope->tag == LAST;
 }
 
-void
-part_drain(struct part *part)
+int
+part_take(struct part *part, int64_t deadline)
 {
 	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
 	unsigned char bytes[sizeof(struct letter_to_all)];
 	size_t size;
+	int result = cubby_receive_full(part->mailbox, NULL, 0, deadline, bytes,
+					sizeof(bytes), &size, &envelope);
+
+	if (result == 0)
+		part_enter(part, bytes, size, &envelope);
+	return result;
+}
+
+void
+part_drain(struct part *part)
+{
 	int result;
 
-	while ((result = cubby_receive_full(part->mailbox, NULL, 0, CUBBY_NOW,
-					    bytes, sizeof(bytes), &size,
-					    &envelope)) == 0)
-		part_enter(part, bytes, size, &envelope);
+	while ((result = part_take(part, CUBBY_NOW)) == 0)
+		;
 	if (result != -EAGAIN)
 		fail("a receive: %s", cubby_strerror(result));
 }

@@ -3,30 +3,27 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
-#include <sys/user.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "../double.h"
+#include "../must.h"
 #include "play.h"
+
+/* A mailbox of that name, with the worker in it. */
+struct house {
+	cubby_mailbox *sender;
+	struct part other;
+	uint64_t sent, fresh_sent;
+};
 
 /* The worker's view of a run. */
 static struct play {
 	struct run *run;
 	const struct act *act;
-	cubby_mailbox *sender;
-	struct part other;
-	uint64_t sent, fresh_sent;
+	struct house first, second;	/* the second, if it is replaced */
+	bool furnished;
+	pid_t sleeper;			/* 0: none, or it has left */
 } play;
-
-static void
-must(int result, const char *what)
-{
-	if (result == -ETIMEDOUT)
-		fail_hang("%s: no progress in 10 seconds", what);
-	if (result < 0)
-		fail("%s: %s", what, cubby_strerror(result));
-}
 
 static bool
 hears(void)
@@ -34,42 +31,65 @@ hears(void)
 	return play.act->roles & CUBBY_RECEIVE;
 }
 
+/* Where who comes by the name comes to. */
+static struct house *
+named_house(void)
+{
+	return play.second.sender ? &play.second : &play.first;
+}
+
+static void
+drain(void)
+{
+	part_drain(&play.first.other);
+	if (play.second.sender)
+		part_drain(&play.second.other);
+}
+
 /* Sends the next of the worker's; 0 or -EAGAIN. */
 static int
-send_next(uint64_t tag, int64_t deadline)
+send_next(struct house *house, uint64_t tag, int64_t deadline)
 {
-	int result = part_send(play.sender, WORKER, play.sent, play.act->size,
-			       tag, 0, deadline);
+	int result = part_send(house->sender, WORKER, house->sent,
+			       play.act->size, tag, 0, deadline);
 
 	if (result == 0)
-		play.sent++;
+		house->sent++;
 	else if (result != -EAGAIN)
 		must(result, "the worker's send");
 	return result;
 }
 
+/* A sleeper that receives does so by itself, when it runs. */
+static int64_t
+at_once(void)
+{
+	return play.sleeper ? now() + PATIENCE : CUBBY_NOW;
+}
+
 /* Nobody holds it up. */
 static void
-send_freely(int count)
+send_freely(struct house *house, int count)
 {
 	int64_t since;
 
 	for (; count > 0; count--) {
 		since = now();
-		part_drain(&play.other);
-		send_next(0, since + PATIENCE);
+		part_drain(&house->other);
+		send_next(house, 0, since + PATIENCE);
 		waited("send", since);
 	}
-	part_drain(&play.other);
+	part_drain(&house->other);
 }
 
 /* The scene -------------------------------------------------------------- */
 
 static void
-be_ghost(void)
+be_ghost(struct run *run)
 {
 	cubby_mailbox *mailbox;
 
+	(void)run;
 	if (play.act->ghost_receiver)
 		part_open(play.act, CUBBY_RECEIVE, 0, 0);
 	if (!play.act->ghost_sender)
@@ -83,39 +103,31 @@ be_ghost(void)
 static void
 raise_ghost(void)
 {
-	int status;
-	pid_t pid;
-
-	if (!play.act->ghost_sender && !play.act->ghost_receiver)
-		return;
-	progress("a ghost dies");
-	pid = fork();
-	if (pid < 0)
-		fail("fork: %s", strerror(errno));
-	if (pid == 0) {
-		complain_to(play.run->stage);
-		be_ghost();
-		_exit(0);
-	}
-	if (waitpid(pid, &status, 0) != pid || status != 0)
-		fail("the ghost gave up: %s", play.run->stage->complaint);
+	if (play.act->ghost_sender || play.act->ghost_receiver)
+		helper_bury(play.run, helper_fork(play.run, be_ghost),
+			    "a ghost");
 }
 
 static void
-enter(struct run *run)
+enter_house(struct house *house)
+{
+	house->other.mailbox = part_open(play.act, CUBBY_RECEIVE, CUBBY_CREATE,
+					 0);
+	for (int i = 0; i < VOICES; i++)
+		house->other.known[i] = true;
+	house->sender = part_open(play.act, CUBBY_SEND, 0, 0);
+}
+
+void
+play_enter(struct run *run)
 {
 	progress("the scene is set");
 	play = (struct play){ .run = run, .act = act_of(run->scenario) };
 	run->descriptors = count_descriptors();
 	run->mappings = count_mappings(run->root);
 	run->supplied = false;
-	run->stage->victim_begun = 0;
-	run->stage->victim_accepted = 0;
-	play.other.mailbox = part_open(play.act, CUBBY_RECEIVE, CUBBY_CREATE,
-				       0);
-	for (int i = 0; i < VOICES; i++)
-		play.other.known[i] = true;
-	play.sender = part_open(play.act, CUBBY_SEND, 0, 0);
+	memset(run->stage, 0, sizeof(*run->stage));
+	enter_house(&play.first);
 	raise_ghost();
 }
 
@@ -123,44 +135,47 @@ enter(struct run *run)
 static void
 furnish(void)
 {
+	if (play.furnished)
+		return;
+	play.furnished = true;
 	if (play.act->overtaken)
-		send_freely(LONG_RUN);
+		send_freely(&play.first, LONG_RUN);
 	for (int i = 0; i < play.act->waiting; i++)
-		send_next(0, CUBBY_NOW);
+		send_next(&play.first, 0, CUBBY_NOW);
+	play.sleeper = sleeper_start(play.run, play.act);
+	if (play.sleeper)
+		drain();
 }
 
 static void
 oblige(enum mark mark)
 {
-	part_drain(&play.other);
-	if (mark == MARK_SEND)
-		must(send_next(LAST, CUBBY_NOW), "the last message");
-	else if (mark != MARK_TAKE)
+	drain();
+	if (mark == MARK_SEND) {
+		must(send_next(&play.first, LAST, at_once()),
+		     "the last message");
+		if (play.second.sender)
+			must(send_next(&play.second, LAST, CUBBY_NOW),
+			     "the last message");
+	} else if (mark != MARK_TAKE) {
 		fail("a mark in the wrong place");
-	part_drain(&play.other);
+	}
+	drain();
 }
 
-static void
-start_victim(struct run *run)
+void
+play_start(struct run *run, enum actor actor)
 {
-	enum stop stop;
 	enum mark mark;
 	pid_t pid;
 
 	progress("the victim prepares");
-	pid = fork();
-	if (pid < 0)
-		fail("fork: %s", strerror(errno));
+	pid = must_fork();
 	if (pid == 0)
-		act_live(play.act, run->stage);
+		act_live(act_of(run->scenario), run->stage,
+			 actor == HEIR ? HEIR_VOICE : VICTIM_VOICE);
 	tracee_take(&run->victim, pid);
-	for (;;) {
-		stop = tracee_resume(&run->victim, PTRACE_CONT);
-		while (stop == STOP_ASLEEP)
-			stop = tracee_wait(&run->victim, PTRACE_CONT);
-		mark = path_marked(run, stop, "preparing");
-		if (mark == MARK_START)
-			return;
+	while ((mark = path_prepare(run)) != MARK_START) {
 		if (mark == MARK_FURNISH)
 			furnish();
 		else
@@ -172,12 +187,13 @@ start_victim(struct run *run)
 void
 cast_assist(struct run *run)
 {
-	part_drain(&play.other);
+	drain();
 	if (run->supplied)
 		return;
 	if (hears())
-		must(send_next(0, CUBBY_NOW), "what the victim waits for");
-	part_drain(&play.other);
+		must(send_next(&play.first, 0, CUBBY_NOW),
+		     "what the victim waits for");
+	drain();
 	run->supplied = true;
 	run->supplied_at = now();
 }
@@ -192,120 +208,186 @@ cast_clash(struct run *run)
 
 /* The survivors ---------------------------------------------------------- */
 
+/* 0; -EAGAIN: the victim has to receive first. */
+static int
+send_fresh(struct house *house, bool free)
+{
+	cubby_mailbox *sender = part_open(play.act, CUBBY_SEND, 0, 0);
+	int result = part_send(sender, FRESH_VOICE, house->fresh_sent,
+			       play.act->size, 0, 0,
+			       free ? now() + PATIENCE : CUBBY_NOW);
+
+	if (free || result != -EAGAIN)
+		must(result, "a fresh one's send");
+	house->fresh_sent += result == 0;
+	cubby_close(sender);
+	return result;
+}
+
 /* One that comes now gets what is sent from now on; and one that sends now is
    heard. */
 static void
 come_fresh(bool free)
 {
+	struct house *house = named_house();
 	struct part fresh = { .mailbox = part_open(play.act, CUBBY_RECEIVE, 0,
 						   0) };
-	cubby_mailbox *sender = part_open(play.act, CUBBY_SEND, 0, 0);
+	int result;
 
 	progress("fresh ones come");
-	part_drain(&play.other);
-	must(part_send(sender, FRESH_VOICE, play.fresh_sent, play.act->size, 0,
-		       0, free ? now() + PATIENCE : CUBBY_NOW),
-	     "a fresh one's send");
-	play.fresh_sent++;
+	part_drain(&house->other);
+	result = send_fresh(house, free);
 	if (free)
-		send_freely(1);
+		send_freely(house, 1);
 	part_drain(&fresh);
-	part_drain(&play.other);
-	if (fresh.next[FRESH_VOICE] != play.fresh_sent)
+	part_drain(&house->other);
+	if (result == 0 && fresh.next[FRESH_VOICE] != house->fresh_sent)
 		fail("a fresh receiver has not heard a fresh sender");
-	if (free && fresh.next[WORKER] != play.sent)
+	if (house->other.next[FRESH_VOICE] != house->fresh_sent)
+		fail("the other has not heard a fresh sender");
+	if (free && fresh.next[WORKER] != house->sent)
 		fail("a fresh receiver has not heard the worker");
 	cubby_close(fresh.mailbox);
-	cubby_close(sender);
+}
+
+/* Whether nobody waits for the victim, which stands still. */
+static bool
+is_free(bool stopped)
+{
+	return !stopped || !hears() || play.act->delivery != CUBBY_EVERY;
+}
+
+/* What there is room for. */
+static void
+send_what_fits(struct house *house, int count)
+{
+	while (count-- > 0 && send_next(house, 0, CUBBY_NOW) == 0)
+		part_drain(&house->other);
+	part_drain(&house->other);
 }
 
 /* stopped: the victim stands still; else it is dead, or has gone. */
 static void
 survive(bool stopped)
 {
-	bool free = !stopped || !hears() || play.act->delivery != CUBBY_EVERY;
-	int i;
+	bool free = is_free(stopped);
 
 	progress("the survivors go on");
-	part_drain(&play.other);
-	if (free) {
-		send_freely(play.act->delivery == CUBBY_EVERY ? RUN : LONG_RUN);
-	} else {
-		for (i = 0; i < RUN && send_next(0, CUBBY_NOW) == 0; i++)
-			part_drain(&play.other);
-		part_drain(&play.other);
+	drain();
+	if (free)
+		send_freely(&play.first, play.act->delivery == CUBBY_EVERY ?
+						 RUN : LONG_RUN);
+	else
+		send_what_fits(&play.first, RUN);
+	come_fresh(free || play.second.sender);
+}
+
+/* Round and round, with others in the neighbours' places, and then full. */
+static void
+refill(void)
+{
+	bool free = is_free(true);
+
+	progress("all is drained, and filled again");
+	for (int i = 0; i < TURNS; i++) {
+		if (free)
+			send_freely(&play.first, RUN);
+		come_fresh(free);
 	}
-	come_fresh(free);
+	send_what_fits(&play.first, ROOM);
+}
+
+/* The mailbox loses its name, and another one has it. */
+static void
+replace(void)
+{
+	progress("the mailbox is replaced");
+	play.run->stage->replaced = true;
+	must(cubby_unlink(MAILBOX), "unlinking");
+	enter_house(&play.second);
+}
+
+/* The sleeper has what it waits for, or gets it. */
+static void
+wake_sleeper(void)
+{
+	if (!play.sleeper)
+		return;
+	progress("the sleeper is waited for");
+	if (play.act->bed < SEND_BED) {
+		part_drain(&play.first.other);
+		must(send_next(&play.first, LAST, now() + PATIENCE),
+		     "the sleeper's last message");
+	}
+	helper_bury(play.run, play.sleeper, "the sleeper");
+	play.sleeper = 0;
+}
+
+static void
+check_heard(const struct run *run, enum voice voice)
+{
+	uint64_t heard = play.first.other.next[voice];
+
+	if (heard < run->stage->accepted[voice] ||
+	    heard > run->stage->begun[voice])
+		fail("the other has heard %d of voice %d, who sent %d",
+		     (int)heard, (int)voice,
+		     (int)run->stage->accepted[voice]);
+}
+
+static void
+check_house(const struct house *house)
+{
+	const struct part *other = &house->other;
+
+	if (other->gaps || other->missed)
+		fail("the other has missed %d, and was told of %d",
+		     (int)other->gaps, (int)other->missed);
+	if (other->next[WORKER] != house->sent ||
+	    other->next[FRESH_VOICE] != house->fresh_sent)
+		fail("the other has heard %d of %d of the worker",
+		     (int)other->next[WORKER], (int)house->sent);
 }
 
 /* The other has got all that was accepted. */
 static void
 settle(const struct run *run)
 {
-	const struct part *other = &play.other;
-	uint64_t heard = other->next[VICTIM_VOICE];
+	const struct part *other = &play.first.other;
 
-	part_drain(&play.other);
-	heard = other->next[VICTIM_VOICE];
-	if (other->gaps || other->missed)
-		fail("the other has missed %d, and was told of %d",
-		     (int)other->gaps, (int)other->missed);
-	if (other->next[WORKER] != play.sent ||
-	    other->next[FRESH_VOICE] != play.fresh_sent ||
-	    other->next[GHOST_VOICE] !=
-		    (play.act->ghost_sender ? (uint64_t)GHOSTS : 0))
-		fail("the other has heard %d of %d of the worker, and %d of a "
-		     "ghost", (int)other->next[WORKER], (int)play.sent,
+	wake_sleeper();
+	drain();
+	check_house(&play.first);
+	if (play.second.sender)
+		check_house(&play.second);
+	if (other->next[GHOST_VOICE] != (play.act->ghost_sender ? GHOSTS : 0U))
+		fail("the other has heard %d of a ghost",
 		     (int)other->next[GHOST_VOICE]);
-	if (heard < run->stage->victim_accepted ||
-	    heard > run->stage->victim_begun)
-		fail("the other has heard %d of the victim, who sent %d",
-		     (int)heard, (int)run->stage->victim_accepted);
+	if (other->next[SLEEPER_VOICE] != (play.act->bed >= SEND_BED ?
+						   ROOM + 1U : 0))
+		fail("the other has heard %d of the sleeper",
+		     (int)other->next[SLEEPER_VOICE]);
+	check_heard(run, VICTIM_VOICE);
+	check_heard(run, HEIR_VOICE);
+}
+
+static void
+leave_house(struct house *house)
+{
+	cubby_close(house->other.mailbox);
+	cubby_close(house->sender);
 }
 
 static void
 leave(struct run *run)
 {
-	const char *leftover;
-
 	progress("all leave");
-	cubby_close(play.other.mailbox);
-	cubby_close(play.sender);
-	must(cubby_unlink(MAILBOX), "unlinking");
+	leave_house(&play.first);
+	leave_house(&play.second);
+	if (cubby_unlink(MAILBOX) < 0 && !run->stage->replaced)
+		fail("the mailbox cannot be unlinked");
 	cubby_sweep(NULL, NULL);
-	leftover = tree_leftover(run->root);
-	if (leftover)
-		fail("%s is left", leftover);
-	if (count_descriptors() != run->descriptors)
-		fail("a descriptor is left open");
-	if (count_mappings(run->root) != run->mappings)
-		fail("something is left mapped");
-}
-
-/* Each sleep of the victim is looked at: had it a reason, was it ended? */
-static void
-finish(struct run *run, bool in_syscall)
-{
-	struct user_regs_struct registers;
-	bool before = run->supplied;
-	int64_t since = now(), entered = since;
-	enum stop stop;
-
-	progress("the victim is continued");
-	while ((stop = path_resume(run, PTRACE_SYSCALL)) == STOP_SYSCALL) {
-		in_syscall = !in_syscall;
-		tracee_registers(&run->victim, &registers);
-		if (in_syscall) {
-			before = run->supplied;
-			entered = now();
-		} else if (is_futex_call(registers.orig_rax)) {
-			path_check_wake(run, entered, before,
-					(long)registers.rax);
-		}
-	}
-	if (path_marked(run, stop, "continued") != MARK_END)
-		fail("a mark in the wrong place");
-	waited("the victim, continued", since);
+	must_leave_nothing(run);
 }
 
 static void
@@ -317,7 +399,7 @@ see_off(struct run *run)
 	do {
 		stop = tracee_resume(&run->victim, PTRACE_CONT);
 		while (stop == STOP_ASLEEP) {
-			part_drain(&play.other);
+			drain();
 			stop = tracee_wait(&run->victim, PTRACE_CONT);
 		}
 		if (stop == STOP_MARK)
@@ -329,11 +411,21 @@ see_off(struct run *run)
 	run->victim.pid = 0;
 }
 
+/* The run ---------------------------------------------------------------- */
+
+/* There may be one end of a mailbox without a name. */
+unsigned
+run_strikes(const struct scenario *scenario)
+{
+	(void)scenario;
+	return 1 << KILLED | 1 << STOPPED | 1 << REFILLED | 1 << REPLACED;
+}
+
 void
 run_record(struct run *run)
 {
-	enter(run);
-	start_victim(run);
+	play_enter(run);
+	play_start(run, VICTIM);
 	path_record(run, false);
 	if (run->stage->mark != MARK_END)
 		fail("a mark in the wrong place");
@@ -343,28 +435,74 @@ run_record(struct run *run)
 	leave(run);
 }
 
+static void
+after_stop(struct run *run, uint32_t index, enum strike strike)
+{
+	if (strike == REPLACED)
+		replace();
+	survive(true);
+	if (strike == REFILLED)
+		refill();
+	/* There is something for it by now. */
+	run->supplied = !play.act->awaits ||
+			play.first.other.next[VICTIM_VOICE];
+	run->supplied_at = now();
+	path_finish(run, index);
+	see_off(run);
+	survive(false);
+}
+
 bool
 run_strike(struct run *run, uint32_t index, enum strike strike)
 {
 	bool reached;
 
-	enter(run);
-	start_victim(run);
+	play_enter(run);
+	play_start(run, VICTIM);
 	reached = path_reach(run, index);
 	if (strike == KILLED || !reached) {
 		tracee_kill(&run->victim);
 		survive(false);
 	} else {
-		survive(true);
-		/* There is something for it by now. */
-		run->supplied = !act_of(run->scenario)->awaits ||
-				play.other.next[VICTIM_VOICE];
-		run->supplied_at = now();
-		finish(run, run->points->list[index].moment == BEFORE);
-		see_off(run);
-		survive(false);
+		after_stop(run, index, strike);
 	}
 	settle(run);
 	leave(run);
 	return reached;
+}
+
+/* Two deaths ------------------------------------------------------------- */
+
+bool
+play_is_early(const struct scenario *heir)
+{
+	const struct act *act = act_of(heir);
+
+	return act->roles && !act->joins;
+}
+
+void
+play_leave(struct run *run)
+{
+	see_off(run);
+}
+
+void
+play_die(struct run *run, enum actor actor)
+{
+	(void)actor;
+	tracee_kill(&run->victim);
+}
+
+void
+play_bury(struct run *run, const struct scenario *heir,
+	  const struct pair *pair, enum strike strike, uint32_t second)
+{
+	(void)heir, (void)strike;
+	/* In every other run somebody looks after the dead first. */
+	if ((pair->first + second) % 2)
+		must(cubby_sweep(MAILBOX, NULL), "a sweep");
+	survive(false);
+	settle(run);
+	leave(run);
 }

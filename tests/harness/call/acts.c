@@ -51,6 +51,13 @@ conclude_plain(struct victim *victim)
 	expect(victim, 0);
 }
 
+/* Nobody may wait for it any more. */
+static void
+conclude_reply(struct victim *victim)
+{
+	expect(victim, GIVEN_UP(victim->stage) ? -EPIPE : 0);
+}
+
 /* Serving ---------------------------------------------------------------- */
 
 static void
@@ -77,8 +84,8 @@ take_untold(struct victim *victim)
 				       &victim->size);
 }
 
-static void
-reply(struct victim *victim)
+void
+act_reply(struct victim *victim)
 {
 	victim->result = cubby_reply(victim->mailbox, &victim->envelope,
 				     own.reply_bytes, own.act->size);
@@ -98,8 +105,8 @@ reject(struct victim *victim)
 	victim->message = NULL;
 }
 
-static void
-close_mailbox(struct victim *victim)
+void
+act_close_mailbox(struct victim *victim)
 {
 	cubby_close(victim->mailbox);
 	victim->mailbox = NULL;
@@ -129,7 +136,7 @@ conclude_take(struct victim *victim)
 	if (victim->size != own.act->size ||
 	    !is_filled(victim->buffer, victim->size, REQUEST))
 		fail("the victim got another request");
-	reply(victim);
+	act_reply(victim);
 	expect(victim, -EPIPE);
 }
 
@@ -139,7 +146,7 @@ conclude_hold(struct victim *victim)
 	expect(victim, 0);
 	must(cubby_message_envelope(victim->message, &victim->envelope),
 	     "envelope");
-	reply(victim);
+	act_reply(victim);
 	expect(victim, -EPIPE);
 	refuse(victim);
 }
@@ -154,8 +161,8 @@ call(struct victim *victim)
 				    &victim->size, CUBBY_FOREVER);
 }
 
-static void
-begin(struct victim *victim)
+void
+act_begin(struct victim *victim)
 {
 	victim->result = cubby_call_begin(victim->mailbox, own.request_bytes,
 					  own.act->size, NULL, CUBBY_FOREVER,
@@ -169,8 +176,8 @@ end(struct victim *victim)
 					&victim->size, CUBBY_FOREVER);
 }
 
-static void
-cancel(struct victim *victim)
+void
+act_cancel(struct victim *victim)
 {
 	cubby_call_cancel(own.request);
 	victim->result = 0;
@@ -208,7 +215,7 @@ conclude_late(struct victim *victim)
 {
 	expect(victim, -ETIMEDOUT);
 	if (victim->result < 0)
-		cancel(victim);
+		act_cancel(victim);
 	else
 		check_reply(victim);
 }
@@ -216,7 +223,7 @@ conclude_late(struct victim *victim)
 static void
 prepare_begun(struct victim *victim)
 {
-	begin(victim);
+	act_begin(victim);
 	must(victim->result, "request");
 }
 
@@ -252,7 +259,7 @@ prepare_again(struct victim *victim)
 #define HAVING(its_name, its_size, its_prepare, its_perform)		\
 	.operation.name = its_name, .part = SERVES, .size = its_size,	\
 	.has = true, .prepare = its_prepare, .perform = its_perform,	\
-	.conclude = conclude_plain
+	.conclude = conclude_reply
 #define CALLING(its_name, its_size, its_prepare, its_perform, its_conclude) \
 	.operation.name = its_name, .part = CALLS, .size = its_size,	\
 	.prepare = its_prepare, .perform = its_perform,			\
@@ -273,24 +280,24 @@ static const struct act acts[] = {
 	  .beside = true },
 	{ SERVING("take-untold/settled", SHORT, take_untold, conclude_plain),
 	  .settles = true, .told = -EPIPE },
-	{ HAVING("reply/short", SHORT, prepare_taken, reply) },
-	{ HAVING("reply/page", LONG, prepare_taken, reply) },
-	{ HAVING("reply/large", BUFFER, prepare_taken, reply) },
-	{ HAVING("reply/held", SHORT, prepare_held, reply) },
+	{ HAVING("reply/short", SHORT, prepare_taken, act_reply) },
+	{ HAVING("reply/page", LONG, prepare_taken, act_reply) },
+	{ HAVING("reply/large", BUFFER, prepare_taken, act_reply) },
+	{ HAVING("reply/held", SHORT, prepare_held, act_reply) },
 	{ HAVING("release/unanswered", SHORT, prepare_held, refuse),
 	  .told = -EPIPE },
 	{ HAVING("reject/held", SHORT, prepare_held, reject),
 	  .returns = true },
 	{ HAVING("close-server/unanswered", SHORT, prepare_taken,
-		 close_mailbox), .told = -EPIPE },
-	{ HAVING("close-server/held", SHORT, prepare_held, close_mailbox),
+		 act_close_mailbox), .told = -EPIPE },
+	{ HAVING("close-server/held", SHORT, prepare_held, act_close_mailbox),
 	  .returns = true },
 
 	{ CALLING("call/first", SHORT, NULL, call, check_reply) },
 	{ CALLING("call/again", SHORT, prepare_again, call, check_reply) },
 	{ CALLING("call/large", BUFFER, prepare_again, call, check_reply) },
-	{ CALLING("begin/first", SHORT, NULL, begin, conclude_begin) },
-	{ CALLING("begin/again", LONG, prepare_again, begin,
+	{ CALLING("begin/first", SHORT, NULL, act_begin, conclude_begin) },
+	{ CALLING("begin/again", LONG, prepare_again, act_begin,
 		  conclude_begin) },
 	{ CALLING("end/answered", SHORT, prepare_answered, end,
 		  check_reply) },
@@ -299,16 +306,16 @@ static const struct act acts[] = {
 	{ CALLING("end/waiting", SHORT, prepare_begun, end, check_reply) },
 	{ CALLING("end/late", SHORT, prepare_begun, end_late,
 		  conclude_late) },
-	{ CALLING("cancel/untaken", SHORT, prepare_begun, cancel,
+	{ CALLING("cancel/untaken", SHORT, prepare_begun, act_cancel,
 		  conclude_plain) },
-	{ CALLING("cancel/in-hand", SHORT, prepare_in_hand, cancel,
+	{ CALLING("cancel/in-hand", SHORT, prepare_in_hand, act_cancel,
 		  conclude_plain) },
-	{ CALLING("cancel/answered-large", BUFFER, prepare_answered, cancel,
+	{ CALLING("cancel/answered-large", BUFFER, prepare_answered, act_cancel,
 		  conclude_plain) },
-	{ CALLING("close-caller/untaken", SHORT, prepare_begun, close_mailbox,
+	{ CALLING("close-caller/untaken", SHORT, prepare_begun, act_close_mailbox,
 		  conclude_plain) },
 	{ CALLING("close-caller/in-hand", SHORT, prepare_in_hand,
-		  close_mailbox, conclude_plain) },
+		  act_close_mailbox, conclude_plain) },
 
 	{ SERVING("arrival-take/one", SHORT, take, conclude_take),
 	  .kind = ARRIVAL },
@@ -316,7 +323,7 @@ static const struct act acts[] = {
 	  .kind = ARRIVAL },
 	{ SERVING("arrival-take/asleep", SHORT, take, conclude_take),
 	  .kind = ARRIVAL, .awaits = true },
-	{ HAVING("arrival-reply/short", SHORT, prepare_taken, reply),
+	{ HAVING("arrival-reply/short", SHORT, prepare_taken, act_reply),
 	  .kind = ARRIVAL },
 	{ HAVING("arrival-reject/held", SHORT, prepare_held, reject),
 	  .kind = ARRIVAL, .returns = true },
@@ -324,7 +331,7 @@ static const struct act acts[] = {
 	  .kind = ARRIVAL, .told = -EPIPE },
 	{ CALLING("arrival-call/first", SHORT, NULL, call, check_reply),
 	  .kind = ARRIVAL },
-	{ CALLING("arrival-cancel/untaken", SHORT, prepare_begun, cancel,
+	{ CALLING("arrival-cancel/untaken", SHORT, prepare_begun, act_cancel,
 		  conclude_plain), .kind = ARRIVAL },
 };
 
@@ -367,32 +374,42 @@ settle_down(struct victim *victim)
 		     "streak");
 }
 
-void
-act_live(const struct act *act, struct stage *stage)
+static void
+open_own(struct victim *victim)
 {
-	struct victim victim = { .stage = stage };
+	if (own.act->part != NEITHER && !own.act->enters)
+		must(cubby_open(MAILBOX, own.act->part == CALLS ?
+						 CUBBY_SEND : CUBBY_RECEIVE,
+				NULL, &victim->mailbox),
+		     "opening");
+}
+
+void
+act_live(const struct act *act, struct stage *stage, bool heir)
+{
+	const struct scenario scenario = { .operation = &act->operation };
+	struct victim victim = { .stage = stage, .scenario = &scenario };
 
 	complain_to(stage);
 	tracee_offer();
 	own.act = act;
 	victim.envelope = (struct cubby_envelope)CUBBY_ENVELOPE_INIT;
 	victim.buffer = calloc(1, BUFFER);
-	fill(own.request_bytes, act->size, REQUEST);
+	fill(own.request_bytes, act->size, heir ? REQUEST_OF_HEIR : REQUEST);
 	fill(own.reply_bytes, act->size, REPLY);
-	must(cubby_open(MAILBOX, act->part == CALLS ? CUBBY_SEND :
-							   CUBBY_RECEIVE,
-			NULL, &victim.mailbox), "opening");
+	open_own(&victim);
 	if (act->settles)
 		settle_down(&victim);
-	if (act->part == SERVES && !act->awaits)
+	if (act->part == SERVES && !act->awaits && !heir)
 		victim_mark(stage, MARK_SEND);
 	if (act->prepare)
 		act->prepare(&victim);
 	victim_mark(stage, MARK_START);
 	act->perform(&victim);
-	victim_mark(stage, MARK_END);
 	stage->result = victim.result;
-	act->conclude(&victim);
+	victim_mark(stage, MARK_END);
+	if (act->conclude)
+		act->conclude(&victim);
 	cubby_close(victim.mailbox);
 	free(victim.buffer);
 	_exit(0);

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../double.h"
+#include "../must.h"
 #include "play.h"
 
 enum { REQUESTS_MAX = 8 };
@@ -19,6 +21,8 @@ static struct {
 	struct run *run;
 	const struct act *act;
 	cubby_mailbox *caller, *server;
+	cubby_mailbox *caller_there, *server_there;	/* in the one that has
+							   the name now */
 	cubby_request *requests[REQUESTS_MAX];	/* for the victim to serve */
 	int count;
 	bool in_hand;			/* the victim's request is ours */
@@ -27,26 +31,23 @@ static struct {
 
 static unsigned char bytes[BUFFER], made[BUFFER];
 
-static void
-must(int result, const char *what)
-{
-	if (result == -ETIMEDOUT)
-		fail_hang("%s: no progress in 10 seconds", what);
-	if (result < 0)
-		fail("%s: %s", what, cubby_strerror(result));
-}
-
 /* Calling ---------------------------------------------------------------- */
 
 static cubby_request *
-begin(void)
+begin_by(cubby_mailbox *caller)
 {
 	cubby_request *request;
 
 	fill(made, play.act->size, REQUEST);
-	must(cubby_call_begin(play.caller, made, play.act->size, NULL,
+	must(cubby_call_begin(caller, made, play.act->size, NULL,
 			      now() + PATIENCE, &request), "a request");
 	return request;
+}
+
+static cubby_request *
+begin(void)
+{
+	return begin_by(play.caller);
 }
 
 static void
@@ -89,33 +90,45 @@ open_server(void)
 
 /* What there is. */
 static bool
-take(struct cubby_envelope *ret)
+take_by(cubby_mailbox *server, struct cubby_envelope *ret)
 {
 	size_t size = 0;
 	int result;
 
 	*ret = (struct cubby_envelope)CUBBY_ENVELOPE_INIT;
-	result = cubby_receive_full(play.server, NULL, 0, CUBBY_NOW, bytes,
+	result = cubby_receive_full(server, NULL, 0, CUBBY_NOW, bytes,
 				    sizeof(bytes), &size, ret);
 	if (result == -EAGAIN)
 		return false;
 	must(result, "a receive");
 	if (!ret->call)
-		return take(ret);	/* of a streak */
+		return take_by(server, ret);	/* of a streak */
 	if (size != play.act->size || !is_filled(bytes, size, REQUEST))
 		fail("a server got another request");
 	return true;
 }
 
+static bool
+take(struct cubby_envelope *ret)
+{
+	return take_by(play.server, ret);
+}
+
 static void
-answer(const struct cubby_envelope *envelope)
+answer_by(cubby_mailbox *server, const struct cubby_envelope *envelope)
 {
 	int result;
 
 	fill(made, play.act->size, REPLY);
-	result = cubby_reply(play.server, envelope, made, play.act->size);
+	result = cubby_reply(server, envelope, made, play.act->size);
 	if (result != -EPIPE)
 		must(result, "a reply");
+}
+
+static void
+answer(const struct cubby_envelope *envelope)
+{
+	answer_by(play.server, envelope);
 }
 
 static int
@@ -198,46 +211,47 @@ cast_clash(struct run *run)
 }
 
 static void
-enter(struct run *run)
+make_mailbox(cubby_mailbox **ret_caller)
 {
 	struct cubby_options options = CUBBY_OPTIONS_INIT;
 
+	if (play.act->kind == ARRIVAL)
+		options.order = CUBBY_ORDER_ARRIVAL;
+	options.message_max = BUFFER;
+	must(cubby_open(MAILBOX, CUBBY_CREATE | CUBBY_SEND, &options,
+			ret_caller), "opening a caller");
+}
+
+void
+play_enter(struct run *run)
+{
 	progress("the scene is set");
 	memset(&play, 0, sizeof(play));
+	memset(run->stage, 0, sizeof(*run->stage));
 	play.run = run;
 	play.act = act_of(run->scenario);
 	run->descriptors = count_descriptors();
 	run->mappings = count_mappings(run->root);
 	run->supplied = false;
-	if (play.act->kind == ARRIVAL)
-		options.order = CUBBY_ORDER_ARRIVAL;
-	options.message_max = BUFFER;
-	must(cubby_open(MAILBOX, CUBBY_CREATE | CUBBY_SEND, &options,
-			&play.caller), "opening a caller");
+	make_mailbox(&play.caller);
 	if (play.act->part == CALLS || play.act->beside)
 		open_server();
 }
 
-static void
-start_victim(struct run *run)
+void
+play_start(struct run *run, enum actor actor)
 {
 	enum stop stop;
 	enum mark mark;
 	pid_t pid;
 
 	progress("the victim prepares");
-	pid = fork();
-	if (pid < 0)
-		fail("fork: %s", strerror(errno));
+	pid = must_fork();
 	if (pid == 0)
-		act_live(play.act, run->stage);
+		act_live(act_of(run->scenario), run->stage, actor == HEIR);
 	tracee_take(&run->victim, pid);
 	for (;;) {
-		stop = tracee_resume(&run->victim, PTRACE_CONT);
-		while (stop == STOP_ASLEEP) {
-			cast_assist(run);
-			stop = tracee_wait(&run->victim, PTRACE_CONT);
-		}
+		stop = path_resume(run, PTRACE_CONT);
 		mark = path_marked(run, stop, "preparing");
 		if (mark == MARK_START)
 			return;
@@ -299,15 +313,98 @@ bury_server(bool killed)
 	call_beside_victim();
 }
 
+/* Called, and in hand, before the victim goes on. */
+static struct rival {
+	cubby_request *request;
+	struct cubby_envelope envelope;
+} rival;
+
+/* Those whom the victim is to serve give up, and another calls in their place. */
+static void
+give_up(void)
+{
+	GIVEN_UP(play.run->stage) = true;
+	for (int i = 0; i < play.count; i++) {
+		cubby_call_cancel(play.requests[i]);
+		play.requests[i] = NULL;
+	}
+	rival.request = begin();
+	if (!take(&rival.envelope))
+		fail("what another asks for is not there");
+}
+
+/* Whatever the victim has replied meanwhile was not to the other. */
+static void
+serve_rival(void)
+{
+	int result;
+
+	if (!rival.request)
+		return;
+	result = cubby_call_end(rival.request, bytes, sizeof(bytes), NULL,
+				CUBBY_NOW);
+	if (result != -EAGAIN)
+		fail("nobody has replied, and yet: %s",
+		     cubby_strerror(result));
+	answer(&rival.envelope);
+	if (end(rival.request) < 0)
+		fail("a call in another's place failed");
+	rival.request = NULL;
+}
+
+static void
+refill(void)
+{
+	for (int i = 0; i < TURNS; i++)
+		call_beside_victim();
+	if (play.act->part == SERVES)
+		give_up();
+}
+
+/* The mailbox loses its name, and another one has it. */
+static void
+replace(void)
+{
+	progress("the mailbox is replaced");
+	play.run->stage->replaced = true;
+	must(cubby_unlink(MAILBOX), "unlinking");
+	make_mailbox(&play.caller_there);
+	must(cubby_open(MAILBOX, CUBBY_RECEIVE, NULL, &play.server_there),
+	     "opening a server");
+}
+
+/* Those who came by the name after that. */
+static void
+call_there(void)
+{
+	struct cubby_envelope envelope;
+	cubby_request *request;
+
+	if (!play.caller_there)
+		return;
+	request = begin_by(play.caller_there);
+	if (!take_by(play.server_there, &envelope))
+		fail("a request to the mailbox that has the name is not there");
+	answer_by(play.server_there, &envelope);
+	if (end(request) < 0)
+		fail("a call to the mailbox that has the name failed");
+}
+
 /* The victim stands still. It may have the lock of a queue, and who meets that is
    another play's matter. */
 static void
-go_on_beside(void)
+go_on_beside(enum strike strike)
 {
+	rival.request = NULL;
 	if (play.act->kind != LANES)
 		return;
 	open_server();
+	if (strike == REPLACED)
+		replace();
 	call_beside_victim();
+	call_there();
+	if (strike == REFILLED)
+		refill();
 }
 
 static void
@@ -331,22 +428,17 @@ find_reply(const char *path, const struct stat *st, int type, struct FTW *at)
 static void
 leave(struct run *run)
 {
-	const char *leftover;
-
 	progress("all leave");
 	cubby_close(play.caller);
 	cubby_close(play.server);
+	call_there();
+	cubby_close(play.caller_there);
+	cubby_close(play.server_there);
 	must(cubby_sweep(MAILBOX, NULL), "a sweep");
 	if (nftw(run->root, find_reply, 8, FTW_PHYS) == 1)
 		fail("a reply file is left");
 	must(cubby_unlink(MAILBOX), "unlinking");
-	leftover = tree_leftover(run->root);
-	if (leftover)
-		fail("%s is left", leftover);
-	if (count_descriptors() != run->descriptors)
-		fail("a descriptor is left open");
-	if (count_mappings(run->root) != run->mappings)
-		fail("something is left mapped");
+	must_leave_nothing(run);
 }
 
 /* The run ---------------------------------------------------------------- */
@@ -374,26 +466,30 @@ see_off(struct run *run)
 	run->victim.pid = 0;
 }
 
-/* The stopped victim finishes the call. */
-static void
-finish(struct run *run)
+unsigned
+run_strikes(const struct scenario *scenario)
 {
-	int64_t since = now();
-	enum stop stop;
+	unsigned strikes = 1 << KILLED | 1 << STOPPED;
 
-	progress("the victim is continued");
-	while ((stop = path_resume(run, PTRACE_CONT)) == STOP_SYSCALL)
-		;
-	waited("the victim, continued", since);
-	if (path_marked(run, stop, "continued") != MARK_END)
-		fail("a mark in the wrong place");
+	if (scenario->kind == LANES)
+		strikes |= 1 << REFILLED | 1 << REPLACED;
+	return strikes;
+}
+
+/* So an heir is there before the victim is at any point of a queue. */
+static bool
+may_be_locked(const struct run *run, pid_t victim)
+{
+	(void)victim;
+	return run->scenario->kind != LANES;
 }
 
 void
 run_record(struct run *run)
 {
-	enter(run);
-	start_victim(run);
+	run->is_locked = may_be_locked;
+	play_enter(run);
+	play_start(run, VICTIM);
 	path_record(run, false);
 	if (run->stage->mark != MARK_END)
 		fail("a mark in the wrong place");
@@ -407,18 +503,66 @@ run_strike(struct run *run, uint32_t index, enum strike strike)
 {
 	bool reached;
 
-	enter(run);
-	start_victim(run);
+	play_enter(run);
+	play_start(run, VICTIM);
 	reached = path_reach(run, index);
 	if (strike == KILLED || !reached) {
 		tracee_kill(&run->victim);
 		bury(true);
 	} else {
-		go_on_beside();
-		finish(run);
+		go_on_beside(strike);
+		path_finish(run, index);
+		serve_rival();
 		see_off(run);
 		bury(false);
 	}
 	leave(run);
 	return reached;
+}
+
+/* Two deaths ------------------------------------------------------------- */
+
+bool
+play_is_early(const struct scenario *heir)
+{
+	return !act_of(heir)->enters;
+}
+
+void
+play_leave(struct run *run)
+{
+	see_off(run);
+}
+
+void
+play_die(struct run *run, enum actor actor)
+{
+	(void)actor;
+	tracee_kill(&run->victim);
+}
+
+/* Each of those who called has an end, and nobody is handed what one of the dead
+   has called for. */
+void
+play_bury(struct run *run, const struct scenario *heir,
+	  const struct pair *pair, enum strike strike, uint32_t second)
+{
+	struct cubby_envelope envelope;
+
+	(void)heir, (void)strike;
+	open_server();
+	wait_for_tick();
+	if ((pair->first + second) % 2)
+		must(cubby_sweep(MAILBOX, NULL), "a sweep");
+	while (take(&envelope)) {
+		if (play.act->part == CALLS)
+			fail("a dead caller's request was handed out");
+		answer(&envelope);
+	}
+	for (int i = 0; i < play.count; i++)
+		end(play.requests[i]);
+	if (play.in_hand)
+		answer(&play.envelope);
+	call_beside_victim();
+	leave(run);
 }

@@ -15,10 +15,19 @@
  * handed what a dead one had. The victim called: its request is handed to nobody
  * when it is dead. Others call and are answered meanwhile, also beside one who
  * stands still. In the end nothing is left.
+ *
+ * REFILLED: meanwhile many others have called and been answered; and of what the
+ * victim had to serve the callers have given up, so that its replies go nowhere, and
+ * not to one who has called since. REPLACED: the mailbox has been unlinked, and
+ * another one has its name; those who were in the first go on in it. With two
+ * deaths an heir meets what the victim left (heirs.c). Not of a queue, whose lock
+ * the victim may have: that is another play's matter.
  */
 #include "../harness.h"
 
-enum part { CALLS, SERVES };
+enum part { CALLS, SERVES, NEITHER };
+
+enum { TURNS = 20 };		/* calls of others while all is refilled */
 
 /* What the victim performs, and in which scene. */
 struct act {
@@ -31,7 +40,7 @@ struct act {
 					   beginning */
 	bool awaits;			/* nothing is there at START */
 	bool has;			/* it has the request at START */
-	bool again;			/* it has called before */
+	bool enters;			/* an heir's: opens the mailbox itself */
 	bool returns;			/* the request may go to another */
 	int told;			/* what its caller is told in the end: 0,
 					   -EPIPE; 1: whatever */
@@ -44,9 +53,22 @@ struct act {
 const struct act *
 act_of(const struct scenario *scenario);
 
-/* The victim's life. */
+/* The life of a victim, or of an heir. */
 noreturn void
-act_live(const struct act *act, struct stage *stage);
+act_live(const struct act *act, struct stage *stage, bool heir);
+
+/* What more than one list has (acts.c, heirs.c): performed. */
+void
+act_reply(struct victim *victim);
+void
+act_close_mailbox(struct victim *victim);
+void
+act_begin(struct victim *victim);
+void
+act_cancel(struct victim *victim);
+
+/* The callers of what the victim serves have given up. */
+#define GIVEN_UP(stage)	((stage)->moved_to)
 
 /* The bytes of a request, or reply, of that number. */
 void
@@ -54,6 +76,6 @@ fill(unsigned char *bytes, size_t size, unsigned number);
 bool
 is_filled(const unsigned char *bytes, size_t size, unsigned number);
 
-enum { REPLY = 7, REQUEST = 3 };	/* numbers */
+enum { REPLY = 7, REQUEST = 3, REQUEST_OF_HEIR = 5 };	/* numbers */
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <cubby_sync.h>
+#include "../must.h"
 #include "play.h"
 
 enum { REQUESTS_MAX = 8, ROOM = 16 };
@@ -32,13 +33,6 @@ static struct {
 } play;
 
 static unsigned char bytes[BUFFER];
-
-static void
-must(int result, const char *what)
-{
-	if (result < 0)
-		fail("%s: %s", what, cubby_strerror(result));
-}
 
 /* What the others meet: nothing, if they can do without the damaged file. */
 static void
@@ -378,8 +372,6 @@ use_again(void)
 static void
 leave(struct run *run)
 {
-	const char *leftover;
-
 	progress("all leave");
 	damage_relieve(run);
 	use_again();
@@ -396,13 +388,7 @@ leave(struct run *run)
 	else
 		must(cubby_unlink(stage_mailbox(play.act)), "unlinking");
 	must(cubby_sweep(NULL, NULL), "a sweep");
-	leftover = tree_leftover(run->root);
-	if (leftover)
-		fail("%s is left", leftover);
-	if (count_descriptors() != run->descriptors)
-		fail("a descriptor is left open");
-	if (count_mappings(run->root) != run->mappings)
-		fail("something is left mapped");
+	must_leave_nothing(run);
 }
 
 /* The run ----------------------------------------------------------------- */

@@ -87,7 +87,7 @@ struct act {
 	enum file files[FILES];
 };
 
-/* acts.c */
+/* acts.c, life.c */
 const struct act *
 act_of(const struct scenario *scenario);
 const char *

@@ -12,18 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../double.h"
+#include "../must.h"
 #include "play.h"
 
 static struct play play; /* of the run under way */
-
-static void
-must(int result, const char *what)
-{
-	if (result == -ETIMEDOUT)
-		fail_hang("%s: no progress in 10 seconds", what);
-	if (result < 0)
-		fail("%s: %s", what, cubby_strerror(result));
-}
 
 static cubby_mutex *
 mutex(void)
@@ -48,7 +41,7 @@ lock_by(const struct attached *who, bool *ret_told)
 	if (result == -EOWNERDEAD)
 		result = cubby_mutex_consistent(who->region,
 						&who->props->mutex);
-	if (result == -ENOTRECOVERABLE && play.act->loses)
+	if (result == -ENOTRECOVERABLE && play.may_lose)
 		return false;
 	must(result, "a survivor's lock");
 	return true;
@@ -172,9 +165,7 @@ start_sleeper(void)
 	progress("a sleeper goes to sleep");
 	while (play.sleepers[i])
 		i++;
-	pid = fork();
-	if (pid < 0)
-		fail("fork: %s", strerror(errno));
+	pid = must_fork();
 	if (pid == 0)
 		act_sleep(play.act->bed, play.run->stage);
 	play.sleepers[i] = pid;
@@ -253,25 +244,19 @@ serve_sleepers(void)
 /* The scene -------------------------------------------------------------- */
 
 static void
+be_ghost(struct run *run)
+{
+	struct attached own = attach(0);
+
+	(void)run;
+	must(cubby_mutex_lock(own.region, &own.props->mutex, CUBBY_NOW),
+	     "the ghost's lock");
+}
+
+static void
 die_with_mutex(void)
 {
-	struct attached own;
-	int status;
-	pid_t pid;
-
-	progress("a ghost dies");
-	pid = fork();
-	if (pid < 0)
-		fail("fork: %s", strerror(errno));
-	if (pid == 0) {
-		complain_to(play.run->stage);
-		own = attach(0);
-		must(cubby_mutex_lock(own.region, &own.props->mutex, CUBBY_NOW),
-		     "the ghost's lock");
-		_exit(0);
-	}
-	if (waitpid(pid, &status, 0) != pid || status != 0)
-		fail("the ghost gave up: %s", play.run->stage->complaint);
+	helper_bury(play.run, helper_fork(play.run, be_ghost), "a ghost");
 }
 
 static void
@@ -347,7 +332,9 @@ void
 cast_assist(struct run *run)
 {
 	(void)run;
-	for (int i = 0; i < play.act->late && !play.late_came; i++)
+	/* They come by the name. */
+	for (int i = 0; i < play.act->late && !play.late_came &&
+			!play.second.region; i++)
 		start_sleeper();
 	play.late_came = true;
 	supply();
@@ -363,44 +350,35 @@ cast_clash(struct run *run)
 
 /* The run ---------------------------------------------------------------- */
 
-static void
-enter(struct run *run)
+void
+play_enter(struct run *run)
 {
 	progress("the scene is set");
 	play = (struct play){ .run = run, .act = act_of(run->scenario) };
+	play.may_lose = play.act->loses;
 	run->descriptors = count_descriptors();
 	run->mappings = count_mappings(run->root);
 	run->supplied = false;
 	play.own = attach(CUBBY_CREATE);
 }
 
-static void
-start_victim(struct run *run)
+void
+play_start(struct run *run, enum actor actor)
 {
-	enum stop stop;
+	bool heir = actor == HEIR;
+	enum mark mark;
 	pid_t pid;
 
 	progress("the victim prepares");
-	pid = fork();
-	if (pid < 0)
-		fail("fork: %s", strerror(errno));
+	pid = must_fork();
 	if (pid == 0)
-		act_live(play.act, run->stage);
+		act_live(act_of(run->scenario), run->stage, heir);
 	tracee_take(&run->victim, pid);
-	for (;;) {
-		stop = tracee_resume(&run->victim, PTRACE_CONT);
-		while (stop == STOP_ASLEEP)
-			stop = tracee_wait(&run->victim, PTRACE_CONT);
-		switch (path_marked(run, stop, "preparing")) {
-		case MARK_FURNISH:
+	while ((mark = path_prepare(run)) != MARK_START) {
+		if (mark == MARK_FURNISH && !heir)
 			set_scene();
-			break;
-		case MARK_SEND:
+		else if (mark == MARK_SEND && !heir)
 			complete_scene();
-			break;
-		default:
-			return;
-		}
 	}
 }
 
@@ -437,11 +415,11 @@ come_fresh(bool lost)
 	struct attached fresh = attach(0);
 	bool told;
 
-	if (lock_by(&fresh, &told) == lost)
+	if (lock_by(&fresh, &told) == (lost && !play.second.region))
 		fail("lost for one, and not for another");
 	if (told)
 		fail("told of a death twice");
-	if (!lost)
+	if (!lost || play.second.region)
 		unlock_by(&fresh);
 	must(cubby_semaphore_post(fresh.region, &fresh.props->semaphore),
 	     "a fresh one's post");
@@ -451,9 +429,38 @@ come_fresh(bool lost)
 	cubby_region_close(fresh.region);
 }
 
+/* Round and round: each word has been counted on, and is what it was. (Signals
+   alone are for nobody: all who wait for the condition have left.) */
+static void
+turn(void)
+{
+	progress("all goes round many times");
+	for (int i = 0; i < TURNS; i++) {
+		worker_lock();
+		worker_unlock();
+		signal_by_worker();
+		must(cubby_semaphore_post(play.own.region,
+					  &play.own.props->semaphore),
+		     "a survivor's post");
+		must(cubby_semaphore_wait(play.own.region,
+					  &play.own.props->semaphore,
+					  now() + PATIENCE),
+		     "a survivor's wait");
+	}
+}
+
+/* The region loses its name, and another one has it. */
+static void
+replace(void)
+{
+	progress("the region is replaced");
+	must(cubby_region_unlink(REGION), "unlinking the region");
+	play.second = attach(CUBBY_CREATE);
+}
+
 /* stopped: the victim stands still; else it is dead, or has gone. */
 static void
-survive(bool stopped)
+survive(bool stopped, enum strike strike)
 {
 	bool told = false, lost;
 
@@ -469,6 +476,8 @@ survive(bool stopped)
 	if (!lost)
 		unlock_by(&play.own);
 	serve_sleepers();
+	if (strike == REFILLED && !lost)
+		turn();
 	come_fresh(lost);
 	if (stopped)
 		supply();
@@ -494,6 +503,9 @@ settle(const struct run *run, bool killed)
 		taken += done;
 	if (there + taken == posted)
 		return;
+	/* Two have died, and each may have taken one or given one. */
+	if (play.two_died && there + 2 >= posted && there <= posted + 2)
+		return;
 	if (!killed || (act->takes && there + 1 != posted) ||
 	    (act->posts && there != posted + 1) || (!act->takes && !act->posts))
 		fail("%u units were posted, %u taken, and %u are there", posted,
@@ -503,59 +515,25 @@ settle(const struct run *run, bool killed)
 static void
 leave(struct run *run)
 {
-	const char *leftover;
-
 	progress("all leave");
 	cubby_region_close(play.own.region);
+	cubby_region_close(play.second.region);
 	must(cubby_region_unlink(REGION), "unlinking the region");
-	leftover = tree_leftover(run->root);
-	if (leftover)
-		fail("%s is left", leftover);
-	if (count_descriptors() != run->descriptors)
-		fail("a descriptor is left open");
-	if (count_mappings(run->root) != run->mappings)
-		fail("something is left mapped");
-}
-
-/* Each sleep of the victim is looked at: had it a reason, was it ended? */
-static void
-continue_to_end(struct run *run, bool in_syscall)
-{
-	struct user_regs_struct registers;
-	bool before = run->supplied;
-	int64_t entered = now();
-	enum stop stop;
-
-	while ((stop = path_resume(run, PTRACE_SYSCALL)) == STOP_SYSCALL) {
-		in_syscall = !in_syscall;
-		tracee_registers(&run->victim, &registers);
-		if (in_syscall) {
-			before = run->supplied;
-			entered = now();
-		} else if (is_futex_call(registers.orig_rax)) {
-			path_check_wake(run, entered, before,
-					(long)registers.rax);
-		}
-	}
-	if (path_marked(run, stop, "continued") != MARK_END)
-		fail("a mark in the wrong place");
+	must_leave_nothing(run);
 }
 
 /* The stopped victim finishes the call; compete: and must wait for the worker,
    who has the mutex, if it wants that. */
 static void
-finish(struct run *run, bool compete, bool in_syscall)
+finish(struct run *run, bool compete, uint32_t index)
 {
-	int64_t since = now();
 	int result;
 
 	if (compete && !victim_has_it()) {
 		worker_lock();
 		run->supplied = false;
 	}
-	progress("the victim is continued");
-	continue_to_end(run, in_syscall);
-	waited("the victim, continued", since);
+	path_finish(run, index);
 	result = run->stage->result;
 	if (!play.holding || !play.act->locks)
 		return;
@@ -583,16 +561,23 @@ see_off(struct run *run)
 	run->victim.pid = 0;
 }
 
+unsigned
+run_strikes(const struct scenario *scenario)
+{
+	(void)scenario;
+	return 1 << KILLED | 1 << STOPPED | 1 << REFILLED | 1 << REPLACED;
+}
+
 void
 run_record(struct run *run)
 {
-	enter(run);
-	start_victim(run);
+	play_enter(run);
+	play_start(run, VICTIM);
 	path_record(run, false);
 	if (run->stage->mark != MARK_END)
 		fail("a mark in the wrong place");
 	see_off(run);
-	survive(false);
+	survive(false, KILLED);
 	settle(run, false);
 	leave(run);
 }
@@ -603,20 +588,56 @@ run_strike(struct run *run, uint32_t index, enum strike strike)
 	const struct act *act = act_of(run->scenario);
 	bool reached;
 
-	enter(run);
-	start_victim(run);
+	play_enter(run);
+	play_start(run, VICTIM);
 	reached = path_reach(run, index);
 	if (strike == KILLED || !reached) {
 		tracee_kill(&run->victim);
-		survive(false);
+		survive(false, KILLED);
 	} else {
-		survive(true);
-		finish(run, index % 2 && !act->loses,
-		       run->points->list[index].moment == BEFORE);
+		if (strike == REPLACED)
+			replace();
+		survive(true, strike);
+		finish(run, index % 2 && !act->loses, index);
 		see_off(run);
-		survive(false);
+		survive(false, KILLED);
 	}
 	settle(run, strike == KILLED || !reached);
 	leave(run);
 	return reached;
+}
+
+/* Two deaths ------------------------------------------------------------- */
+
+bool
+play_is_early(const struct scenario *heir)
+{
+	return !act_of(heir)->enters;
+}
+
+void
+play_leave(struct run *run)
+{
+	see_off(run);
+}
+
+void
+play_die(struct run *run, enum actor actor)
+{
+	(void)actor;
+	tracee_kill(&run->victim);
+}
+
+void
+play_bury(struct run *run, const struct scenario *heir,
+	  const struct pair *pair, enum strike strike, uint32_t second)
+{
+	(void)strike;
+	play.two_died = true;
+	play.may_lose = play.may_lose || act_of(heir)->loses;
+	if ((pair->first + second) % 2)
+		must(cubby_sweep(NULL, NULL), "a sweep");
+	survive(false, KILLED);
+	settle(run, true);
+	leave(run);
 }

@@ -17,6 +17,11 @@
  * all if not; no ticket and no unit is lost or doubled. A victim that stands
  * still with the mutex holds others up until their deadline and no longer; one
  * that stands still anywhere else holds up nobody.
+ *
+ * REFILLED: meanwhile the mutex has passed from hand to hand, and units and signals
+ * have come and gone, many times. REPLACED: the region has been unlinked, and another
+ * one has its name, where all is as new. With two deaths an heir meets what the
+ * victim left (heirs.c).
  */
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -26,7 +31,7 @@
 
 #define REGION "stage"
 
-enum { SLEEPERS = 2 };
+enum { SLEEPERS = 2, TURNS = 20 };
 
 /* In the region. */
 struct props {
@@ -63,6 +68,7 @@ struct act {
 	enum bed waits; /* what the victim may sleep for, but the mutex */
 	int (*perform)(struct attached *own);
 	int expected; /* the call's result, unharmed */
+	bool enters;  /* an heir's: attaches the region itself */
 };
 
 /* The worker's view of a run. */
@@ -72,6 +78,9 @@ struct play {
 	struct attached own;
 	bool holding;		  /* the worker has the mutex */
 	bool late_came;		  /* who comes late is there */
+	bool two_died;		  /* an heir, too */
+	bool may_lose;		  /* the mutex may end as lost */
+	struct attached second;	  /* another one of that name */
 	pid_t sleepers[SLEEPERS]; /* 0: none, or gone */
 	uint32_t tickets_issued, units_posted;
 	uint32_t signals; /* the condition's count of them, at START */
@@ -81,9 +90,9 @@ struct play {
 const struct act *
 act_of(const struct scenario *scenario);
 
-/* The victim's life; and a sleeper's. */
+/* The life of a victim, or of an heir; and a sleeper's. */
 noreturn void
-act_live(const struct act *act, struct stage *stage);
+act_live(const struct act *act, struct stage *stage, bool heir);
 noreturn void
 act_sleep(enum bed bed, struct stage *stage);
 
