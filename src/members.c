@@ -249,8 +249,6 @@ try_slot(const struct view *view, const struct queue_map *map, int fd,
 	struct liveness joining;
 	int r;
 
-	if (is_anothers(map, slot, name))
-		return -EAGAIN;
 	r = reserve(view, map, slot, &joining);
 	if (r < 0)
 		return r;
@@ -270,8 +268,6 @@ try_name(const struct view *view, const struct queue_map *map, int fd,
 	struct liveness joining;
 	int r;
 
-	if (is_anothers(map, slot, name))
-		return -EAGAIN;
 	r = reserve(view, map, slot, &joining);
 	if (r < 0)
 		return r;
@@ -290,6 +286,8 @@ members_give_name(const struct view *view, const struct queue_map *map, int fd,
 	int r;
 
 	for (slot = 0; slot < PARTICIPANTS_MAX; slot++) {
+		if (is_anothers(map, slot, name))
+			continue;
 		bearer = members_find(map, name);
 		if (bearer < PARTICIPANTS_MAX) {
 			*ret = bearer;
@@ -312,6 +310,8 @@ members_join(const struct view *view, const struct queue_map *map, int fd,
 	int r;
 
 	for (slot = 0; slot < PARTICIPANTS_MAX; slot++) {
+		if (is_anothers(map, slot, name))
+			continue;
 		/* Again each time: somebody may just be giving it to his. */
 		if (name)
 			bearer = members_find(map, name);

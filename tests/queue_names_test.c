@@ -212,6 +212,39 @@ a_name_that_comes_and_goes_harms_nobody(void)
 	cubby_close(own);
 }
 
+/* Of a mailbox, for good: a name that is waited for takes a place. */
+static void
+there_are_only_so_many_names(void)
+{
+	cubby_mailbox *own = open_as(NULL, CUBBY_RECEIVE, CUBBY_ORDER_ARRIVAL);
+	struct cubby_filter filter = CUBBY_FILTER_INIT;
+	cubby_mailbox *sender, *none = NULL;
+	char name[16], buffer[8];
+	int result, count = 0;
+
+	do {
+		snprintf(name, sizeof(name), "n%d", count);
+		filter.sender_name = name;
+		result = cubby_receive_full(own, &filter, 0, CUBBY_NOW, buffer,
+					    sizeof(buffer), NULL, NULL);
+	} while (result == -EAGAIN && ++count <= PARTICIPANTS_MAX);
+	expect_result(result, -EUSERS);
+	/* Its own place is another one. */
+	expect_int(count, PARTICIPANTS_MAX - 1);
+	expect_result(cubby_open("arrival", CUBBY_SEND, NULL, &none), -EUSERS);
+	expect(!none);
+	sender = open_as("n7", CUBBY_SEND, CUBBY_ORDER_ARRIVAL);
+	send_text(sender, "seven");
+	filter.sender_name = "n8";
+	expect_result(cubby_receive_full(own, &filter, 0, CUBBY_NOW, buffer,
+					 sizeof(buffer), NULL, NULL),
+		      -EAGAIN);
+	filter.sender_name = "n7";
+	expect_from(own, &filter, "seven");
+	cubby_close(sender);
+	cubby_close(own);
+}
+
 static const struct test tests[] = {
 	TEST(messages_of_an_unnamed_one_are_never_a_named_one_s),
 	TEST(one_can_be_waited_for_that_has_not_come),
@@ -219,6 +252,7 @@ static const struct test tests[] = {
 	TEST(senders_that_there_are_not_have_no_name),
 	TEST(sender_and_name_that_are_not_one),
 	TEST(a_name_that_comes_and_goes_harms_nobody),
+	TEST(there_are_only_so_many_names),
 };
 
 int
