@@ -711,8 +711,11 @@ what_it_cannot_be_is_refused(void)
 {
 	struct cubby_options options = options_of(CUBBY_EVERY, 0);
 	cubby_mailbox *mailbox = NULL;
+	struct cubby_filter filter = CUBBY_FILTER_INIT;
+	struct cubby_batch_entry entry = { 0 };
 	cubby_message *message;
 	cubby_region *region, *got;
+	char bytes[64];
 
 	options.order = CUBBY_ORDER_ARRIVAL;
 	expect_result(cubby_open("m", CUBBY_CREATE, &options, &mailbox),
@@ -741,6 +744,14 @@ what_it_cannot_be_is_refused(void)
 	cubby_region_close(region);
 	/* What everybody has got goes back to nobody. */
 	send_text(mailbox, "once");
+	filter.matching = CUBBY_MATCH_TYPE;
+	filter.type = 1;
+	expect_result(cubby_receive_batch(mailbox, &filter, 0, CUBBY_NOW,
+					  &entry, 1, bytes, sizeof(bytes)),
+		      -EOPNOTSUPP);
+	expect_result(cubby_receive_full(mailbox, &filter, 0, CUBBY_NOW, bytes,
+					 sizeof(bytes), NULL, NULL),
+		      -EOPNOTSUPP);
 	expect_ok(cubby_hold(mailbox, NULL, CUBBY_NOW, &message));
 	expect_result(cubby_reject(message), -EOPNOTSUPP);
 	expect_empty(mailbox);

@@ -935,6 +935,58 @@ all_who_create_or_open_at_once_get_it(void)
 	expect_int(count_files(), 1);
 }
 
+static void
+options_of_no_size_that_can_be_are_refused(void)
+{
+	static union {
+		struct cubby_options options;
+		char bytes[8192];
+	} large;
+
+	large.options.struct_size = 4097;
+	expect_result(try_open("m", CUBBY_CREATE | BOTH, &large.options),
+		      -EINVAL);
+	large.options.struct_size = 4096;
+	expect_ok(try_open("m", CUBBY_CREATE | BOTH, &large.options));
+}
+
+/* Of a fixed size, no size given is one: none. */
+static void
+a_fixed_size_is_asked_for_exactly(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+
+	options.sizing = CUBBY_FIXED;
+	options.message_max = 64;
+	expect_ok(try_open("m", CUBBY_CREATE | BOTH, &options));
+	expect_ok(try_open("m", CUBBY_CREATE | BOTH, &options));
+	options.message_max = 0;
+	expect_result(try_open("m", CUBBY_CREATE | BOTH, &options), -EEXIST);
+	expect_ok(cubby_unlink("m"));
+	expect_ok(try_open("m", CUBBY_CREATE | BOTH, &options));
+	expect_ok(try_open("m", CUBBY_CREATE | BOTH, &options));
+	expect_int(inspect("m").message_max, 0);
+	options.message_max = 64;
+	expect_result(try_open("m", CUBBY_CREATE | BOTH, &options), -EEXIST);
+}
+
+static void
+what_is_no_group_is_refused(void)
+{
+	static const char *const groups[] = {
+		"", "-1", "+1", " 1", "1 ", "1x", "0x1", "4294967295",
+		"4294967296", "99999999999999999999999", "no such group", "/",
+	};
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+
+	for (size_t i = 0; i < COUNT_OF(groups); i++) {
+		options.group = groups[i];
+		expect_result(try_open("m", CUBBY_CREATE | BOTH, &options),
+			      -EINVAL);
+	}
+	expect_result(try_open("m", 0, NULL), -ENOENT);
+}
+
 static const struct test tests[] = {
 	TEST(a_mailbox_is_made_once_and_opened_often),
 	TEST(a_handle_without_a_role_creates),
@@ -974,6 +1026,9 @@ static const struct test tests[] = {
 	TEST(users_of_a_temporary_mailbox_come_and_go),
 	TEST(of_many_who_create_one_does),
 	TEST(all_who_create_or_open_at_once_get_it),
+	TEST(options_of_no_size_that_can_be_are_refused),
+	TEST(a_fixed_size_is_asked_for_exactly),
+	TEST(what_is_no_group_is_refused),
 };
 
 int

@@ -623,6 +623,90 @@ a_full_file_system_is_an_error_and_loses_nothing(void)
 	cubby_close(mailbox);
 }
 
+/* What goes back may exceed the capacity: then a place that is given up is none. */
+static void
+room_is_what_lies_below_the_capacity(void)
+{
+	struct cubby_options options = of_order(CUBBY_ORDER_ARRIVAL);
+	cubby_message *held[2];
+	cubby_mailbox *mailbox;
+	struct child child;
+
+	options.capacity = 2;
+	mailbox = open_mailbox("q", CUBBY_CREATE | BOTH, &options);
+	for (uint64_t i = 0; i < 2; i++) {
+		send_number(mailbox, i);
+		expect_ok(cubby_hold(mailbox, NULL, CUBBY_NOW, &held[i]));
+	}
+	send_number(mailbox, 2);
+	send_number(mailbox, 3);
+	cubby_reject(held[1]);
+	cubby_reject(held[0]);
+	expect_int(inspect("q").waiting, 4);
+	in_child(&child) {
+		cubby_mailbox *own = open_mailbox("q", CUBBY_SEND, NULL);
+
+		send_number(own, 4);
+		cubby_close(own);
+	}
+	child_wait_asleep(&child);
+	/* Still full, to who tries and to who waits. */
+	for (uint64_t i = 0; i < 2; i++) {
+		expect_number(mailbox, i);
+		expect_result(cubby_send_full(mailbox, "x", 1, NULL, 0,
+					      CUBBY_NOW),
+			      -EAGAIN);
+		child_wait_asleep(&child);
+	}
+	expect_number(mailbox, 2);
+	child_finish(&child);
+	expect_int(inspect("q").waiting, 2);
+	expect_number(mailbox, 3);
+	expect_number(mailbox, 4);
+	expect_empty(mailbox);
+	cubby_close(mailbox);
+}
+
+/* There are slots for so many beyond the capacity, and then an error. */
+static void
+more_cannot_be_held_than_there_are_slots(void)
+{
+	enum { MOST = 8192 };
+	struct cubby_options options = of_order(CUBBY_ORDER_ARRIVAL);
+	static cubby_message *held[MOST];
+	cubby_mailbox *mailbox;
+	uint64_t count = 0, number;
+	int result;
+
+	options.capacity = 1;
+	mailbox = open_mailbox("q", CUBBY_CREATE | BOTH, &options);
+	for (;;) {
+		result = cubby_send_full(mailbox, &count, sizeof(count), NULL,
+					 0, CUBBY_NOW);
+		if (result < 0)
+			break;
+		expect(count < MOST);
+		expect_ok(cubby_hold(mailbox, NULL, CUBBY_NOW, &held[count]));
+		count++;
+	}
+	expect_result(result, -ENOSPC);
+	expect(count > 1000);
+	expect_int(inspect("q").held, count);
+	/* It costs nothing, and what is released is room again. */
+	expect_ok(cubby_release(held[--count]));
+	send_number(mailbox, count);
+	expect_number(mailbox, count);
+	while (count) {
+		memcpy(&number, cubby_message_data(held[--count]),
+		       sizeof(number));
+		expect_int(number, count);
+		expect_ok(cubby_release(held[count]));
+	}
+	expect_int(inspect("q").held, 0);
+	expect_int(inspect("q").broken, 0);
+	cubby_close(mailbox);
+}
+
 int
 main(void)
 {
@@ -648,6 +732,8 @@ main(void)
 		TEST(an_unlimited_backlog_gives_its_memory_back),
 		TEST(large_messages_give_their_memory_back),
 		TEST(a_full_file_system_is_an_error_and_loses_nothing),
+		TEST(room_is_what_lies_below_the_capacity),
+		TEST(more_cannot_be_held_than_there_are_slots),
 	};
 
 	return RUN_TESTS("queue", tests);

@@ -312,6 +312,71 @@ many_threads_meet(void)
 	cubby_close(crowd.mailbox);
 }
 
+/* A child that receives what the filter lets through. */
+static void
+choosy_receiver(struct child *child, const struct cubby_filter *filter,
+		const char *text)
+{
+	in_child(child) {
+		cubby_mailbox *own = open_mailbox("r", CUBBY_RECEIVE, NULL);
+		char buffer[64];
+		size_t size;
+
+		expect_ok(cubby_receive_full(own, filter, 0, soon(), buffer,
+					     sizeof(buffer), &size, NULL));
+		expect_bytes(buffer, size, text, strlen(text));
+		cubby_close(own);
+	}
+	child_wait_asleep(child);
+}
+
+static int
+is_ready(cubby_mailbox *mailbox)
+{
+	struct cubby_wait_entry entry = { .mailbox = mailbox,
+					  .events = CUBBY_SEND };
+	int result = cubby_wait(&entry, 1, CUBBY_NOW);
+
+	return result < 0 ? result : 0;
+}
+
+/* There is room for who may send at once: not for those whose messages nobody who
+   waits would take. */
+static void
+room_is_for_those_whom_one_waits_for(void)
+{
+	struct cubby_filter by_type = CUBBY_FILTER_INIT;
+	struct cubby_filter by_name = CUBBY_FILTER_INIT;
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
+	cubby_mailbox *mailbox = open_rendezvous(CUBBY_SEND), *ada;
+	struct child typed, named;
+
+	options.sender = "Ada";
+	ada = open_mailbox("r", CUBBY_SEND, &options);
+	by_type.matching = CUBBY_MATCH_TYPE;
+	by_type.type = 7;
+	by_name.sender_name = "Ada";
+	expect_result(is_ready(mailbox), -EAGAIN);
+	choosy_receiver(&typed, &by_type, "typed");
+	expect_result(is_ready(mailbox), -EAGAIN);
+	expect_result(is_ready(ada), -EAGAIN);
+	expect_result(try_send(mailbox, "untyped"), -EAGAIN);
+	choosy_receiver(&named, &by_name, "named");
+	expect_result(is_ready(mailbox), -EAGAIN);
+	expect_result(try_send(mailbox, "not Ada's"), -EAGAIN);
+	expect_ok(is_ready(ada));
+	expect_ok(try_send(ada, "named"));
+	child_finish(&named);
+	expect_result(is_ready(ada), -EAGAIN);
+	envelope.type = 7;
+	expect_ok(cubby_send_full(mailbox, "typed", 5, &envelope, 0,
+				  CUBBY_NOW));
+	child_finish(&typed);
+	cubby_close(ada);
+	cubby_close(mailbox);
+}
+
 int
 main(void)
 {
@@ -328,6 +393,7 @@ main(void)
 		TEST(an_offer_is_held_and_given_back),
 		TEST(a_peek_sees_an_offer_and_leaves_it),
 		TEST(many_threads_meet),
+		TEST(room_is_for_those_whom_one_waits_for),
 	};
 
 	return RUN_TESTS("rendezvous", tests);
