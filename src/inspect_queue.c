@@ -146,7 +146,7 @@ static void
 count_messages(const struct queue_map *map, enum slot_state state,
 	       uint64_t counts[PARTICIPANTS_MAX])
 {
-	uint32_t n, i, whose, chunks = get32(&map->file->chunks);
+	uint32_t n, i, whose, chunks = queue_chunks(map);
 	const struct queue_chunk *chunk;
 	const struct queue_slot *slot;
 

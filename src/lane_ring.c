@@ -200,6 +200,20 @@ find_end(const struct lane_writer *w, uint64_t head)
 	return low;
 }
 
+/* No more than the rings have cells for: whoever goes through what is unread comes
+   to an end. steps: by how many the head may be further. */
+static int
+check_backlog(const struct lane_writer *w, uint32_t steps)
+{
+	const struct geometry *g = &w->view->geometry;
+	uint64_t most = steps;
+	uint32_t i;
+
+	for (i = 0; i < g->rings; i++)
+		most += layout_ring_cells(g, i);
+	return w->position - w->head <= most ? 0 : -EBADMSG;
+}
+
 int
 ring_find_position(struct lane_writer *w, bool hollow)
 {
@@ -221,7 +235,7 @@ ring_find_position(struct lane_writer *w, bool hollow)
 		return r;
 	w->head = head - steps;
 	w->position = hollow ? head : find_end(w, head);
-	return 0;
+	return check_backlog(w, steps);
 }
 
 int

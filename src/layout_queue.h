@@ -434,7 +434,8 @@ set64(word64 *word, uint64_t value)
  * Each is NULL if there can be no such number (so for ..._NONE), and only then:
  * what is one's own stays so, whatever others write into the counts. Numbers that
  * others have written may lie where no memory has been committed: that reads as
- * zeros.
+ * zeros. Only of nodes those without memory are none, so each look at one is
+ * asked for whether it found it, even if the same number was found before.
  */
 static inline struct queue_participant *
 queue_participant(const struct queue_map *map, uint32_t n)
@@ -457,8 +458,7 @@ queue_waiter(const struct queue_map *map, uint32_t n)
 static inline struct queue_chunk *
 queue_chunk(const struct queue_map *map, uint32_t n)
 {
-	if (unlikely(n >= map->geometry.slots_max / CHUNK_SLOTS) ||
-	    unlikely(n >= get32(&map->file->chunks_committed)))
+	if (unlikely(n >= map->geometry.slots_max / CHUNK_SLOTS))
 		return NULL;
 	return (struct queue_chunk *)
 		((char *)map->file + map->geometry.chunks) + n;

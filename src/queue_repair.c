@@ -270,11 +270,10 @@ static void
 make_slots_anew(const struct queue_map *map)
 {
 	struct sorter sorter;
-	uint32_t n, next, chunks, i;
+	uint32_t n, next, chunks = queue_chunks(map), i;
 
 	memset(&sorter, 255, sizeof(sorter));
-	chunks = get32(&map->file->chunks);
-	for (n = 0; n < chunks && queue_chunk(map, n); n++)
+	for (n = 0; n < chunks; n++)
 		see_chunk(map, n, &sorter);
 	for (n = sort_out(map, &sorter), i = 0;
 	     n != SLOT_NONE && i < map->geometry.slots_max; n = next, i++) {

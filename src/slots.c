@@ -213,7 +213,8 @@ find_bare(const struct queue_map *map, uint32_t *ret)
 
 	*ret = n;
 	if (n != CHUNK_NONE) {
-		if (!chunk || get32(&chunk->state) != CHUNK_BARE)
+		if (!chunk || n >= get32(&file->chunks_committed) ||
+		    get32(&chunk->state) != CHUNK_BARE)
 			return false;
 		set32(&file->chunks_bare, get32(&chunk->next));
 		return true;

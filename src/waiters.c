@@ -75,6 +75,8 @@ waiters_take(const struct queue_map *map, uint64_t owner, uint32_t *ret)
 			return true;
 		n = get32(&file->waiters);
 		w = queue_waiter(map, n);
+		if (!w)
+			return false;
 		if (START_EVENTS)
 			set32(&w->events, START_EVENTS);
 		set32(&file->waiters, n + 1);
@@ -114,7 +116,7 @@ waiters_commit(const struct queue_map *map, int fd)
 	int r;
 
 	if (committed >= WAITERS_MAX)
-		return -EUSERS;
+		return -ENOSPC;
 	r = shm_commit(fd, map->geometry.waiters + round_down(committed *
 		       sizeof(struct queue_waiter), PAGE), PAGE, INT64_MAX);
 	if (r == 0)

@@ -63,7 +63,7 @@ waiters_take(const struct queue_map *map, uint64_t owner, uint32_t *ret);
 bool
 waiters_free(const struct queue_map *map, uint32_t waiter);
 
-/* Memory for more, without the lock. Errors: -EUSERS (there are too many),
+/* Memory for more, without the lock. Errors: -ENOSPC (also: there are too many),
    shm_commit()'s. */
 int
 waiters_commit(const struct queue_map *map, int fd);

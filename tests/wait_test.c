@@ -1024,7 +1024,7 @@ expect_too_many(int error)
 static void
 too_many_at_one_queue_are_refused(void)
 {
-	expect_too_many(-EUSERS);
+	expect_too_many(-ENOSPC);
 }
 
 static void
