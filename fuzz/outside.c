@@ -11,7 +11,11 @@
  * mapping goes, for the next: to take so many addresses anew each time costs as
  * much as all else that a mapping needs.
  */
+#include "every_access.h"
 #include "fuzz.h"
+#include <ctype.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -38,8 +42,13 @@ static struct space {
 	char *at;    /* of the mapping; NULL: there is no such space */
 	size_t room; /* for it */
 	bool taken;
+	int file;	/* the mapped one, for writing; 0: it is not open */
+	off_t offset;	/* of what is mapped of it */
+	char name[ACCESS_NAME];	/* without its number */
 } spaces[SPACES];
 static unsigned int count;
+static size_t made; /* spaces, of which some may be no more */
+static bool watching;
 
 unsigned int
 mappings_now(void)
@@ -66,6 +75,8 @@ make_space(struct space *space, size_t room)
 	if (start == MAP_FAILED)
 		return NULL;
 	space->at = start + AROUND;
+	if (made <= (size_t)(space - spaces))
+		made = (size_t)(space - spaces) + 1;
 	space->room = room;
 	return space;
 }
@@ -87,6 +98,57 @@ take_space(size_t length)
 	return make_space(none, length < ROOM ? ROOM : length);
 }
 
+/* Once more, out of the way of those that are counted. */
+#define FILES 512
+
+static void
+open_once_more(struct space *space, int fd, off_t offset)
+{
+	char path[64], name[PATH_MAX];
+	ssize_t size;
+	int file;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	size = readlink(path, name, sizeof(name) - 1);
+	file = open(path, O_RDWR | O_CLOEXEC);
+	if (size < 0 || file < 0)
+		return;
+	name[size] = '\0';
+	space->file = fcntl(file, F_DUPFD_CLOEXEC, FILES);
+	need(space->file > 0);
+	close(file);
+	space->offset = offset;
+	strncpy(space->name, strrchr(name, '/') + 1, sizeof(space->name) - 1);
+	for (char *at = space->name; *at; at++)
+		if (isdigit((unsigned char)*at))
+			*at = '\0';
+}
+
+void
+outside_watch(void)
+{
+	watching = true;
+}
+
+bool
+outside_find(const void *word, struct outside *ret)
+{
+	const char *at = word;
+
+	for (size_t i = 0; i < made; i++) {
+		struct space *space = &spaces[i];
+
+		if (!space->taken || !space->file || at < space->at ||
+		    (size_t)(at - space->at) >= space->room)
+			continue;
+		ret->file = space->file;
+		ret->offset = space->offset + (at - space->at);
+		ret->name = space->name;
+		return true;
+	}
+	return false;
+}
+
 /* One that is larger than others is not kept. */
 static int
 leave_space(struct space *space, size_t length)
@@ -94,6 +156,9 @@ leave_space(struct space *space, size_t length)
 	char *at = space->at;
 
 	space->taken = false;
+	if (space->file)
+		close(space->file);
+	space->file = 0;
 	if (space->room == ROOM)
 		return empty(at, length) == MAP_FAILED ? -1 : 0;
 	space->at = NULL;
@@ -118,6 +183,8 @@ map_in_space(size_t length, int prot, int flags, int fd, off64_t offset)
 		return MAP_FAILED;
 	}
 	space->taken = true;
+	if (watching && prot != PROT_NONE)
+		open_once_more(space, fd, offset);
 	count++;
 	return got;
 }

@@ -342,10 +342,13 @@ call_end(struct play *play, struct script *script, int handle)
 
 	if (!play->requests[handle])
 		return;
+	play->buffer[room] = 0x77;
 	result = CALL(cubby_call_end(play->requests[handle], play->buffer, room,
 				     &size, deadline_of(script)),
 		      "cubby_call_end", EAGAIN, EBADMSG, EINVAL, EMSGSIZE,
 		      EPIPE, ETIMEDOUT);
+	if (play->buffer[room] != 0x77)
+		finding("a byte beyond the buffer was written");
 	if (result == 0 && size > room)
 		finding("a reply of %zu bytes in %zu", size, room);
 	if (result == -EMSGSIZE && size <= room)

@@ -17,7 +17,7 @@ one promise:
 on the scenarios of that name; more of its options may follow), `harness-sync
 NAME` (that of cubby_sync.h), `harness-broadcast NAME` (that of broadcast), `unit
 NAME` (tests/NAME_test.c), `fails NAME` (tests/faults on that scenario; options may
-follow), `fuzz NAME` (the inputs of fuzz/corpus/NAME) or `soak OPTION...` (tests/soak).
+follow), `fuzz NAME` (the inputs of fuzz/corpus/NAME), `access PLAY` (every_access) or `soak OPTION...` (tests/soak).
 `soak-32`, `unit-32`, `soak-64`, `unit-64`: where all counters are about to wrap round.
 Of several, one is enough. More than one change: more sections. A change that nothing
 can notice, because the code means the same without it, has `equivalent:` with the
@@ -69,6 +69,8 @@ def target_of(test):
         return "soak"
     if kind == "fails":
         return "everything_fails"
+    if kind == "access":
+        return "every_access"
     return HARNESSES.get(kind) or ("fuzz_" + rest[0] if kind == "fuzz"
                                    else rest[0] + "_test")
 
@@ -188,6 +190,10 @@ class Workshop:
             return [os.path.join(self.build_directory, "fuzz",
                                  "fuzz_" + rest[0]),
                     os.path.join(self.tree, "fuzz", "corpus", rest[0])]
+        if kind == "access":
+            return [os.path.join(self.build_directory, "fuzz",
+                                 "every_access"),
+                    "--jobs", str(jobs), "--play", *rest]
         if kind in SOAKS:
             return [os.path.join(self.build_of(SOAKS[kind]), "tests", "soak",
                                  "soak")] + (rest or ["--seconds", "8"])
