@@ -104,7 +104,8 @@ object(struct play *play, struct script *script, int handle)
 	uint8_t which = script_byte(script);
 
 	return which < 0xf0 ? data + which % 8 * 32 :
-			      (char *)((uintptr_t)data + script_value(script));
+			      (char *)((uintptr_t)data +
+				       (uintptr_t)script_value(script));
 }
 
 static void

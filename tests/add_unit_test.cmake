@@ -43,6 +43,10 @@ function(add_unit_test source)
 		list(REMOVE_ITEM labels unit)
 	endif()
 
+	if(CMAKE_CROSSCOMPILING_EMULATOR)
+		math(EXPR timeout "5 * ${timeout}")
+	endif()
+
 	add_test(NAME ${name} COMMAND ${executable})
 	set_tests_properties(${name} PROPERTIES LABELS "${labels}"
 		TIMEOUT ${timeout} RUN_SERIAL ${serial} SKIP_RETURN_CODE 77)

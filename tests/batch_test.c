@@ -542,7 +542,7 @@ highest_priority_comes_first(void)
 static void
 one_batch_takes_from_all_senders(void)
 {
-	cubby_mailbox *mailbox = open_with(0, 0), *senders[30];
+	cubby_mailbox *mailbox = open_with(64, 64), *senders[30];
 	struct cubby_batch_entry entries[64] = { { NULL, 0, NULL } };
 	uint64_t numbers[64];
 	bool seen[30] = { false };

@@ -69,6 +69,8 @@ start_with_steps(struct child *child, const char *part)
 	const char *library = find_library();
 	char path[PATH_MAX];
 
+	if (UNDER_EMULATION)
+		skip_test("nothing is preloaded by an emulated program");
 	if (UNDER_ASAN || UNDER_TSAN)
 		skip_test("a sanitizer wants to be the first library");
 	clock_path(path);

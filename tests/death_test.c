@@ -639,6 +639,7 @@ who_has_no_membarrier_gets_past_a_dead_ones_bias(void)
 	struct child owner, poor;
 	cubby_mailbox *sender;
 
+	need_filters();
 	sender = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND, NULL);
 	in_child(&owner) {
 		cubby_mailbox *own = open_mailbox("m", CUBBY_RECEIVE, NULL);

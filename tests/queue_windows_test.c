@@ -18,6 +18,8 @@ leave_few_addresses(void)
 {
 	struct rlimit limit = { 1 << 30, 1 << 30 };
 
+	if (UNDER_EMULATION)
+		skip_test("an emulator does not limit memory");
 	if (UNDER_ASAN || UNDER_TSAN)
 		skip_test("a sanitizer needs its addresses");
 	expect_system(setrlimit(RLIMIT_AS, &limit));

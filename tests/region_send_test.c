@@ -110,6 +110,7 @@ forbid(uint32_t call, uint32_t error)
 	};
 	struct sock_fprog program = { COUNT_OF(filter), filter };
 
+	need_filters();
 	expect_system(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	expect_system(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
 }
@@ -135,6 +136,7 @@ forbid_maps(uint32_t error)
 	};
 	struct sock_fprog program = { COUNT_OF(filter), filter };
 
+	need_filters();
 	expect_system(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	expect_system(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
 }

@@ -85,6 +85,7 @@ forbid(long call, unsigned int arg, uint32_t mask, int error)
 	};
 	struct sock_fprog program = { COUNT_OF(filter), filter };
 
+	need_filters();
 	expect_system(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	expect_system(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
 }
@@ -216,6 +217,8 @@ too_little_address_space_is_an_error(void)
 	cubby_region *region;
 	struct child child;
 
+	if (UNDER_EMULATION)
+		skip_test("an emulator does not limit memory");
 	if (UNDER_ASAN || UNDER_TSAN)
 		skip_test("a sanitizer needs the address space itself");
 	expect_ok(try_open("/r", 0, &region));

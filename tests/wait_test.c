@@ -922,6 +922,7 @@ forbid_waitv(uint32_t error)
 	};
 	struct sock_fprog program = { COUNT_OF(filter), filter };
 
+	need_filters();
 	expect_system(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	expect_system(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
 	expect_int(syscall(449, NULL, 0, 0, NULL, 0), -1);
@@ -978,6 +979,8 @@ without_memory_nothing_is_waited_for(void)
 	struct cubby_wait_entry *entries = calloc(COUNT, sizeof(*entries));
 	struct rlimit limit, none;
 
+	if (UNDER_EMULATION)
+		skip_test("an emulator does not limit memory");
 	if (UNDER_ASAN || UNDER_TSAN)
 		skip_test("the sanitizer needs the address space");
 	for (size_t i = 0; i < COUNT; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/forked.h"
+#include "machines/emulated.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -116,11 +117,23 @@ forked_join(pid_t pid)
 pid_t
 forked_raw_clone(void)
 {
-#ifdef __s390x__
-	return (pid_t)syscall(SYS_clone, NULL, SIGCHLD, NULL, NULL, 0);
-#else
-	return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
+	pid_t pid;
+
+#if UNDER_EMULATION
+	emulated_before();
 #endif
+#ifdef __s390x__
+	pid = (pid_t)syscall(SYS_clone, NULL, SIGCHLD, NULL, NULL, 0);
+#else
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
+#endif
+#if UNDER_EMULATION
+	if (pid)
+		emulated_parent();
+	else
+		emulated_child();
+#endif
+	return pid;
 }
 
 int

@@ -21,6 +21,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#ifndef UNDER_EMULATION /* by qemu-user */
+#define UNDER_EMULATION 0
+#endif
+
 #define need(condition) \
 	((condition) ? (void)0 : forked_fail(__FILE__, __LINE__, #condition))
 

@@ -3,7 +3,7 @@
 #include "support.h"
 #include "layout.h"
 
-#define SOON_SECONDS (UNDER_TSAN || UNDER_ASAN ? 45 : 15)
+#define SOON_SECONDS (IS_SLOW ? 45 : 15)
 
 int64_t
 soon(void)

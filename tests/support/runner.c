@@ -24,7 +24,7 @@
 
 #define STATUS_SKIPPED 77
 #define TEST_SECONDS \
-	(getenv("CUBBY_TEST_LONG") ? 3600 : UNDER_TSAN || UNDER_ASAN ? 120 : 60)
+	(getenv("CUBBY_TEST_LONG") ? 3600 : IS_SLOW ? 120 : 60)
 #define FDS_MAX 1024
 
 static char root[PATH_MAX];
@@ -55,6 +55,13 @@ need_64_bits(void)
 {
 	if (sizeof(void *) < 8)
 		skip_test("needs the addresses of 64 bits");
+}
+
+void
+need_filters(void)
+{
+	if (UNDER_EMULATION)
+		skip_test("an emulator has no seccomp filters");
 }
 
 /* What a test leaves behind ---------------------------------------------- */

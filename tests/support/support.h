@@ -52,8 +52,18 @@
 #define UNDER_TSAN 0
 #endif
 
+#ifndef UNDER_EMULATION /* by qemu-user */
+#define UNDER_EMULATION 0
+#endif
+
+/* Deadlines, which only a failure reaches, are longer. */
+#define IS_SLOW (UNDER_TSAN || UNDER_ASAN || UNDER_EMULATION)
+
 /* Repetitions, fewer where each of them is slow. */
-#define MANY(n) (UNDER_TSAN ? (n) / 20 : UNDER_ASAN ? (n) / 5 : (n))
+#define MANY(n) \
+	(UNDER_TSAN || UNDER_EMULATION ? (n) / 20 : \
+	 UNDER_ASAN		       ? (n) / 5 : \
+					 (n))
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -84,6 +94,10 @@ need_root(void);
 /* It maps more than 32 bits can address. */
 void
 need_64_bits(void);
+
+/* Its children are denied system calls (forked.h). */
+void
+need_filters(void);
 
 /* The directory in which this test's mailboxes live. */
 const char *
