@@ -8,11 +8,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* As words_fill() and words_sum(); memory is aligned to 64, size too. */
 void
 large_fill(void *memory, size_t size, uint64_t first);
 
 uint64_t
 large_sum(const void *memory, size_t size);
+
+/* The same of memory that need only be aligned to 8. */
+void
+large_fill_anywhere(void *memory, size_t size, uint64_t first);
+
+uint64_t
+large_sum_anywhere(const void *memory, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "results.h"
+#include "settings.h"
 #include "tests.h"
 
 static const struct test *const tests[] = {
@@ -84,25 +85,6 @@ usage(FILE *file)
 		fprintf(file, "  %-16s %s\n", tests[i]->name, tests[i]->title);
 }
 
-static _Noreturn void
-wrong(const char *what, const char *value)
-{
-	fprintf(stderr, "cubby-bench: %s: %s\nTry: cubby-bench --help\n", what,
-		value);
-	exit(2);
-}
-
-static double
-number(const char *text, double least, double most)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || !(value >= least && value <= most))
-		wrong("not a number that makes sense here", text);
-	return value;
-}
-
 static void
 choose_test(struct arguments *arguments, const char *name)
 {
@@ -112,38 +94,7 @@ choose_test(struct arguments *arguments, const char *name)
 			return;
 		}
 	}
-	wrong("no such test", name);
-}
-
-static void
-parse_cpus(struct settings *settings, const char *list)
-{
-	const char *at = list;
-
-	settings->cpu_count = 0;
-	while (*at) {
-		char *end;
-		long cpu = strtol(at, &end, 10);
-
-		if (end == at || (*end && *end != ',') || cpu < 0 ||
-		    cpu >= CPU_SETSIZE || settings->cpu_count == CPUS_MAX)
-			wrong("not a list of processors", list);
-		settings->cpus[settings->cpu_count++] = (int)cpu;
-		at = *end ? end + 1 : end;
-	}
-}
-
-static void
-allowed_cpus(struct settings *settings)
-{
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set) < 0)
-		return;
-	for (int i = 0; i < CPU_SETSIZE; i++) {
-		if (CPU_ISSET(i, &set) && settings->cpu_count < CPUS_MAX)
-			settings->cpus[settings->cpu_count++] = i;
-	}
+	settings_wrong("no such test", name);
 }
 
 /* results.json beside the program, which is in the build tree. */
@@ -167,27 +118,27 @@ parse_one(struct arguments *arguments, int option)
 		choose_test(arguments, optarg);
 		break;
 	case 'r':
-		settings->rounds = (int)number(optarg, 1, 1000);
+		settings->rounds = (int)settings_number(optarg, 1, 1000);
 		break;
 	case 'm':
 		settings->duration =
-			(uint64_t)(1e6 * number(optarg, 0.1, 10000));
+			(uint64_t)(1e6 * settings_number(optarg, 0.1, 10000));
 		break;
 	case 'u':
-		settings->hunt = (uint64_t)(1e9 * number(optarg, 0, 3600));
+		settings->hunt = (uint64_t)(1e9 * settings_number(optarg, 0, 3600));
 		break;
 	case 'c':
-		parse_cpus(settings, optarg);
+		settings_cpus(settings, optarg);
 		break;
 	case 'j':
 		snprintf(arguments->json, sizeof(arguments->json), "%s",
 			 optarg);
 		break;
 	case 'n':
-		settings->near_from = number(optarg, 0, 1e6);
+		settings->near_from = settings_number(optarg, 0, 1e6);
 		break;
 	case 'f':
-		settings->far_from = number(optarg, 0, 1e6);
+		settings->far_from = settings_number(optarg, 0, 1e6);
 		break;
 	case 'h':
 		usage(stdout);
@@ -214,9 +165,9 @@ parse(int argc, char **argv, struct arguments *arguments)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
 		parse_one(arguments, option);
 	if (optind < argc)
-		wrong("not an option", argv[optind]);
+		settings_wrong("not an option", argv[optind]);
 	if (!arguments->settings.cpu_count)
-		allowed_cpus(&arguments->settings);
+		settings_cpus_allowed(&arguments->settings);
 }
 
 /* Ends with 0 when all could be measured, whether goals are held or missed. */
@@ -226,6 +177,7 @@ main(int argc, char **argv)
 	struct arguments arguments;
 	bool fine = true;
 
+	settings_program = "cubby-bench";
 	parse(argc, argv, &arguments);
 	results_open(arguments.json);
 	results_machine(&arguments.settings);

@@ -8,12 +8,10 @@
 #include <time.h>
 
 #include "results.h"
+#include "settings.h"
 
 /* A class with fewer laps than this decides no goal (unless fewer are run). */
 #define LAPS_TO_JUDGE 5
-
-const char *const distance_names[DISTANCES] = { "near", "far", "mixed",
-						"sibling", "alone" };
 
 struct verdict {
 	const struct goal *goal;
@@ -105,27 +103,6 @@ results_close(void)
 	}
 }
 
-/* The model of the first processor, without its line's end. */
-static void
-processor_model(char *ret, size_t size)
-{
-	FILE *file = fopen("/proc/cpuinfo", "re");
-	char line[256];
-
-	snprintf(ret, size, "unknown");
-	while (file && fgets(line, sizeof(line), file)) {
-		char *colon = strchr(line, ':');
-
-		if (strncmp(line, "model name", 10) || !colon)
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(ret, size, "%.100s", colon + 2);
-		break;
-	}
-	if (file)
-		fclose(file);
-}
-
 void
 results_machine(const struct settings *settings)
 {
@@ -134,7 +111,7 @@ results_machine(const struct settings *settings)
 	struct utsname name;
 
 	uname(&name);
-	processor_model(model, sizeof(model));
+	settings_processor(model, sizeof(model));
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
 	for (int i = 0; i < settings->cpu_count; i++)
 		snprintf(cpus + strlen(cpus), sizeof(cpus) - strlen(cpus),

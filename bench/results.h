@@ -15,12 +15,8 @@
 #include <stdbool.h>
 
 #include "bench.h"
+#include "places.h"
 #include "statistics.h"
-
-/* ALONE: a process by itself, for which there is no distance. */
-enum distance { NEAR, FAR, MIXED, SIBLING, ALONE, DISTANCES };
-
-extern const char *const distance_names[DISTANCES];
 
 /* Opens the file; exits with a message if it cannot be written. */
 void

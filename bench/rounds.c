@@ -26,6 +26,7 @@
 
 #include "clock.h"
 #include "crew.h"
+#include "places.h"
 #include "results.h"
 
 #define REASON 160
@@ -40,7 +41,7 @@ struct run {
 	char reasons[CONTENDERS_MAX][REASON];
 	bool failed;
 
-	double pairs[CPUS_MAX][CPUS_MAX]; /* ns, of the last scan */
+	struct places places; /* of the last scan */
 	struct sample values[CONTENDERS_MAX][DISTANCES];
 	struct sample sleeps[CONTENDERS_MAX][DISTANCES];
 	struct sample ratios[GOALS_MAX][DISTANCES];
@@ -57,93 +58,44 @@ struct lap {
 	} of[CONTENDERS_MAX];
 };
 
-static enum distance
-classify(const struct settings *settings, double ns)
-{
-	if (ns < settings->near_from)
-		return SIBLING;
-	return ns < settings->far_from ? NEAR : FAR;
-}
-
 /* Where the processors are ----------------------------------------------- */
+
+static bool
+probe_some(void *context, const int cpus[], int count, double ret_ns[])
+{
+	struct run *run = context;
+
+	crew_place(run->crew, cpus, count);
+	return crew_probe(run->crew, count, ret_ns);
+}
 
 /* Tries all pairs of processors. False: the crew is dead. */
 static bool
 scan(struct run *run)
 {
-	const struct settings *settings = run->settings;
-	double ns[MEMBERS_MAX];
-
-	for (int i = 0; i < settings->cpu_count; i++) {
-		for (int j = i + 1; j < settings->cpu_count; j++) {
-			int cpus[2] = { settings->cpus[i], settings->cpus[j] };
-
-			crew_place(run->crew, cpus, 2);
-			if (!crew_probe(run->crew, 2, ns))
-				return false;
-			run->pairs[i][j] = run->pairs[j][i] = ns[1];
-		}
-	}
-	return true;
-}
-
-/*
- * Chooses processors (as indices) for member 0 and the others such that each of
- * them is wanted from member 0, and no two share a core. False: none are.
- */
-static bool
-choose(struct run *run, int first, enum distance wanted, int ret[])
-{
-	const struct settings *settings = run->settings;
-	int found = 1;
-
-	ret[0] = first;
-	for (int i = 0; i < settings->cpu_count && found < run->test->busy;
-	     i++) {
-		/* Start elsewhere each time, so that all get their turn. */
-		int j = (i + run->rounds) % settings->cpu_count;
-		bool fits = j != first &&
-			    classify(settings, run->pairs[first][j]) == wanted;
-
-		for (int k = 1; fits && k < found; k++)
-			fits = classify(settings, run->pairs[ret[k]][j]) !=
-			       SIBLING;
-		if (fits)
-			ret[found++] = j;
-	}
-	return found == run->test->busy;
+	return places_scan(&run->places, run->settings, probe_some, run);
 }
 
 /* Puts the members on processors of that class. False: there are none. */
 static bool
 place(struct run *run, enum distance wanted)
 {
-	const struct settings *settings = run->settings;
-	int indices[MEMBERS_MAX], cpus[MEMBERS_MAX];
+	int cpus[MEMBERS_MAX];
 
-	for (int i = 0; i < settings->cpu_count; i++) {
-		int first = (i + run->rounds) % settings->cpu_count;
-
-		if (!choose(run, first, wanted, indices))
-			continue;
-		for (int k = 0; k < run->test->busy; k++)
-			cpus[k] = settings->cpus[indices[k]];
-		crew_place(run->crew, cpus, run->test->busy);
-		return true;
-	}
-	return false;
+	if (!places_choose(&run->places, run->settings, run->test->busy, wanted,
+			   run->rounds, cpus))
+		return false;
+	crew_place(run->crew, cpus, run->test->busy);
+	return true;
 }
 
 /* Takes them as they come, when no class can be had. */
 static void
 place_anyhow(struct run *run)
 {
-	const struct settings *settings = run->settings;
 	int cpus[MEMBERS_MAX];
 
-	for (int k = 0; k < run->test->busy; k++)
-		cpus[k] =
-			settings->cpus[(k + run->rounds) % settings->cpu_count];
+	places_any(run->settings, run->test->busy, run->rounds, cpus);
 	crew_place(run->crew, cpus, run->test->busy);
 }
 
@@ -159,14 +111,7 @@ probe(struct run *run, enum distance *ret)
 	}
 	if (!crew_probe(run->crew, run->test->busy, ns))
 		return false;
-	*ret = classify(run->settings, ns[1]);
-	for (int i = 2; i < run->test->busy; i++) {
-		enum distance its = classify(run->settings, ns[i]);
-
-		if (its != *ret)
-			*ret = its == SIBLING || *ret == SIBLING ? SIBLING :
-								   MIXED;
-	}
+	*ret = places_class(run->settings, ns, run->test->busy);
 	return true;
 }
 
