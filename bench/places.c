@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "places.h"
 
-const char *const distance_names[DISTANCES] = { "near",	   "far",
-						"mixed",   "sibling",
-						"alone",   "oversubscribed" };
+const char *const distance_names[DISTANCES] = { "near",	 "far",
+						"mixed", "sibling",
+						"alone", "oversubscribed" };
 
 static enum distance
 classify(const struct settings *settings, double ns)
@@ -78,8 +78,7 @@ void
 places_any(const struct settings *settings, int count, int turn, int ret_cpus[])
 {
 	for (int k = 0; k < count; k++)
-		ret_cpus[k] =
-			settings->cpus[(k + turn) % settings->cpu_count];
+		ret_cpus[k] = settings->cpus[(k + turn) % settings->cpu_count];
 }
 
 enum distance

@@ -12,6 +12,7 @@
 
 static const size_t sizes[] = { 8, 1024, 1u << 20 };
 static const int shapes[][2] = { { 1, 1 }, { 3, 1 }, { 1, 3 }, { 2, 2 } };
+#define SHAPES 4
 
 struct tally {
 	int carried, refused;
@@ -55,9 +56,8 @@ check_one(const struct choice *choice, const struct peer *peer,
 	}
 	tally->failed = true;
 	printf("%s: FAILED: %s, %s, %zu bytes, %d to %d: %s\n", peer->name,
-	       comparison->test, mode_names[comparison->mode],
-	       comparison->size, comparison->senders, comparison->receivers,
-	       reason);
+	       comparison->test, mode_names[comparison->mode], comparison->size,
+	       comparison->senders, comparison->receivers, reason);
 }
 
 static void
@@ -76,8 +76,13 @@ check_size(const struct choice *choice, const struct peer *peer, size_t size,
 			.touched = true,
 		};
 
+		/* Who spins in a crowd waits for whom he keeps from running. */
+		int shapes_tried = mode == SHIPPED  ? SHAPES :
+				   mode == SPINNING ? 1 :
+						      0;
+
 		check_one(choice, peer, &comparison, tally);
-		for (int i = 0; mode != ASLEEP && i < 4; i++) {
+		for (int i = 0; i < shapes_tried; i++) {
 			comparison.test = "rate";
 			comparison.workload = ONE_WAY;
 			comparison.senders = shapes[i][0];

@@ -27,9 +27,7 @@ struct comparison {
 	bool count_calls;
 };
 
-enum {
-	COMPARISONS_MAX = 96
-};
+enum { COMPARISONS_MAX = 96 };
 
 extern const char *const mode_names[];
 
@@ -45,7 +43,7 @@ comparison_plan(const struct comparison *comparison, const struct peer *peer,
 /* What one peer has given in one test. */
 struct entry {
 	const struct peer *peer;
-	bool present;	  /* it could be run, so far */
+	bool present; /* it could be run, so far */
 	bool failed;
 	char reason[200]; /* why not */
 	struct plan plan;
@@ -59,7 +57,7 @@ struct entry {
 	struct {
 		double value;
 		enum distance distance;
-	} *laps;
+	} * laps;
 };
 
 /* A test that has been run. */

@@ -21,16 +21,19 @@ list_sized(struct comparison *ret, size_t size)
 	for (enum mode mode = SPINNING; mode <= ASLEEP; mode++)
 		ret[count++] = (struct comparison){
 			"round_trip",
-			mode == ASLEEP ? THERE_AND_BACK_ASLEEP :
-					 THERE_AND_BACK,
-			mode, 1, 1, size, true, false
+			mode == ASLEEP ? THERE_AND_BACK_ASLEEP : THERE_AND_BACK,
+			mode,
+			1,
+			1,
+			size,
+			true,
+			false
 		};
 	for (size_t i = 0; i < SHAPES; i++) {
 		for (enum mode mode = SPINNING; mode <= SHIPPED; mode++)
 			ret[count++] = (struct comparison){
-				"rate",	      ONE_WAY,	    mode,
-				shapes[i][0], shapes[i][1], size,
-				true,	      false
+				"rate",	      ONE_WAY, mode, shapes[i][0],
+				shapes[i][1], size,    true, false
 			};
 	}
 	return count;
@@ -43,18 +46,29 @@ comparisons_list(struct comparison ret[COMPARISONS_MAX])
 
 	for (size_t i = 0; i < SIZES; i++)
 		count += list_sized(ret + count, sizes[i]);
-	ret[count++] = (struct comparison){ "rate_untouched", ONE_WAY, SHIPPED,
-					    1, 1, 1u << 20, false, false };
-	ret[count++] = (struct comparison){ "even_load", ONE_WAY_PACED, SHIPPED,
-					    1, 1, 64, true, false };
-	ret[count++] = (struct comparison){ "even_load", ONE_WAY_PACED, SHIPPED,
-					    1, 1, 1024, true, false };
-	ret[count++] = (struct comparison){ "calls_rate", ONE_WAY, SHIPPED, 1,
-					    1, 64, true, true };
-	ret[count++] = (struct comparison){ "calls_round_trip", THERE_AND_BACK,
-					    SHIPPED, 1, 1, 64, true, true };
-	ret[count++] = (struct comparison){ "calls_even_load", ONE_WAY_PACED,
-					    SHIPPED, 1, 1, 64, true, true };
+	ret[count++] = (struct comparison){
+		"rate_untouched", ONE_WAY, SHIPPED, 1, 1, 1u << 20, false, false
+	};
+	ret[count++] = (struct comparison){
+		"even_load", ONE_WAY_PACED, SHIPPED, 1, 1, 64, true, false
+	};
+	ret[count++] = (struct comparison){
+		"even_load", ONE_WAY_PACED, SHIPPED, 1, 1, 1024, true, false
+	};
+	ret[count++] = (struct comparison){
+		"calls_rate", ONE_WAY, SHIPPED, 1, 1, 64, true, true
+	};
+	ret[count++] = (struct comparison){ "calls_round_trip",
+					    THERE_AND_BACK,
+					    SHIPPED,
+					    1,
+					    1,
+					    64,
+					    true,
+					    true };
+	ret[count++] = (struct comparison){
+		"calls_even_load", ONE_WAY_PACED, SHIPPED, 1, 1, 64, true, true
+	};
 	return count;
 }
 

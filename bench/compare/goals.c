@@ -13,11 +13,11 @@
 #include "comparison.h"
 
 enum beside {
-	ALL,	      /* peers, not floors */
-	MAILBOXES,    /* those that block, have many senders, and names */
-	COPYING,      /* those that copy */
+	ALL,	   /* peers, not floors */
+	MAILBOXES, /* those that block, have many senders, and names */
+	COPYING,   /* those that copy */
 	RTE_RING,
-	WAKE_UPS      /* pipe, futex, eventfd */
+	WAKE_UPS /* pipe, futex, eventfd */
 };
 
 struct bound {
@@ -118,8 +118,8 @@ ratio(const struct outcome *outcome, const struct entry *over,
 		if (over->laps[i].value > 0 && under->laps[i].value > 0 &&
 		    over->laps[i].distance == distance &&
 		    under->laps[i].distance == distance)
-			sample_add(&ratios, over->laps[i].value /
-						    under->laps[i].value);
+			sample_add(&ratios,
+				   over->laps[i].value / under->laps[i].value);
 	}
 	if (ratios.count)
 		median = sample_quantile(&ratios, 0.5);

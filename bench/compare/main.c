@@ -256,8 +256,7 @@ measure_all(struct arguments *arguments)
 	bool fine = true;
 
 	choice->pacing = measure_pacing();
-	if (meter_can_count_calls(choice->uncounted,
-				  sizeof(choice->uncounted)))
+	if (meter_can_count_calls(choice->uncounted, sizeof(choice->uncounted)))
 		choice->uncounted[0] = '\0';
 	report_open(choice, arguments->json);
 	for (int i = 0; i < count; i++) {

@@ -278,8 +278,7 @@ void
 member_serve(struct control *control, const struct peer *peer,
 	     void *const made[], int number)
 {
-	struct member member = { control, peer, made, number,
-				 .buffer = NULL };
+	struct member member = { control, peer, made, number, .buffer = NULL };
 	enum order_kind kind;
 	uint32_t done = 0;
 

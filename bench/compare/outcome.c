@@ -116,10 +116,10 @@ latencies_median(const struct latencies *latencies)
 		double to = (double)latency_of_bucket(i + 1);
 
 		if (its && 2 * (before + its) >= total)
-			return from + (to - from) *
-					      ((double)total / 2 -
-					       (double)before) /
-					      (double)its;
+			return from +
+			       (to - from) *
+				       ((double)total / 2 - (double)before) /
+				       (double)its;
 		before += its;
 	}
 	return 0;

@@ -185,9 +185,10 @@ latency_quantile(const uint64_t *counts, uint64_t total, double fraction)
 		double from = (double)latency_of_bucket(i);
 
 		if (its > 0 && before + its >= wanted)
-			return from + (wanted - before) / its *
-					      ((double)latency_of_bucket(i + 1) -
-					       from);
+			return from +
+			       (wanted - before) / its *
+				       ((double)latency_of_bucket(i + 1) -
+					from);
 		before += its;
 	}
 	return NAN;
@@ -365,9 +366,9 @@ report_outcome(struct outcome *outcome, const struct choice *choice)
 			report_nothing(comparison, entry);
 	}
 	report_test_row(outcome);
-	report.judged_count +=
-		goals_judge(outcome, report.judged + report.judged_count,
-			    JUDGED_MAX - report.judged_count);
+	report.judged_count += goals_judge(outcome,
+					   report.judged + report.judged_count,
+					   JUDGED_MAX - report.judged_count);
 	fflush(stdout);
 }
 

@@ -158,9 +158,8 @@ PEER_IN_PLACE(run_in_place, struct side, reserve, commit, hold, release)
 static const char *
 refuses_batch(const struct channel *channel)
 {
-	return channel->alternating ?
-		       "a batch carries many messages, one way" :
-		       NULL;
+	return channel->alternating ? "a batch carries many messages, one way" :
+				      NULL;
 }
 
 ALWAYS_INLINE int
@@ -213,9 +212,9 @@ PEER_BATCHES(run_batches, struct side, send_batch, receive_batch)
 	}
 
 const struct peer cubby_peer = OURS("cubby", 0, run, "cubby_send(3)", NULL);
-const struct peer cubby_in_place_peer =
-	OURS("cubby, in place", OFFERS_IN_PLACE, run_in_place,
-	     "cubby_reserve(3)", NULL);
+const struct peer cubby_in_place_peer = OURS("cubby, in place", OFFERS_IN_PLACE,
+					     run_in_place, "cubby_reserve(3)",
+					     NULL);
 const struct peer cubby_batches_peer =
 	OURS("cubby, batches of 32", OFFERS_BATCHES, run_batches,
 	     "cubby_send_batch(3)", refuses_batch);

@@ -25,7 +25,8 @@ counter_is_clock(void)
 {
 #if defined(__x86_64__)
 	FILE *file = fopen("/sys/devices/system/clocksource/clocksource0/"
-			   "current_clocksource", "re");
+			   "current_clocksource",
+			   "re");
 	char name[32] = "";
 
 	if (file) {
@@ -107,8 +108,7 @@ meter_can_count_calls(char *ret, size_t size)
 	int fd = calls_open();
 
 	if (fd < 0) {
-		snprintf(ret, size,
-			 "the tracepoint raw_syscalls:sys_enter: %s",
+		snprintf(ret, size, "the tracepoint raw_syscalls:sys_enter: %s",
 			 strerror(-fd));
 		return false;
 	}

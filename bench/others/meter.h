@@ -24,10 +24,10 @@ struct meter_reading {
 };
 
 struct meter {
-	uint64_t scale;	    /* ns << 32 of a tick; 0: there is no counter */
-	int calls_fd;	    /* counts system calls; -1: they are not counted */
-	int stat_fd;	    /* of the process that was last awaited */
-	int awaited;	    /* its pid */
+	uint64_t scale; /* ns << 32 of a tick; 0: there is no counter */
+	int calls_fd;	/* counts system calls; -1: they are not counted */
+	int stat_fd;	/* of the process that was last awaited */
+	int awaited;	/* its pid */
 	struct meter_reading before;
 };
 
@@ -71,7 +71,8 @@ meter_now(const struct meter *meter)
 #if defined(__x86_64__)
 	if (__builtin_expect(meter->scale != 0, 1))
 		return (uint64_t)(((unsigned __int128)__builtin_ia32_rdtsc() *
-				   meter->scale) >> 32);
+				   meter->scale) >>
+				  32);
 #endif
 	return meter_clock();
 }

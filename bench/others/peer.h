@@ -27,9 +27,9 @@ extern "C" {
 /* One direction, as it is to be made. */
 struct channel {
 	int senders, receivers;
-	size_t size;	  /* bytes of each message; a multiple of 8 */
-	unsigned depth;	  /* messages that it shall hold before a sender waits */
-	bool spinning;	  /* nobody ever sleeps: calls that do not wait */
+	size_t size;	/* bytes of each message; a multiple of 8 */
+	unsigned depth; /* messages that it shall hold before a sender waits */
+	bool spinning;	/* nobody ever sleeps: calls that do not wait */
 	bool alternating; /* there is never more than one message in it */
 	char name[48];	  /* no other channel's */
 };
@@ -92,8 +92,10 @@ extern const struct peer *const peers[];
 
 /* For those that cannot be built in. */
 #define PEER_ABSENT(its_name, its_kind, its_offers, why) \
-	{ .name = its_name, .absent = why, .kind = its_kind, \
-	  .offers = its_offers }
+	{ \
+		.name = its_name, .absent = why, .kind = its_kind, \
+		.offers = its_offers \
+	}
 
 #ifdef __cplusplus
 }

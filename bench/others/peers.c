@@ -7,8 +7,15 @@ extern const struct peer posix_mq_peer, system_v_peer;
 extern const struct peer futex_peer, eventfd_peer;
 
 const struct peer *const peers[] = {
-	&cubby_peer,	 &cubby_in_place_peer, &cubby_batches_peer,
-	&pipe_peer,	 &unix_stream_peer,    &unix_seqpacket_peer,
-	&posix_mq_peer,	 &system_v_peer,       &futex_peer,
-	&eventfd_peer,	 NULL,
+	&cubby_peer,
+	&cubby_in_place_peer,
+	&cubby_batches_peer,
+	&pipe_peer,
+	&unix_stream_peer,
+	&unix_seqpacket_peer,
+	&posix_mq_peer,
+	&system_v_peer,
+	&futex_peer,
+	&eventfd_peer,
+	NULL,
 };

@@ -53,9 +53,11 @@ streams_open(const struct channel *channel, void *made, enum role role,
 	side->count = role == ROLE_SENDER ? 1 : streams->count;
 	for (int i = 0; i < side->count; i++) {
 		side->ends[i].events = POLLIN;
-		side->ends[i].fd = role == ROLE_RECEIVER ? streams->read_fd[i] :
-				   streams->count == 1 ? streams->write_fd[0] :
-						       streams->write_fd[number];
+		side->ends[i].fd = role == ROLE_RECEIVER ?
+					   streams->read_fd[i] :
+				   streams->count == 1 ?
+					   streams->write_fd[0] :
+					   streams->write_fd[number];
 	}
 	*ret = side;
 	return 0;

@@ -93,6 +93,6 @@ PEER_COPYING(run, struct stream_side, streams_send, streams_receive)
 const struct peer unix_stream_peer =
 	UNIX_SOCKET("Unix socket, stream", "senders have a connection each", 0,
 		    refuses_stream, make_stream);
-const struct peer unix_seqpacket_peer =
-	UNIX_SOCKET("Unix socket, seqpacket", NULL, OFFERS_MANY_RECEIVERS, NULL,
-		    make_seqpacket);
+const struct peer unix_seqpacket_peer = UNIX_SOCKET("Unix socket, seqpacket",
+						    NULL, OFFERS_MANY_RECEIVERS,
+						    NULL, make_seqpacket);

@@ -160,7 +160,7 @@ take_by_eventfd(struct side *side, size_t size, const void **ret)
 	(void)size;
 	*ret = side->word->message;
 	return read(side->fd, &count, sizeof(count)) == sizeof(count) ? 0 :
-								       -errno;
+									-errno;
 }
 
 PEER_IN_PLACE(run_eventfd, struct side, loan, publish_by_eventfd,
@@ -176,5 +176,5 @@ PEER_IN_PLACE(run_eventfd, struct side, loan, publish_by_eventfd,
 	}
 
 const struct peer futex_peer = FLOOR("bare futex", "futex(2)", run_futex);
-const struct peer eventfd_peer =
-	FLOOR("bare eventfd", "eventfd(2)", run_eventfd);
+const struct peer eventfd_peer = FLOOR("bare eventfd", "eventfd(2)",
+				       run_eventfd);
