@@ -778,7 +778,8 @@ cubby_region_size(const cubby_region *region);
  * it has the size that it had.
  *
  * Errors: -EACCES (attached for reading) -EBADMSG (the region's file makes no
- * sense) -ECHILD -EFBIG (beyond size_max, or RLIMIT_FSIZE) -ENOSPC.
+ * sense) -ECHILD -EFBIG (beyond size_max, or RLIMIT_FSIZE) -ENOSPC, and the
+ * kernel's.
  */
 CUBBY_PUBLIC int
 cubby_region_grow(cubby_region *region, uint64_t size);
@@ -795,7 +796,8 @@ cubby_region_close(cubby_region *region);
  * Takes the name away. Those who have it attached keep it until they close; the
  * name can be used for a new region at once.
  *
- * Errors: -EACCES -EINVAL -ENAMETOOLONG -ENOENT -ENOTDIR -EPERM.
+ * Errors: -EACCES -EINVAL -ENAMETOOLONG -ENOENT -ENOSPC -ENOTDIR -EPERM, and
+ * the kernel's.
  */
 CUBBY_PUBLIC int
 cubby_region_unlink(const char *name);
@@ -818,8 +820,9 @@ enum cubby_region_rights {
  * its directory is closed to others.
  *
  * Errors: -EACCES -EBADMSG -EINVAL (no such user or group, or right)
- * -ENAMETOOLONG -ENOENT -ENOTDIR -EOPNOTSUPP (the file system has no access
- * control lists) -EPERM -EUSERS (more than about a hundred grants).
+ * -ENAMETOOLONG -ENOENT -ENOSPC -ENOTDIR -EOPNOTSUPP (the file system has no
+ * access control lists) -EPERM -EUSERS (more than about a hundred grants), and
+ * the kernel's.
  */
 CUBBY_PUBLIC int
 cubby_region_grant(const char *name, const char *who, int rights);
@@ -868,7 +871,7 @@ cubby_region_inspect(const char *name, struct cubby_region_info *ret);
  * Errors: -EACCES (another user's) -EAGAIN -EBADF -EBADMSG -ECHILD -EINTR
  * -EINVAL (it has a name) -EMSGSIZE (the mailbox's messages are of another size
  * than 32 bytes, or may not be so large) -ENOMEM -ENOSPC -EOPNOTSUPP -EPIPE
- * -ETIMEDOUT -EXDEV (the mailbox lies in another file system).
+ * -ETIMEDOUT -EXDEV (the mailbox lies in another file system), and the kernel's.
  */
 CUBBY_PUBLIC int
 cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,
@@ -891,8 +894,9 @@ cubby_send_region(cubby_mailbox *mailbox, cubby_region *region,
  *
  * Not from a mailbox that delivers to every receiver: -EOPNOTSUPP.
  *
- * Errors: those of cubby_hold(), -ENOMSG, and -EMFILE -ENFILE -ENOLCK -ENOMEM
- * -ENOSPC for what has run out; then the message goes back.
+ * Errors: those of cubby_hold(), -ENOMSG, and the kernel's (-EMFILE -ENFILE
+ * -ENOLCK -ENOMEM -ENOSPC -EDQUOT for what has run out): then the message goes
+ * back.
  */
 CUBBY_PUBLIC int
 cubby_receive_region(cubby_mailbox *mailbox, const struct cubby_filter *filter,

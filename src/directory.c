@@ -284,11 +284,31 @@ directory_name(struct newborn *newborn, const struct place *place)
 	return 0;
 }
 
+/* What its maker puts there, and the lane that he may have taken in it. */
+static void
+remove_made(int directory)
+{
+	static const char *const files[] = { RECEIVERS, DOORBELL, QUEUE, BLOCKS,
+					     ATTENDANCE, LANES "/lane.0" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(files); i++)
+		unlinkat(directory, files[i], 0);
+	unlinkat(directory, LANES, AT_REMOVEDIR);
+	unlinkat(directory, BELLS, AT_REMOVEDIR);
+}
+
 void
 directory_unmake(struct newborn *newborn)
 {
+	const struct place *place = &newborn->place;
+
 	liveness_drop(&newborn->maker);
-	directory_remove(newborn->place.parent, newborn->place.entry);
+	/* Without a look at what is there: that would take descriptors, and
+	   there may be none left. */
+	remove_made(newborn->directory);
+	if (unlinkat(place->parent, place->entry, AT_REMOVEDIR) < 0)
+		directory_remove(place->parent, place->entry);
 	close(newborn->directory);
 }
 

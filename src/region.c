@@ -69,13 +69,15 @@ call_a_lie(struct cubby_region *region)
 	return -EBADMSG;
 }
 
-static bool
+/* 1: it is; 0: not. Errors: the kernel's, which say nothing about the file. */
+static int
 is_long_enough(const struct cubby_region *region, uint64_t size)
 {
 	struct stat st;
 
-	return fstat(region->memory, &st) == 0 &&
-	       (uint64_t)st.st_size >= length_for(size);
+	if (fstat(region->memory, &st) < 0)
+		return -errno;
+	return (uint64_t)st.st_size >= length_for(size);
 }
 
 /* What was found sound last, and what other threads have found since. */
@@ -100,20 +102,24 @@ judge_size(struct cubby_region *region, uint64_t *ret)
 	/* REGION-A5 acquire: what was found, then a look that finds no less.
 	   Pairs with REGION-X3. */
 	uint64_t size, known = word64_load_acquire(&region->size);
+	int r;
 
 	/* REGION-A6 acquire: as REGION-A4. Pairs with REGION-X1. */
 	size = word64_load_acquire(&region->file->size);
 	if (shm_is_broken(&region->mapping))
 		return -EBADMSG;
-	if (size < known || size > region->size_max ||
-	    !is_long_enough(region, size))
+	if (size < known || size > region->size_max)
 		return call_a_lie(region);
+	r = is_long_enough(region, size);
+	if (r <= 0)
+		return r < 0 ? r : call_a_lie(region);
 	remember_size(region, size);
 	*ret = size;
 	return 0;
 }
 
-/* The size as the file has it, if that can be. Errors: -EBADMSG. */
+/* The size as the file has it, if that can be. Errors: -EBADMSG, and the
+   kernel's. */
 static int
 read_size(struct cubby_region *region, uint64_t *ret)
 {
@@ -289,7 +295,10 @@ map(struct cubby_region *region)
 		return r;
 	region->file = region->mapping.address;
 	/* It was empty at first: a size of 0 is in any case. */
-	return is_long_enough(region, 0) ? read_size(region, &size) : -EBADMSG;
+	r = is_long_enough(region, 0);
+	if (r <= 0)
+		return r < 0 ? r : -EBADMSG;
+	return read_size(region, &size);
 }
 
 static int

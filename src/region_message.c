@@ -184,6 +184,8 @@ transfer(struct cubby_region *region, struct shipment *shipment,
 	/* Those keep it to whom it may go back. This is never done later: its
 	   next owner may have done it then. */
 	r = access_share(region->memory, &view->attributes, from);
+	if (r == -EPERM)
+		r = -EACCES;	/* -EPERM is about another directory */
 	if (r == 0)
 		r = send_ticket(shipment, ret);
 	if (r < 0) {
@@ -282,7 +284,7 @@ static bool
 passes(int r)
 {
 	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOSPC ||
-	       r == -ENOLCK || r == -EINTR;
+	       r == -EDQUOT || r == -ENOLCK || r == -EINTR;
 }
 
 /* From a message in hand to the region; 0: the message does not count. */

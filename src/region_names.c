@@ -4,8 +4,9 @@
  * Regions by name: made, opened, unlinked, listed, looked at.
  *
  * Made whole in a directory under a temporary name, whose flock says that its
- * maker lives, and renamed into place, replacing nothing. Killed on the way:
- * the next sweep removes it. Unlinked: renamed to a name that says so, and
+ * maker lives; attached there, so that one whose maker could not attach it is
+ * removed before anybody has seen it; and renamed into place, replacing nothing.
+ * Killed on the way: the next sweep removes it. Unlinked: renamed to a name that says so, and
  * removed. Killed between the two: the next sweep removes it, when nobody has it
  * attached for writing any more; readers do not need it.
  */
@@ -202,12 +203,63 @@ make_contents(const struct making *making)
 	return r;
 }
 
-/* Errors: -EEXIST and others; then nothing is left. */
+/* Attaches what lies in that directory. */
 static int
-make(const struct request *request, const struct place *place)
+attach(int directory, bool writes, struct cubby_region **ret)
+{
+	struct region_attendance join = { .directory = directory,
+					  .name = REGION_ATTENDANCE };
+	int memory;
+
+	memory = shm_open_at(directory, REGION_MEMORY,
+			     writes ? O_RDWR : O_RDONLY, NULL);
+	if (memory < 0)
+		return memory;
+	if (!writes)
+		return region_attach(memory, -1, NULL, ret);
+	join.fd = shm_open_at(directory, REGION_ATTENDANCE, O_RDONLY, NULL);
+	if (join.fd < 0) {
+		close(memory);
+		return join.fd;
+	}
+	return region_attach(memory, join.fd, &join, ret);
+}
+
+/* Takes no descriptor: that there is none left may be why it is called. */
+static void
+unmake(const struct making *making, int parent, const char *entry)
+{
+	unlinkat(making->directory, REGION_MEMORY, 0);
+	unlinkat(making->directory, REGION_ATTENDANCE, 0);
+	if (unlinkat(parent, entry, AT_REMOVEDIR) < 0)
+		directory_remove(parent, entry);
+}
+
+/* By its maker. *ret is NULL if its mode does not let him. */
+static int
+attach_made(const struct making *making, bool writes, struct cubby_region **ret)
+{
+	int r = attach(making->directory, writes, ret);
+
+	return r == -EACCES ? 0 : r;
+}
+
+static int
+name_made(const struct place *place, const char *entry)
+{
+	return renameat2(place->parent, entry, place->parent, place->entry,
+			 RENAME_NOREPLACE) < 0 ? -errno : 0;
+}
+
+/* Errors: -EACCES (its mode does not let its maker: it is there for others all
+   the same) -EEXIST and others; then nothing is left. */
+static int
+make(const struct request *request, const struct place *place,
+     struct cubby_region **ret)
 {
 	struct cubby_region_options options;
 	struct making making = { .options = &options };
+	struct cubby_region *region = NULL;
 	char entry[NAME_MAX + 1];
 	int r;
 
@@ -218,13 +270,19 @@ make(const struct request *request, const struct place *place)
 	if (making.directory < 0)
 		return making.directory;
 	r = make_contents(&making);
-	if (r == 0 && renameat2(place->parent, entry, place->parent,
-				place->entry, RENAME_NOREPLACE) < 0)
-		r = -errno;
-	if (r < 0)
-		directory_remove(place->parent, entry);
+	if (r == 0)
+		r = attach_made(&making, request->flags & CUBBY_WRITE, &region);
+	if (r == 0)
+		r = name_made(place, entry);
+	if (r < 0) {
+		if (region)
+			region_detach(region);
+		unmake(&making, place->parent, entry);
+	}
 	close(making.directory);
-	return r;
+	if (r == 0 && region)
+		*ret = region;
+	return r == 0 && !region ? -EACCES : r;
 }
 
 /* Opening ---------------------------------------------------------------- */
@@ -249,28 +307,6 @@ region_directory(const struct place *place, bool path)
 		return r;
 	}
 	return fd;
-}
-
-/* Attaches what lies in that directory. */
-static int
-attach(int directory, bool writes, struct cubby_region **ret)
-{
-	struct region_attendance join = { .directory = directory,
-					  .name = REGION_ATTENDANCE };
-	int memory;
-
-	memory = shm_open_at(directory, REGION_MEMORY,
-			     writes ? O_RDWR : O_RDONLY, NULL);
-	if (memory < 0)
-		return memory;
-	if (!writes)
-		return region_attach(memory, -1, NULL, ret);
-	join.fd = shm_open_at(directory, REGION_ATTENDANCE, O_RDONLY, NULL);
-	if (join.fd < 0) {
-		close(memory);
-		return join.fd;
-	}
-	return region_attach(memory, join.fd, &join, ret);
 }
 
 /* Is it what was asked for? */
@@ -319,14 +355,9 @@ open_named(const struct request *request, const struct place *place,
 			if (r != -ENOENT || !(flags & CUBBY_CREATE))
 				return r;
 		}
-		r = make(request, place);
-		if (r == 0) {
-			r = open_existing(request, place, ret);
-			if (r != -ENOENT)
-				return r;	/* else: unlinked at once */
-		} else if (r != -EEXIST || (flags & CUBBY_EXCLUSIVE)) {
+		r = make(request, place, ret);
+		if (r != -EEXIST || (flags & CUBBY_EXCLUSIVE))
 			return r;
-		}
 	}
 	return r;
 }
@@ -416,7 +447,7 @@ unlink_place(const struct place *place)
 {
 	char gone[NAME_MAX + 1];
 	uint8_t uuid[16];
-	int directory, r;
+	int directory, i, r;
 
 	/* What is no directory is no region, and stays. */
 	directory = region_directory(place, true);
@@ -424,9 +455,12 @@ unlink_place(const struct place *place)
 		return directory;
 	if (directory >= 0)
 		close(directory);
-	r = shm_random(uuid);
-	if (r == 0)
-		r = directory_rename_away(place, uuid);
+	r = -EEXIST;
+	for (i = 0; r == -EEXIST && i < TRIES; i++) {
+		r = shm_random(uuid);
+		if (r == 0)
+			r = directory_rename_away(place, uuid);
+	}
 	if (r < 0)
 		return r == -EPERM ? -EACCES : r;
 	names_gone(uuid, gone);
@@ -450,17 +484,22 @@ cubby_region_unlink(const char *name)
 
 /* Looking ---------------------------------------------------------------- */
 
-static uint64_t
-count_attached(int directory)
+/* Who may not write it may not know. */
+static int
+count_attached(int directory, uint64_t *ret)
 {
-	int fd = shm_open_at(directory, REGION_ATTENDANCE, O_RDONLY, NULL);
-	uint64_t count;
+	int fd, r;
 
+	fd = shm_open_at(directory, REGION_ATTENDANCE, O_RDONLY, NULL);
+	if (fd == -EACCES) {
+		*ret = CUBBY_UNKNOWN;
+		return 0;
+	}
 	if (fd < 0)
-		return CUBBY_UNKNOWN;
-	count = region_count_participants(fd);
+		return fd;
+	r = region_count_participants(fd, ret);
 	close(fd);
-	return count;
+	return r;
 }
 
 static int
@@ -482,7 +521,7 @@ look(int directory, struct cubby_region_info *ret)
 		ret->memory = (uint64_t)st.st_blocks * 512;
 		ret->uid = st.st_uid;
 		ret->gid = st.st_gid;
-		ret->attached = count_attached(directory);
+		r = count_attached(directory, &ret->attached);
 	}
 	region_detach(region);
 	return r;

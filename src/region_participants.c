@@ -175,12 +175,18 @@ region_any_participant(int fd)
 	return fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
-uint64_t
-region_count_participants(int fd)
+int
+region_count_participants(int fd, uint64_t *ret)
 {
 	uint64_t slot, count = 0;
+	int r;
 
-	for (slot = 0; slot < REGION_SLOTS; slot++)
-		count += liveness_ask(fd, slot) == 1;
-	return count;
+	for (slot = 0; slot < REGION_SLOTS; slot++) {
+		r = liveness_ask(fd, slot);
+		if (r < 0)
+			return r;
+		count += (uint64_t)r;
+	}
+	*ret = count;
+	return 0;
 }

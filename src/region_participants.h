@@ -75,8 +75,8 @@ region_participant_alive(const struct region_file *file, int fd,
 bool
 region_any_participant(int fd);
 
-/* How many are alive. */
-uint64_t
-region_count_participants(int fd);
+/* How many are alive. Errors: those of liveness_ask(). */
+int
+region_count_participants(int fd, uint64_t *ret);
 
 #endif

@@ -41,8 +41,10 @@ make_link(const struct cubby_region *region, int lanes, uint32_t number)
 
 	snprintf(from, sizeof(from), "/proc/self/fd/%d", region->memory);
 	link_name(region->uuid, number, to);
-	return linkat(AT_FDCWD, from, lanes, to, AT_SYMLINK_FOLLOW) < 0 ?
-	       -errno : 0;
+	if (linkat(AT_FDCWD, from, lanes, to, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	/* There are file systems without links. */
+	return errno == EPERM ? -EOPNOTSUPP : -errno;
 }
 
 static bool

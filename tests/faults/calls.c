@@ -141,6 +141,8 @@ static const struct call calls[] = {
 	{ "geteuid", SYS_geteuid, ANY, 0, { 0 } },
 	{ "getuid", SYS_getuid, ANY, 0, { 0 } },
 	{ "getegid", SYS_getegid, ANY, 0, { 0 } },
+	/* By which libc names memory to people. */
+	{ "prctl", SYS_prctl, ANY, 0, { EINVAL } },
 	{ "getpid", SYS_getpid, ANY, 0, { 0 } },
 	{ "gettid", SYS_gettid, ANY, 0, { 0 } },
 	/* Of libc's look for users and groups, by way of nscd. */

@@ -102,6 +102,7 @@ struct stage {
 	cubby_request *request;
 	struct cubby_envelope envelope;
 	int fd;				/* of cubby_fd() */
+	int error;			/* what a point has failed with last */
 	unsigned visited;
 	struct outs outs;
 	unsigned char buffer[70000];
@@ -114,6 +115,7 @@ struct stage {
 	unsigned taken_count;
 	bool is_taken[ACCOUNT_MAX];
 	uint64_t passed_over;		/* overtaken, as receivers were told */
+	bool is_over;			/* what the call is about is no more */
 	bool has_returned;		/* messages come in another order */
 };
 
@@ -125,7 +127,8 @@ enum traits {
 	FILES_GO = 16,	/* it removes files, as far as it gets */
 	PREPARES = 32,	/* what it has made ready stays: a descriptor, a file */
 	GROWS = 64,	/* it does a part, if it fails */
-	NO_LIMITS = 128	/* helpers make what limits do uncertain */
+	NO_LIMITS = 128, /* helpers make what limits do uncertain */
+	RENAMES = 256	/* a file has another name each time, if it fails */
 };
 
 struct scenario {
@@ -233,7 +236,8 @@ struct ledger {
 void
 ledger_take(const char *root, struct ledger *ret);
 enum { LEDGER_FILES = 1, LEDGER_MAPPINGS = 2, LEDGER_BYTES = 4,
-       LEDGER_BLOCKS = 8, LEDGER_DESCRIPTORS = 16 };
+       LEDGER_BLOCKS = 8, LEDGER_DESCRIPTORS = 16,
+       LEDGER_COUNT = 32 /* of files, whatever they are called */ };
 /* Ends the process if what are named differ; after must not be more. */
 void
 ledger_compare(const struct ledger *before, const struct ledger *after,

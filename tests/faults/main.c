@@ -152,7 +152,9 @@ try_points(const struct unit *unit)
 	unsigned choice = item.plan.choice;
 
 	for (;;) {
-		try(&item);
+		/* The first of all may have had more to make. */
+		if (try(&item) && outcome->points < item.plan.at)
+			return;
 		if (!unit->is_one && outcome->is_out_of_choices)
 			return;
 		/* The one chosen may be one of more than there are. */

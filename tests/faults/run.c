@@ -77,6 +77,7 @@ act_failing(void)
 	else
 		inject_end(&report);
 	has_left |= report.has_left;
+	stage.error = report.error;
 	return r;
 }
 
@@ -178,6 +179,8 @@ fail_again(void)
 		what &= ~(LEDGER_FILES | LEDGER_BYTES);
 	if (stage.scenario->traits & GROWS)
 		what &= ~LEDGER_BYTES;
+	if ((stage.scenario->traits & RENAMES) && (what & LEDGER_FILES))
+		what ^= LEDGER_FILES | LEDGER_COUNT;
 	ledger_compare(&first, &second, what, root);
 	return true;
 }
