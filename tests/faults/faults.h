@@ -128,7 +128,7 @@ enum traits {
 	PREPARES = 32,	/* what it has made ready stays: a descriptor, a file */
 	GROWS = 64,	/* it does a part, if it fails */
 	NO_LIMITS = 128, /* helpers make what limits do uncertain */
-	RENAMES = 256	/* a file has another name each time, if it fails */
+	RENAMES = 256	/* each time a file has another name, or has gone */
 };
 
 struct scenario {
@@ -237,7 +237,7 @@ void
 ledger_take(const char *root, struct ledger *ret);
 enum { LEDGER_FILES = 1, LEDGER_MAPPINGS = 2, LEDGER_BYTES = 4,
        LEDGER_BLOCKS = 8, LEDGER_DESCRIPTORS = 16,
-       LEDGER_COUNT = 32 /* of files, whatever they are called */ };
+       LEDGER_COUNT = 32 /* no more files, whatever they are called */ };
 /* Ends the process if what are named differ; after must not be more. */
 void
 ledger_compare(const struct ledger *before, const struct ledger *after,
