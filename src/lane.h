@@ -58,6 +58,7 @@ struct lane_writer {
 	uint64_t limit;		/* room while position != limit */
 	uint64_t head;		/* where the head was, at least */
 	uint64_t drafts;	/* places reserved */
+	uint64_t fetched;	/* the lines of cells up to there are here */
 	uint32_t lane;
 	uint32_t mask_cells;
 	uint32_t cell_shift;
@@ -245,6 +246,28 @@ lane_send(struct lane_writer *writer, const struct parcel *parcel,
 	lane_publish(writer, cell);
 }
 
+/*
+ * Fetches the lines of the cells that come next, for messages of about that
+ * size, all at once.
+ *
+ * A processor sees only the next few stores of its store queue, and asks for
+ * their lines. A message is a dozen stores, those of the caller included: so one
+ * line or two are on their way at a time, and each costs a transfer. Here are
+ * stores to lines alone, one after the other, and their transfers overlap. (A
+ * prefetch for writing does less: it asks, and whoever waits for the line before
+ * may take it away again.) The cells are free, and a sequence says what is in
+ * them, so that any word of them may be stored to. After a message has been
+ * published, so that it does not wait for the others. Returns 0.
+ */
+int
+lane_fetch_lines(struct lane_writer *writer, uint64_t size);
+
+static FAST bool
+lane_fetch_is_due(const struct lane_writer *writer)
+{
+	return unlikely((int64_t)(writer->fetched - writer->position) <= 0);
+}
+
 /* Sends a message that has been put into a block. There is room. */
 void
 lane_send_block(struct lane_writer *writer, const struct parcel *parcel,
@@ -265,16 +288,19 @@ lane_cell_ahead(const struct lane_writer *writer, uint32_t ahead)
 		 << writer->cell_shift));
 }
 
-/* Its lines, for a message of that size: it will be filled soon. */
+/* Its lines, for a message of that size: it will be filled soon. As
+   lane_fetch_lines(), of one. */
 static FAST void
 lane_fetch_ahead(const struct lane_writer *writer, uint32_t ahead,
 		 uint64_t size)
 {
-	const char *cell = (const char *)lane_cell_ahead(writer, ahead);
+	struct cell *cell = lane_cell_ahead(writer, ahead);
 
-	prefetch_to_write(cell);
+	/* relaxed: the cell is free, and its sequence stays */
+	word64_store_relaxed(&cell->tag, 0);
 	if (size > CACHE_LINE - CELL_HEADER && writer->cell_shift > 6)
-		prefetch_to_write(cell + CACHE_LINE);
+		/* relaxed: as above */
+		word64_store_relaxed(&cell->tag + CACHE_LINE / 8, 0);
 }
 
 /* The same as lane_fill(), of one that is no request, and was not made a moment
@@ -327,6 +353,8 @@ struct lane_reader {
 	uint32_t taken;		/* messages, for warming and bias */
 	uint32_t bias_after;
 	uint32_t quiet;		/* looks in a row that found nothing */
+	uint64_t caught_up;	/* the position at which there was nothing */
+	int64_t caught_up_at;	/* and when */
 	uint64_t turn;		/* of several rings: see lane_rings.h */
 	uint64_t ring_from;	/* the present one has this many, from there */
 	uint64_t ring_span;

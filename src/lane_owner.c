@@ -448,6 +448,7 @@ lane_open_writer(struct view *view, const char *name, struct lane_writer *ret)
 	w.entry = &view->receivers->lanes[w.lane];
 	w.entry_known = w.lane < lane_entries(view);
 	w.limit = w.position;
+	w.fetched = w.position;
 	/* relaxed: for people; and nobody sleeps here yet */
 	word32_store_relaxed(&w.file->pid_namespace, liveness_pid_namespace());
 	word32_store_relaxed(&w.file->pid, (uint32_t)getpid());

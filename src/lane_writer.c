@@ -94,6 +94,30 @@ lane_make_room(struct lane_writer *w)
 	return 0;
 }
 
+/* Lines at a time: half of a store queue that two threads of a core share. */
+#define FETCH_LINES	16
+
+int
+lane_fetch_lines(struct lane_writer *w, uint64_t size)
+{
+	uint64_t lines = min_u64((CELL_HEADER + size - 1) / CACHE_LINE + 1,
+				 FETCH_LINES);
+	uint64_t count = FETCH_LINES / lines;
+	struct cell *cell;
+	uint32_t i, line;
+
+	count = min_u64(count, w->limit - w->position);
+	for (i = 0; i < count; i++) {
+		cell = lane_cell_ahead(w, i);
+		for (line = 0; line < lines; line++)
+			/* relaxed: the cell is free, and its sequence stays */
+			word64_store_relaxed(&cell->tag +
+					     line * CACHE_LINE / 8, 0);
+	}
+	w->fetched = w->position + count;
+	return 0;
+}
+
 COLD void
 lane_tell_of(struct lane_writer *w, uint32_t count)
 {

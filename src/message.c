@@ -75,6 +75,8 @@ cubby_send(cubby_mailbox *mailbox, const void *data, size_t size)
 	/* Before, while its arguments are at hand. */
 	PROBE2(send, mailbox, size);
 	lane_send(&mailbox->sender.writer, &parcel, data);
+	if (lane_fetch_is_due(&mailbox->sender.writer))
+		return lane_fetch_lines(&mailbox->sender.writer, size);
 	return 0;
 }
 

@@ -446,6 +446,35 @@ leaves_it(const struct wish *wish, int r)
 	return r != -EAGAIN && r != -ETIMEDOUT && r != -EINTR;
 }
 
+#define RUN_SHORT	8	/* messages */
+#define RUN_SLOW	250	/* ns each */
+#define AHEAD		64	/* messages */
+#define FALL_LONGEST	1000	/* ns */
+
+/*
+ * We have caught up with the sender. Close behind one who sends fast, each line
+ * crosses over more than once: we ask for it before it is written, and again
+ * after. So he is let go ahead, by the time that he has needed of late for some
+ * messages; but not to where there is no room, and not at all where messages come
+ * one by one.
+ */
+static void
+fall_back(struct receiver *receiver, struct lane_reader *reader)
+{
+	uint64_t run = reader->position - reader->caught_up, ahead;
+	int64_t now = clock_now(), took = now - reader->caught_up_at, until;
+
+	reader->caught_up = reader->position;
+	reader->caught_up_at = now;
+	if (run < RUN_SHORT || took > (int64_t)run * RUN_SLOW)
+		return;
+	ahead = min_u64(AHEAD, receiver->view->attributes.capacity / 2);
+	until = now + (int64_t)min_u64((uint64_t)took * ahead / run,
+				       FALL_LONGEST);
+	while (clock_now() < until)
+		cpu_relax();
+}
+
 struct lane_reader *
 receiver_await_turn(struct receiver *receiver)
 {
@@ -457,6 +486,7 @@ receiver_await_turn(struct receiver *receiver)
 	    receiver->known > 64 || !receiver->spin.budget)
 		return NULL;
 	alone = UINT64_C(1) << receiver->current;
+	fall_back(receiver, reader);
 	for (i = 0; i < AWAIT_LOOKS; i++) {
 		if (doorbell_ringing(receiver->view, 0) != alone ||
 		    claims_returned(receiver->view) != receiver->returned)

@@ -432,7 +432,8 @@ sender_send(struct sender *sender, const struct parcel *parcel,
 
 	if (likely(lane_fits(w, parcel))) {
 		lane_send(w, parcel, data);
-		return 0;
+		return lane_fetch_is_due(w) ?
+		       lane_fetch_lines(w, parcel->size) : 0;
 	}
 	r = lane_allocate(w, max_u64(1, parcel->size), INT64_MAX, &block);
 	if (r < 0)

@@ -67,6 +67,43 @@ capacity_is_exact(void)
 	}
 }
 
+/* What is sent fetches the lines of free cells; none that waits is touched. */
+static void
+a_full_mailbox_keeps_every_word(void)
+{
+	uint64_t words[12], there[12];
+
+	for (uint64_t capacity = 1; capacity <= 40; capacity++) {
+		struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
+		cubby_mailbox *mailbox = open_with(capacity, 0, 0);
+		uint64_t sent = 0, received = 0;
+
+		for (uint64_t turn = 0; turn < 3 * capacity; turn++) {
+			int r = 0;
+
+			while (r == 0) {
+				envelope.tag = ~sent;
+				memset(words, (int)sent + 1, sizeof(words));
+				r = cubby_send_full(mailbox, words,
+						    sizeof(words), &envelope, 0,
+						    CUBBY_NOW);
+				sent += r == 0;
+			}
+			expect_int(r, -EAGAIN);
+			for (uint64_t i = 0; i <= turn % capacity; i++) {
+				memset(words, (int)received + 1, sizeof(words));
+				expect_ok(cubby_receive_full(
+					mailbox, NULL, 0, CUBBY_NOW, there,
+					sizeof(there), NULL, &envelope));
+				expect(envelope.tag == ~received++);
+				expect(!memcmp(there, words, sizeof(words)));
+			}
+		}
+		cubby_close(mailbox);
+		expect_ok(cubby_unlink("m"));
+	}
+}
+
 static void
 each_sender_has_the_capacity(void)
 {
@@ -570,6 +607,7 @@ waiting_for_receipt_is_woken(void)
 static const struct test tests[] = {
 	TEST(the_129th_message_waits),
 	TEST(capacity_is_exact),
+	TEST(a_full_mailbox_keeps_every_word),
 	TEST(each_sender_has_the_capacity),
 	TEST(a_deadline_ends_the_wait_for_room),
 	TEST(a_sender_waits_until_there_is_room),
