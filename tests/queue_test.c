@@ -707,6 +707,88 @@ more_cannot_be_held_than_there_are_slots(void)
 	cubby_close(mailbox);
 }
 
+static uint64_t
+next_random(uint64_t *state)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u;
+	return *state >> 33;
+}
+
+/* The lowest type first, of one type the highest priority, of these the oldest. */
+static void
+the_lowest_type_of_one_sender_comes_first(void)
+{
+	enum { COUNT = 24, TYPES = 4, PRIORITIES_USED = 5, MOST = 3 };
+	struct { int type, priority; } sent[COUNT];
+	uint64_t random = 1;
+
+	for (int round = 0; round < 20; round++) {
+		cubby_mailbox *mailbox = open_queue(CUBBY_ORDER_PRIORITY);
+		cubby_mailbox *other = open_mailbox("q", CUBBY_SEND, NULL);
+		int best, left = 0;
+
+		for (int i = 0; i < COUNT; i++) {
+			sent[i].type = (int)(next_random(&random) % TYPES) + 1;
+			sent[i].priority = (int)(next_random(&random) %
+						 PRIORITIES_USED);
+			send_typed(mailbox, (uint64_t)i, sent[i].type,
+				   sent[i].priority);
+			send_typed(other, 99, 1, 9);
+			left += sent[i].type > MOST;
+		}
+		for (;;) {
+			best = -EAGAIN;
+			for (int i = 0; i < COUNT; i++)
+				if (sent[i].type <= MOST &&
+				    (best < 0 || sent[i].type < sent[best].type ||
+				     (sent[i].type == sent[best].type &&
+				      sent[i].priority > sent[best].priority)))
+					best = i;
+			expect_int(receive_both(mailbox, 1, CUBBY_MATCH_LOWEST,
+						MOST),
+				   best);
+			if (best < 0)
+				break;
+			sent[best].type = MOST + 1;
+		}
+		expect_int(inspect("q").waiting, COUNT + left);
+		cubby_close(other);
+		cubby_close(mailbox);
+		expect_ok(cubby_unlink("q"));
+	}
+}
+
+/* What has been in a receiver's hands, and goes back, has been received; what lies
+   behind it has not. */
+static void
+waiting_for_receipt_passes_what_went_back(void)
+{
+	cubby_mailbox *mailbox = open_queue(CUBBY_ORDER_ARRIVAL);
+	cubby_message *held[3];
+
+	for (uint64_t i = 1; i <= 3; i++)
+		send_number(mailbox, i);
+	expect_result(cubby_wait_received(mailbox, 1, CUBBY_NOW), -EAGAIN);
+	expect_ok(cubby_hold(mailbox, NULL, CUBBY_NOW, &held[0]));
+	expect_ok(cubby_hold(mailbox, NULL, CUBBY_NOW, &held[1]));
+	expect_ok(cubby_wait_received(mailbox, 2, CUBBY_NOW));
+	cubby_reject(held[1]);
+	cubby_reject(held[0]);
+	expect_ok(cubby_wait_received(mailbox, 2, CUBBY_NOW));
+	expect_result(cubby_wait_received(mailbox, 3, CUBBY_NOW), -EAGAIN);
+	expect_number(mailbox, 1);
+	expect_result(cubby_wait_received(mailbox, 3, CUBBY_NOW), -EAGAIN);
+	expect_number(mailbox, 2);
+	expect_ok(cubby_hold(mailbox, NULL, CUBBY_NOW, &held[2]));
+	expect_ok(cubby_wait_received(mailbox, 3, CUBBY_NOW));
+	cubby_reject(held[2]);
+	/* Alone in its list, and gone back. */
+	expect_ok(cubby_wait_received(mailbox, 3, CUBBY_NOW));
+	expect_number(mailbox, 3);
+	expect_empty(mailbox);
+	cubby_close(mailbox);
+}
+
 int
 main(void)
 {
@@ -734,6 +816,8 @@ main(void)
 		TEST(a_full_file_system_is_an_error_and_loses_nothing),
 		TEST(room_is_what_lies_below_the_capacity),
 		TEST(more_cannot_be_held_than_there_are_slots),
+		TEST(the_lowest_type_of_one_sender_comes_first),
+		TEST(waiting_for_receipt_passes_what_went_back),
 	};
 
 	return RUN_TESTS("queue", tests);
