@@ -622,7 +622,8 @@ cubby_wait(struct cubby_wait_entry *entries, size_t count, int64_t deadline);
  * goes nowhere.
  *
  * Errors: -EACCES (the effective user was another one when the handle was opened,
- * and the mailbox has CUBBY_ORDER_SENDER: open one more, as that user) -EAGAIN
+ * and the mailbox has CUBBY_ORDER_SENDER: open one more, as that user; or the
+ * kernel does not let a file of one's own be changed) -EAGAIN
  * (the mailbox is full; or there is no reply yet) -EBADF -EBADMSG (also: another
  * process has spoilt the memory for replies) -ECHILD -EINTR -EINVAL -EMSGSIZE
  * (the request; or the reply, which is lost: ret_size tells) -ENOMEM -ENOSPC
@@ -648,11 +649,11 @@ cubby_call_begin(cubby_mailbox *mailbox, const void *data, size_t size,
 		 cubby_request **ret);
 
 /*
- * Waits for the reply until the deadline. The handle is gone, whatever is
- * returned, unless that is -EAGAIN (there is none yet), -ETIMEDOUT, -EINTR,
- * -EMSGSIZE (ret_size tells), -ECHILD or -EINVAL: then the request is as it was.
+ * Waits for the reply until the deadline. The handle is gone after a reply, and
+ * with -EPIPE and -EBADMSG; with all other errors the request is as it was.
  *
- * Errors: -EAGAIN -EBADMSG -ECHILD -EINTR -EINVAL -EMSGSIZE -EPIPE -ETIMEDOUT.
+ * Errors: -EAGAIN (there is none yet) -EBADMSG -ECHILD -EINTR -EINVAL -EMSGSIZE
+ * (ret_size tells) -EPIPE -ETIMEDOUT, and the kernel's.
  */
 CUBBY_PUBLIC int
 cubby_call_end(cubby_request *request, void *buffer, size_t size,

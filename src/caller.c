@@ -552,6 +552,9 @@ take_reply(const struct wait *wait, void *buffer, size_t room,
 			return -EMSGSIZE;
 		} else {
 			r = read_reply(wait, buffer, size);
+			/* It is there still, and may be read then. */
+			if (unlikely(caller_goes_on(r)))
+				return r;
 			give_back(caller, wait->calling->slot, size);
 		}
 	}

@@ -108,8 +108,7 @@ caller_wait(struct caller *caller, const struct calling *calling,
 static inline bool
 caller_goes_on(int r)
 {
-	return r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR ||
-	       r == -EMSGSIZE;
+	return r < 0 && r != -EPIPE && r != -EBADMSG;
 }
 
 /* Gives it up. */

@@ -81,7 +81,8 @@ fill_in(const struct view *view, uint64_t id, uint32_t slots, int fd,
 	return 0;
 }
 
-/* -ENOENT: a sweeper was there before the lock. */
+/* -ENOENT: a sweeper was there before the lock. -EEXIST: a name of ours, which is
+   a random number, is there already. */
 static int
 make(const struct view *view, uint64_t id, uint32_t slots, int *ret_fd,
      struct mapping *ret_mapping, struct liveness *ret_life)
@@ -124,10 +125,16 @@ reply_file_make(const struct view *view, uint64_t id, uint32_t slots,
 	struct mapping mapping = { .address = NULL };
 	int tries, fd = -1, r = -ENOENT;
 
-	for (tries = 0; r == -ENOENT && tries < MAKE_TRIES; tries++)
+	for (tries = 0; (r == -ENOENT || r == -EEXIST) && tries < MAKE_TRIES;
+	     tries++)
 		r = make(view, id, slots, &fd, &mapping, &life);
+	/* Each time: somebody sees to it that there is none. */
+	if (r == -ENOENT || r == -EEXIST)
+		return -EBADMSG;
+	/* A file that we have made, and may not change: what the file system is
+	   told by others than its modes. */
 	if (r < 0)
-		return r;
+		return r == -EPERM ? -EACCES : r;
 	*ret_fd = fd;
 	*ret_mapping = mapping;
 	*ret_life = life;

@@ -24,8 +24,10 @@ reply_file_choose(uint64_t before, uint64_t *ret_id);
 
 /*
  * Makes the file of that id, with memory for so many slots, and locks byte 0.
- * *ret_fd is open on it, without the lock. Errors: -ENOSPC, -EOPNOTSUPP (it
- * takes an ACL, and there are none), and the kernel's.
+ * *ret_fd is open on it, without the lock. Errors: -EACCES (of what it has made
+ * the kernel lets it change nothing), -EBADMSG (others remove it, or take its name,
+ * again and again), -ENOSPC, -EOPNOTSUPP (it takes an ACL, and there are none), and
+ * the kernel's.
  */
 int
 reply_file_make(const struct view *view, uint64_t id, uint32_t slots,
