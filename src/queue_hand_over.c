@@ -59,7 +59,38 @@ copy_block(struct queue *queue, uint32_t number, void *buffer, uint64_t size)
 	return 0;
 }
 
-/* What is copied out is freed with the next lock. */
+/* What was held until it has been copied goes back. False: it was not. */
+static bool
+give_back(struct queue *queue, uint32_t number)
+{
+	struct queue_slot *slot = queue_slot(&queue->map, number);
+	uint64_t word = get64(&slot->state);
+
+	if (slot_state_of(word) != SLOT_HELD)
+		return false;
+	if (get32(&slot->in_block) & IS_CALL)
+		answers_give_up_by(&queue->answers, get32(&slot->sender),
+				   get64(&slot->tag));
+	if (slots_change(slot, &word, slot_state_with(word, SLOT_REJECTED)))
+		queue_leave_to_anybody(queue, number, slot_use(word));
+	return true;
+}
+
+/* From here on it is dealt with, should we die. */
+static void
+say_taken(struct queue_slot *slot)
+{
+	uint64_t word = get64(&slot->state);
+
+	if (unlikely(slot_state_of(word) == SLOT_HELD))
+		slots_change(slot, &word, slot_state_with(word, SLOT_TAKEN));
+}
+
+/*
+ * What is copied out is freed with the next lock. What could not be copied for want
+ * of something is not lost: only where there are no addresses for all blocks can
+ * that be, and there it has been held.
+ */
 int
 queue_copy(struct queue *queue, uint32_t number, void *buffer, uint64_t size)
 {
@@ -74,6 +105,11 @@ queue_copy(struct queue *queue, uint32_t number, void *buffer, uint64_t size)
 	}
 	if (r == 0 && is_cut_short(queue))
 		r = -EBADMSG;
+	if (unlikely(r < 0) && r != -EBADMSG && give_back(queue, number)) {
+		queue_do_chores_soon(queue);
+		return r;
+	}
+	say_taken(slot);
 	queue_add_chore(queue, CHORE_FREE, number);
 	/* Large memory is not kept waiting for the next call. */
 	if (unlikely(get64(&slot->block)))
@@ -82,7 +118,8 @@ queue_copy(struct queue *queue, uint32_t number, void *buffer, uint64_t size)
 }
 
 /* Those that were taken in one step. All are ours, and freed, though the file may
-   turn out to be broken. */
+   turn out to be broken; but those that were held go back from the first on that
+   could not be copied. */
 int
 queue_copy_batch(struct queue *queue, struct receive *receive)
 {
@@ -92,6 +129,9 @@ queue_copy_batch(struct queue *queue, struct receive *receive)
 	int r, error = 0;
 
 	for (i = 0; i < receive->count; i++, entry++) {
+		if (unlikely(error) && error != -EBADMSG &&
+		    give_back(queue, receive->slots[i]))
+			continue;
 		r = queue_copy(queue, receive->slots[i],
 			     (void *)(uintptr_t)entry->data, entry->size);
 		if (r == 0 && error == 0)
@@ -99,6 +139,8 @@ queue_copy_batch(struct queue *queue, struct receive *receive)
 		else if (error == 0)
 			error = r;
 	}
+	if (unlikely(error))
+		queue_do_chores_soon(queue);
 	batch->got = good;
 	return good ? 0 : error;
 }

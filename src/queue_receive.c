@@ -150,11 +150,13 @@ taken_word(uint64_t word, enum slot_state state)
 }
 
 /* A request, which has been described, is held until its caller can know who has
-   it: see queue_own_request(). */
+   it: see queue_own_request(). What may fail to be copied, without addresses for all
+   blocks, is held until it has been: queue_copy(). */
 static bool
-must_hold(const struct wish *wish)
+must_hold(const struct queue *queue, const struct wish *wish)
 {
-	return wish->kind == WISH_HOLD || unlikely(wish->taken.call);
+	return wish->kind == WISH_HOLD || unlikely(wish->taken.call) ||
+	       unlikely(queue->windows);
 }
 
 /* The instant of receiving. -EAGAIN: it has been withdrawn just now. */
@@ -163,7 +165,7 @@ take(struct queue *queue, struct receive *receive, struct wakes *wakes)
 {
 	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
 	struct queue_file *file = queue->map.file;
-	bool hold = must_hold(receive->wish);
+	bool hold = must_hold(queue, receive->wish);
 	uint64_t to = taken_word(receive->word, hold ? SLOT_HELD : SLOT_TAKEN);
 
 	/* For the next receive, which is likely to be ours. */
@@ -397,7 +399,7 @@ accept(struct queue *queue, struct receive *receive)
 	if (!fits_its_place(queue, slot, receive->wish) ||
 	    (!hold && receive->wish->taken.size > receive->wish->size))
 		return false;
-	hold = must_hold(receive->wish);
+	hold = must_hold(queue, receive->wish);
 	if (!slots_change(slot, &word, slot_state_with(word, hold ? SLOT_HELD :
 								   SLOT_TAKEN)))
 		return false;

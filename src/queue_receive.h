@@ -25,7 +25,8 @@ struct receive {
 };
 
 /* Copies out what has been taken from that slot, of that size as it was read. The
-   slot is freed with the next lock. Errors: -EBADMSG, and mmap's. */
+   slot is freed with the next lock, or goes back if it was held. Errors: -EBADMSG,
+   and the kernel's. */
 int
 queue_copy(struct queue *queue, uint32_t slot, void *buffer, uint64_t size);
 

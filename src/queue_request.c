@@ -60,7 +60,8 @@ queue_own_request(struct queue *queue, struct receive *receive)
 	}
 	if (r == 0 && answers_own(&queue->answers, &called,
 				  wish->deliveries > 1)) {
-		if (wish->kind == WISH_COPY)
+		/* Without addresses: when it has been copied. */
+		if (wish->kind == WISH_COPY && likely(!queue->windows))
 			let_go(queue, receive);
 		if (!wish_can_reply(wish))
 			answers_refuse(&queue->answers, &called);
