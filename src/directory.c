@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define TRIES_MAX 1000	/* a sweeper, each time */
 #define PATH_DIRECTORY (O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
 
 /* Making ----------------------------------------------------------------- */
@@ -209,31 +210,50 @@ lock_new(int parent, const char *entry, int fd)
 	return is_still(parent, entry, fd);
 }
 
+/* 0: a sweeper was faster. */
+static int
+begin_once(int parent, char entry[NAME_MAX + 1], int *ret_fd)
+{
+	int fd, r = shm_random_name(NAMES_NEW, entry);
+
+	if (r < 0)
+		return r;
+	if (mkdirat(parent, entry, 0700) < 0)
+		return -errno;
+	fd = shm_open_made(parent, entry);
+	r = fd >= 0 ? lock_new(parent, entry, fd) : fd == -ENOENT ? 0 : fd;
+	if (r == 1) {
+		*ret_fd = fd;
+		return 1;
+	}
+	if (fd >= 0)
+		close(fd);
+	/* If the sweeper has not, or if there is none. */
+	unlinkat(parent, entry, AT_REMOVEDIR);
+	return r;
+}
+
 /*
  * A new directory, with its flock. A sweeper that comes between the two removes
  * it; then another is made.
+ *
+ * A file system that locks nothing for us is not tried for ever: -ENOLCK. No sweeper
+ * brings that about who does not mean to. To win once, he has to read the parent's
+ * entries after this mkdirat(2), and to open and lock that very directory before the
+ * flock(2) three calls later; and what he has won he empties and removes, and reads
+ * the entries anew from the beginning, before he can win again. He would have to do
+ * so in each of TRIES_MAX such moments in a row, which begin when we please, under
+ * names that nobody can guess. Of several sweepers one wins, and it takes as many
+ * wins.
  */
 int
 directory_begin(int parent, char entry[NAME_MAX + 1])
 {
-	int fd, r;
+	int i, r = 0, fd = -1;
 
-	do {
-		r = shm_random_name(NAMES_NEW, entry);
-		if (r < 0)
-			return r;
-		if (mkdirat(parent, entry, 0700) < 0)
-			return -errno;
-		fd = shm_open_made(parent, entry);
-		r = fd >= 0 ? lock_new(parent, entry, fd) :
-			      fd == -ENOENT ? 0 : fd;
-		if (r == 1)
-			return fd;
-		if (fd >= 0)
-			close(fd);
-	} while (r == 0);
-	unlinkat(parent, entry, AT_REMOVEDIR);
-	return r;
+	for (i = 0; r == 0 && i < TRIES_MAX; i++)
+		r = begin_once(parent, entry, &fd);
+	return r == 1 ? fd : r == 0 ? -ENOLCK : r;
 }
 
 /* A maker who may not receive cannot, and a temporary mailbox that nobody has
