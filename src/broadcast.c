@@ -115,17 +115,13 @@ find_departed(const struct view *view, uint32_t slot, int fd,
 }
 
 bool
-broadcast_find_departed(const struct view *view, uint32_t lane,
+broadcast_find_departed(const struct view *view, int fd, uint32_t lane,
 			uint64_t position, struct departed *departed)
 {
 	uint32_t word, slot;
 	bool found = false;
 	uint64_t bits;
-	int fd;
 
-	fd = shm_open_at(view->directory, RECEIVERS, O_RDONLY, NULL);
-	if (fd < 0)
-		return false;
 	for (word = 0; word < RECEIVERS_MAX / 64; word++)
 		for (bits = audience(view, word); bits; bits &= bits - 1) {
 			slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
@@ -133,7 +129,6 @@ broadcast_find_departed(const struct view *view, uint32_t lane,
 				found |= find_departed(view, slot, fd,
 						       departed);
 		}
-	close(fd);
 	return found;
 }
 

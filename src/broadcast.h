@@ -153,10 +153,10 @@ uint64_t
 broadcast_lag(const struct view *view, uint32_t lane, uint64_t position,
 	      const struct departed *departed);
 
-/* Asks whether those live who have something before `position` to receive. True:
-   one was found dead, and is listed. */
+/* Asks whether those live who have something before `position` to receive. fd: the
+   receivers' file. True: one was found dead, and is listed. */
 bool
-broadcast_find_departed(const struct view *view, uint32_t lane,
+broadcast_find_departed(const struct view *view, int fd, uint32_t lane,
 			uint64_t position, struct departed *departed);
 
 /* The receiver's end ----------------------------------------------------- */

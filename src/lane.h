@@ -73,6 +73,8 @@ struct lane_writer {
 	struct ring rings[RINGS_MAX];
 	uint64_t floor;		/* of a broadcast mailbox, see broadcast.h */
 	struct departed departed;	/* of the same */
+	int receivers;		/* of the same, if it waits: their file, open to
+				   ask whether they live. Else -1 */
 };
 
 /*

@@ -95,8 +95,8 @@ audience_ask(struct lane_writer *w)
 	if (tick == w->departed.asked)
 		return false;
 	w->departed.asked = tick;
-	return broadcast_find_departed(w->view, w->lane, w->position,
-				       &w->departed);
+	return broadcast_find_departed(w->view, w->receivers, w->lane,
+				       w->position, &w->departed);
 }
 
 /* Where the audience, and nothing else, ends the room. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics shm liveness layout access bell carry bias lane lane_ring lane_rings. */
+/* Layer 8. May include: base atomics shm liveness layout access participants bell carry bias broadcast lane lane_ring lane_rings. */
 /*
  * Who owns a lane: making one, taking one over, leaving it, sweeping up.
  *
@@ -16,9 +16,11 @@
 #include "base.h"
 #include "access.h"
 #include "bell.h"
+#include "broadcast.h"
 #include "lane.h"
 #include "lane_ring.h"
 #include "lane_rings.h"
+#include "participants.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -94,6 +96,29 @@ lock_writer(struct lane_writer *w, const char *name)
 		close(fd);
 	liveness_fork_unlock();
 	return r;
+}
+
+/* Opened while there are descriptors: who waits for one who has died has to learn
+   that, whatever the process has run out of by then. */
+static int
+open_receivers(struct lane_writer *w)
+{
+	int fd;
+
+	if (!broadcast_waits(w->view))
+		return 0;
+	fd = shm_open_at(w->view->directory, RECEIVERS, O_RDONLY, NULL);
+	if (fd < 0)
+		return fd;
+	w->receivers = fd;
+	return 0;
+}
+
+static void
+close_receivers(struct lane_writer *w)
+{
+	if (w->receivers >= 0)
+		close(w->receivers);
 }
 
 static void
@@ -439,12 +464,17 @@ find_lane(struct lane_writer *w, const char *name)
 int
 lane_open_writer(struct view *view, const char *name, struct lane_writer *ret)
 {
-	struct lane_writer w = { .view = view, .fd = -1 };
+	struct lane_writer w = { .view = view, .fd = -1, .receivers = -1 };
 	int r;
 
-	r = find_lane(&w, name);
+	r = open_receivers(&w);
 	if (r < 0)
 		return r;
+	r = find_lane(&w, name);
+	if (r < 0) {
+		close_receivers(&w);
+		return r;
+	}
 	w.entry = &view->receivers->lanes[w.lane];
 	w.entry_known = w.lane < lane_entries(view);
 	w.limit = w.position;
@@ -469,6 +499,7 @@ lane_close_writer(struct lane_writer *writer)
 	word32_store_relaxed(&writer->file->pid, 0);
 	word64_store_relaxed(&writer->file->sleep, 0);
 	unmap_writer(writer);
+	close_receivers(writer);
 }
 
 void
@@ -477,6 +508,7 @@ lane_forget_writer(struct lane_writer *writer)
 	carry_end(&writer->carry);
 	shm_forget(&writer->mapping);
 	close(writer->fd);
+	close_receivers(writer);
 }
 
 /* Sweeping --------------------------------------------------------------- */
@@ -496,7 +528,7 @@ hollow(struct lane_writer *w)
 int
 lane_sweep(struct view *view, uint32_t lane, uint64_t *ret_bytes)
 {
-	struct lane_writer w = { .view = view, .fd = -1 };
+	struct lane_writer w = { .view = view, .fd = -1, .receivers = -1 };
 	struct stat before, after;
 	char file[16];
 	int r;
