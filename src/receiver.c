@@ -312,9 +312,11 @@ look_for_sender(struct receiver *receiver, struct wish *wish)
 {
 	int r;
 
-	if (!awaits_one(receiver, wish) ||
-	    !taking_have_gone(receiver, wish->name))
+	if (!awaits_one(receiver, wish))
 		return -EAGAIN;
+	r = taking_have_gone(receiver, wish->name);
+	if (r != 1)
+		return r < 0 ? r : -EAGAIN;
 	receiver_sweep(receiver);
 	r = try_once(receiver, wish, true);
 	return r == -EAGAIN ? -EPIPE : r;

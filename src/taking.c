@@ -104,7 +104,8 @@ taking_reopen(struct receiver *receiver, uint32_t lane)
 	open_lane(receiver, lane);
 }
 
-static bool
+/* 1, or 0. Errors: of what the process has run out of. */
+static int
 has_gone(const struct view *view, uint32_t lane)
 {
 	char name[16];
@@ -112,6 +113,8 @@ has_gone(const struct view *view, uint32_t lane)
 
 	lane_name(lane, name);
 	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, NULL);
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
+		return fd;
 	if (fd < 0)
 		return fd == -ENOENT;
 	r = liveness_ask(fd, 0);
@@ -119,12 +122,12 @@ has_gone(const struct view *view, uint32_t lane)
 	return r == 0;
 }
 
-bool
+int
 taking_have_gone(struct receiver *receiver, const char *name)
 {
 	const struct lane_reader *reader;
-	bool gone = false;
 	uint32_t lane;
+	int r, gone = 0;
 
 	while (taking_open_next(receiver))
 		;
@@ -132,9 +135,10 @@ taking_have_gone(struct receiver *receiver, const char *name)
 		reader = receiver->lanes[lane];
 		if (!reader || strcmp(reader->name, name))
 			continue;
-		if (!has_gone(receiver->view, lane))
-			return false;
-		gone = true;
+		r = has_gone(receiver->view, lane);
+		if (r != 1)
+			return r;
+		gone = 1;
 	}
 	return gone;
 }
