@@ -83,8 +83,9 @@ struct outs {
 /* What helpers in other processes share with the case. */
 struct common {
 	atomic_uint ready, go, done, failed;
-	atomic_uint taken_count;
-	uint64_t taken[1024];
+	atomic_uint taken_count, given_count;
+	uint64_t taken[1024];	/* received */
+	uint64_t given[1024];	/* accepted */
 };
 
 struct stage {
@@ -117,6 +118,7 @@ struct stage {
 	uint64_t passed_over;		/* overtaken, as receivers were told */
 	bool is_over;			/* what the call is about is no more */
 	bool has_returned;		/* messages come in another order */
+	bool is_gone;			/* the inbox's process */
 };
 
 enum traits {
@@ -128,7 +130,9 @@ enum traits {
 	PREPARES = 32,	/* what it has made ready stays: a descriptor, a file */
 	GROWS = 64,	/* it does a part, if it fails */
 	NO_LIMITS = 128, /* helpers make what limits do uncertain */
-	RENAMES = 256	/* each time a file has another name, or has gone */
+	RENAMES = 256,	/* each time a file has another name, or has gone */
+	ENDS = 512	/* as GONE, but if it is called once more, it makes what
+			   it is about anew */
 };
 
 struct scenario {
@@ -198,6 +202,9 @@ void
 send_many(struct stage *stage, cubby_mailbox *from, unsigned count, size_t size);
 void
 fill(struct stage *stage, cubby_mailbox *from);
+/* Receives all that there is for that one. */
+void
+drain_one(struct stage *stage, cubby_mailbox *receiver);
 void
 accept_number(struct stage *stage, uint64_t number);
 void
@@ -213,6 +220,17 @@ help(struct stage *stage, void (*body)(struct stage *stage));
 /* A process that does body, and dies of SIGKILL. */
 void
 die_after(struct stage *stage, void (*body)(struct stage *stage));
+/* Of a helper: what it has sent, or received, for the account. Those are
+   accounted for first that are told of by tell_given(). */
+void
+tell_given(struct stage *stage, uint64_t number);
+void
+tell_taken(struct stage *stage, uint64_t number);
+/* Bodies of helpers: one that receives, and one that sends, until it may go. */
+void
+keeps_receiving(struct stage *stage);
+void
+keeps_sending(struct stage *stage);
 void
 let_helpers_go(struct stage *stage);
 void

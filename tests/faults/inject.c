@@ -61,7 +61,7 @@ struct action {
 #define WITH_RESTORER 0x04000000ul	/* SA_RESTORER */
 
 static char selector;
-static bool is_armed;
+static bool is_armed, is_paused;
 static long blocks;
 static struct inject_plan plan;
 static struct inject_report report;
@@ -264,6 +264,22 @@ inject_end(struct inject_report *ret)
 	is_armed = false;
 	switch_dispatch(0);
 	*ret = report;
+}
+
+void
+inject_pause(void)
+{
+	*(volatile char *)&selector = LETS_THROUGH;
+	is_paused = is_armed;
+	is_armed = false;
+}
+
+void
+inject_go_on(void)
+{
+	is_armed = is_paused;
+	if (is_armed)
+		*(volatile char *)&selector = HANDS_OVER;
 }
 
 void

@@ -60,6 +60,12 @@ inject_begin(const struct inject_plan *plan);
 void
 inject_end(struct inject_report *ret);
 
+/* Between these nothing fails, and nothing is a point; if it has begun at all. */
+void
+inject_pause(void);
+void
+inject_go_on(void);
+
 /* Makes handler that of a signal, in a way that inject_begin() allows for, and
    without SA_RESTART. It may make no system call. */
 void

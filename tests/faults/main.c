@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * everything_fails [--all | --spread N] [--storm] [--limits] [--jobs N]
+ * everything_fails [--all | --spread N] [--for-ever] [--storm] [--limits] [--jobs N]
  *	[--scenario NAME[/KIND],...] [--at K [--choice C] [--mode M]] [--list]
  *
- * Without --all, so many cases in all, evenly chosen. --storm: in a storm of
- * signals. --limits: limits in place of points. --at: one point of one scenario.
+ * Without --all, so many cases in all, evenly chosen. --for-ever: what has failed once
+ * goes on failing. --storm: in a storm of signals. --limits: limits in place of points;
+ * of a spread each is a limit with all its steps. --at: one point of one scenario.
  */
 #include "faults.h"
 
@@ -37,7 +38,7 @@ static struct {
 	const char *scenario;
 	unsigned spread, at, jobs;
 	int choice, mode;
-	bool has_all, has_storm, has_limits, is_list, has_verbose;
+	bool has_all, has_storm, has_limits, is_list, has_spread, goes_on;
 } options = { .spread = 1500, .choice = -1, .mode = -1 };
 
 /* A point of a scenario, and a mode: each of its errors is a case. */
@@ -323,6 +324,8 @@ plan_scenario(unsigned scenario, unsigned kind)
 				continue;
 			if (options.mode >= 0 && options.mode != (int)mode)
 				continue;
+			if (options.goes_on && mode == INJECT_ONCE)
+				continue;
 			unit = add_unit(scenario, kind);
 			unit->item.plan.at = at;
 			unit->item.plan.mode = (enum inject_mode)mode;
@@ -388,7 +391,8 @@ plan_cases(void)
 			else
 				plan_scenario(i, kind);
 		}
-	if (!options.has_all && !options.has_limits && !options.at &&
+	if (!options.has_all && !options.at &&
+	    (!options.has_limits || options.has_spread) &&
 	    shared->count > options.spread)
 		thin_out(options.spread);
 }
@@ -419,7 +423,7 @@ read_options(int argc, char **argv)
 		{ "storm", 0, NULL, 't' }, { "limits", 0, NULL, 'l' },
 		{ "jobs", 1, NULL, 'j' }, { "scenario", 1, NULL, 'n' },
 		{ "at", 1, NULL, 'k' }, { "choice", 1, NULL, 'c' },
-		{ "mode", 1, NULL, 'm' }, { "list", 0, NULL, 'p' },
+		{ "for-ever", 0, NULL, 'e' }, { "mode", 1, NULL, 'm' }, { "list", 0, NULL, 'p' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -428,7 +432,11 @@ read_options(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		switch (option) {
 		case 'a': options.has_all = true; break;
-		case 's': options.spread = (unsigned)atoi(optarg); break;
+		case 's':
+			options.spread = (unsigned)atoi(optarg);
+			options.has_spread = true;
+			break;
+		case 'e': options.goes_on = true; break;
 		case 't': options.has_storm = true; break;
 		case 'l': options.has_limits = true; break;
 		case 'j': options.jobs = (unsigned)atoi(optarg); break;

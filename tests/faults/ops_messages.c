@@ -226,6 +226,9 @@ receive_all_act(struct stage *s)
 			count++;
 		}
 	} while (r == 0);
+	/* What cannot be had now is not told as if there were nothing. */
+	need(r != -EAGAIN || s->kind == OVERTAKE ||
+	     s->taken_count == s->accepted_count);
 	return count || s->taken_count == s->accepted_count ? 0 : r;
 }
 
@@ -291,6 +294,24 @@ batch_receive_act(struct stage *s)
 		take_number(s, number);
 	}
 	return r;
+}
+
+/* Until there is nothing: what one call does not tell, for it has received some, the
+   next one does. */
+static int
+batch_receive_all_act(struct stage *s)
+{
+	unsigned before = s->taken_count;
+	int r;
+
+	do
+		r = batch_receive_act(s);
+	while (r > 0);
+	need(r != 0);
+	need(r != -EAGAIN || s->kind == OVERTAKE ||
+	     s->taken_count == s->accepted_count);
+	return s->taken_count > before ||
+	       s->taken_count == s->accepted_count ? 0 : r;
 }
 
 static int
@@ -466,6 +487,9 @@ static const struct scenario list[] = {
 	  grown_set, receive_all_act, receive_all_check },
 	{ "receive-batch", "cubby_receive_batch", BUFFERED, PREPARES,
 	  new_lanes_set, batch_receive_act, receive_all_check },
+	{ "receive-batch-all", "cubby_receive_batch",
+	  BUFFERED & ~ONLY(OVERTAKE), PREPARES, new_lanes_set,
+	  batch_receive_all_act, receive_all_check },
 	{ "peek", "cubby_receive_full", BUFFERED, PREPARES, receive_set,
 	  peek_act, NULL },
 	{ "receive-named", "cubby_receive_full", BUFFERED & ~ONLY(OVERTAKE),

@@ -147,7 +147,7 @@ what_stays(void)
 
 	/* What goes on failing keeps it from clearing up; a sweep does that. */
 	if (has_left || item->plan.mode != INJECT_ONCE ||
-	    item->how != HOW_INJECT ||
+	    (item->how != HOW_INJECT && item->how != HOW_NOFILE) ||
 	    (traits & (FILES_GO | PREPARES)))
 		what &= ~LEDGER_FILES;
 	if (traits & PREPARES)
@@ -196,8 +196,13 @@ after_failure(const struct ledger *before, int r, struct outcome *ret)
 	ledger_compare(before, &after, what_stays(), root);
 	if (stage.scenario->traits & GONE)
 		return;
-	if (item->plan.mode == INJECT_ONCE && !fail_again())
+	if (item->plan.mode == INJECT_ONCE &&
+	    !(item->how != HOW_INJECT && stage.scenario->traits & ENDS) &&
+	    !fail_again())
 		return;
+	/* In a storm no wait comes to its end. */
+	if (stage.scenario->traits & (WAITS | NO_LIMITS))
+		set_storm(false);
 	r = act_again();
 	if (r < 0 && !(r == -ETIMEDOUT && (stage.scenario->traits & WAITS)))
 		fail_at(__FILE__, __LINE__, "then it fails with %s",
@@ -283,6 +288,8 @@ run_case(const struct item *asked, struct outcome *ret)
 	}
 	if (scenario->check && !((scenario->traits & GONE) && r < 0))
 		scenario->check(&stage);
+	if (stage.kind == RENDEZVOUS)
+		set_storm(false);
 	stage_account(&stage);
 	set_storm(false);
 	stage_close(&stage);

@@ -146,6 +146,8 @@ send_one(struct stage *stage, cubby_mailbox *from, size_t size,
 	number = index << 32 | ++stage->next;
 	put_number(bytes, size, number);
 	r = cubby_send_full(from, bytes, size, NULL, 0, deadline);
+	/* Who cannot be asked for lives. */
+	need(r != -EPIPE || stage->is_gone);
 	if (r == 0)
 		accept_number(stage, number);
 	return r;
@@ -287,16 +289,93 @@ helpers_end(struct stage *stage)
 	stage->helper_count = 0;
 }
 
+void
+tell_given(struct stage *stage, uint64_t number)
+{
+	struct common *common = stage->common;
+	unsigned n = atomic_load(&common->given_count);
+
+	need(n < COUNT_OF(common->given));
+	common->given[n] = number;
+	atomic_store(&common->given_count, n + 1);
+}
+
+void
+tell_taken(struct stage *stage, uint64_t number)
+{
+	struct common *common = stage->common;
+	unsigned n = atomic_load(&common->taken_count);
+
+	need(n < COUNT_OF(common->taken));
+	common->taken[n] = number;
+	atomic_store(&common->taken_count, n + 1);
+}
+
+static int64_t
+presently(void)
+{
+	return cubby_deadline_after(20 * 1000 * 1000);
+}
+
+void
+keeps_receiving(struct stage *stage)
+{
+	cubby_mailbox *mailbox;
+	uint64_t number;
+	int r;
+
+	need_ok(cubby_open(stage->name, CUBBY_RECEIVE, &stage->options,
+			   &mailbox));
+	atomic_fetch_add(&stage->common->ready, 1);
+	while (!atomic_load(&stage->common->go)) {
+		r = cubby_receive_full(mailbox, NULL, 0, presently(),
+				       stage->buffer, sizeof(stage->buffer),
+				       NULL, NULL);
+		if (r == -ETIMEDOUT)
+			continue;
+		need_ok(r);
+		memcpy(&number, stage->buffer, 8);
+		tell_taken(stage, number);
+	}
+	cubby_close(mailbox);
+}
+
+/* One that is withdrawn is offered again. */
+void
+keeps_sending(struct stage *stage)
+{
+	uint64_t number = UINT64_C(98) << 32;
+	cubby_mailbox *mailbox;
+	int r;
+
+	need_ok(cubby_open(stage->name, CUBBY_SEND, &stage->options, &mailbox));
+	atomic_fetch_add(&stage->common->ready, 1);
+	while (!atomic_load(&stage->common->go)) {
+		put_number(stage->buffer, LARGE, number + 1);
+		r = cubby_send_full(mailbox, stage->buffer, LARGE, NULL, 0,
+				    presently());
+		if (r == -ETIMEDOUT)
+			continue;
+		need_ok(r);
+		tell_given(stage, ++number);
+	}
+	cubby_close(mailbox);
+}
+
 /* The account ------------------------------------------------------------------------ */
 
 static void
 take_what_helpers_have(struct stage *stage)
 {
-	unsigned i, count = atomic_load(&stage->common->taken_count);
+	struct common *common = stage->common;
+	unsigned i;
 
-	for (i = 0; i < count; i++)
-		take_number(stage, stage->common->taken[i]);
-	atomic_store(&stage->common->taken_count, 0);
+	for (i = 0; i < atomic_load(&common->given_count); i++)
+		accept_number(stage, common->given[i]);
+	for (i = 0; i < atomic_load(&common->taken_count); i++)
+		take_number(stage, common->taken[i]);
+	atomic_store(&common->given_count, 0);
+	atomic_store(&common->taken_count, 0);
 }
 
 /* A handle that receives, if this process has one. */
@@ -318,8 +397,8 @@ a_receiver(struct stage *stage)
 	return open_other(stage, CUBBY_RECEIVE);
 }
 
-static void
-drain(struct stage *stage, cubby_mailbox *receiver)
+void
+drain_one(struct stage *stage, cubby_mailbox *receiver)
 {
 	struct cubby_envelope envelope = CUBBY_ENVELOPE_INIT;
 	size_t size;
@@ -393,10 +472,54 @@ go_on(struct stage *stage, cubby_mailbox *receiver)
 			continue;
 		r = again(send_one(stage, from, SMALL, CUBBY_NOW));
 		need_at(__FILE__, __LINE__, "send", r);
-		drain(stage, receiver);
+		drain_one(stage, receiver);
 		drain_others(stage, receiver);
 	}
 	expect_all(stage);
+}
+
+/* Where nothing is buffered, each handle meets somebody. */
+static void
+meet(struct stage *stage, cubby_mailbox *mailbox, int flags)
+{
+	uint64_t number;
+
+	atomic_store(&stage->common->go, 0);
+	if (flags & CUBBY_SEND) {
+		help(stage, keeps_receiving);
+		need_ok(again(send_one(stage, mailbox, SMALL, soon())));
+	} else if (flags & CUBBY_RECEIVE) {
+		help(stage, keeps_sending);
+		need_ok(again(cubby_receive_full(mailbox, NULL, 0, soon(),
+						 stage->buffer,
+						 sizeof(stage->buffer), NULL,
+						 NULL)));
+		memcpy(&number, stage->buffer, 8);
+		tell_taken(stage, number);
+	}
+	helpers_end(stage);
+	take_what_helpers_have(stage);
+	expect_all(stage);
+	stage->accepted_count = stage->taken_count = 0;
+	memset(stage->is_taken, 0, sizeof(stage->is_taken));
+}
+
+static void
+meet_all(struct stage *stage)
+{
+	unsigned i;
+
+	expect_all(stage);
+	stage->accepted_count = stage->taken_count = 0;
+	memset(stage->is_taken, 0, sizeof(stage->is_taken));
+	/* Nobody finds one that has no name. */
+	if (stage->scenario->traits & FILES_GO)
+		return;
+	if (stage->mine)
+		meet(stage, stage->mine, stage->my_flags);
+	for (i = 0; i < stage->other_count; i++)
+		if (stage->others[i])
+			meet(stage, stage->others[i], stage->other_flags[i]);
 }
 
 void
@@ -411,10 +534,12 @@ stage_account(struct stage *stage)
 		return;
 	receiver = a_receiver(stage);
 	if (stage->kind != RENDEZVOUS) {
-		drain(stage, receiver);
+		drain_one(stage, receiver);
 		drain_others(stage, receiver);
 		expect_all(stage);
 		go_on(stage, receiver);
+	} else {
+		meet_all(stage);
 	}
 	if (again(cubby_inspect(stage->name, &info)) == 0)
 		need(info.broken == 0 || info.broken == CUBBY_UNKNOWN);
