@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 1. May include: base atomics probe futex. */
+/* Layer 1. May include: base atomics clock probe futex. */
 /*
  * A few system calls, each told what it must not assume: the word lies in a
  * file that other processes map (so never FUTEX_PRIVATE), perhaps read-only;
@@ -12,6 +12,7 @@
  * after a handler with SA_RESTART, and no -EINTR would be told.
  */
 #include "base.h"
+#include "clock.h"
 #include "futex.h"
 #include "probe.h"
 
@@ -69,6 +70,14 @@ touch(const word32 *word)
 	return 0;
 }
 
+/* The word has changed, so who waited looks. If others change it all the time, the
+   kernel never comes to look at the deadline. */
+static int
+has_changed(int64_t deadline)
+{
+	return clock_now() >= deadline ? -ETIMEDOUT : 0;
+}
+
 int
 futex_wait(const word32 *word, uint32_t expected, int64_t deadline)
 {
@@ -77,8 +86,9 @@ futex_wait(const word32 *word, uint32_t expected, int64_t deadline)
 
 	PROBE2(sleep, word, 1);
 	if (syscall(FUTEX_CALL, &word->word, FUTEX_WAIT_BITSET, expected,
-		    &until, NULL, FUTEX_BITSET_MATCH_ANY) && errno != EAGAIN)
-		r = errno == EFAULT ? touch(word) : -errno;
+		    &until, NULL, FUTEX_BITSET_MATCH_ANY))
+		r = errno == EAGAIN ? has_changed(deadline) :
+		    errno == EFAULT ? touch(word) : -errno;
 	PROBE2(awake, word, r);
 	return r;
 }
@@ -120,8 +130,9 @@ futex_wait_many(const struct futex_ticket *tickets, uint32_t count,
 	}
 	PROBE2(sleep, tickets->word, count);
 	if (syscall(SYS_futex_waitv, waitv, count, 0, &until,
-		    CLOCK_MONOTONIC) < 0 && errno != EAGAIN)
-		r = errno == EFAULT ? touch_all(tickets, count) :
+		    CLOCK_MONOTONIC) < 0)
+		r = errno == EAGAIN ? has_changed(deadline) :
+		    errno == EFAULT ? touch_all(tickets, count) :
 		    errno == ETIMEDOUT || errno == EINTR ? -errno : -ENOSYS;
 	PROBE2(awake, tickets->word, r);
 	return r;

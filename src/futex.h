@@ -15,7 +15,7 @@
  * CLOCK_MONOTONIC, ns; INT64_MAX: none). The mapping may be read-only.
  * Returns 0 when woken (or for no reason) or when the value was another at
  * once, or when the word's file has no page there any more. Errors: -ETIMEDOUT
- * -EINTR.
+ * (also if the value was another, and the deadline has passed) -EINTR.
  */
 int
 futex_wait(const word32 *word, uint32_t expected, int64_t deadline);

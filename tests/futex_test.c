@@ -82,6 +82,9 @@ a_deadline_in_the_past_does_not_sleep(void)
 	need(futex_wait(word, 0, -1) == -ETIMEDOUT);
 	need(futex_wait(word, 0, INT64_MIN) == -ETIMEDOUT);
 	need(futex_wait(word, 0, clock_now() - 1) == -ETIMEDOUT);
+	/* Nor while others change the word all the time. */
+	need(futex_wait(word, 1, 0) == -ETIMEDOUT);
+	need(futex_wait(word, 1, clock_now() - 1) == -ETIMEDOUT);
 }
 
 static void
