@@ -119,7 +119,7 @@ has_gone(const struct view *view, uint32_t lane)
 		return fd == -ENOENT;
 	r = liveness_ask(fd, 0);
 	close(fd);
-	return r == 0;
+	return r < 0 ? r : !r;
 }
 
 int

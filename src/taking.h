@@ -71,7 +71,7 @@ taking_is_wanted(const struct wish *wish, const struct lane_reader *reader)
 /*
  * Were senders of that name there, and have all gone? They may have left
  * messages. What cannot be known counts as being there. 1, or 0. Errors: -EMFILE,
- * -ENFILE, -ENOMEM; else we might wait for ever for who has gone.
+ * -ENFILE, -ENOMEM, -ENOLCK; else we might wait for ever for who has gone.
  */
 int
 taking_have_gone(struct receiver *receiver, const char *name);
