@@ -416,6 +416,32 @@ class RecordTest(unittest.TestCase):
             "replay", "--json", self.file, code=ERROR, said="later version"
         )
 
+    def test_a_name_that_would_steer_the_terminal(self):
+        self.record_some()
+        whole = self.recording()
+        name = b"\x1b[2J\xc2\x9bx"
+        head = bytearray(whole[:64])
+        head[12:16] = struct.pack("<I", 72)
+        head[40:44] = struct.pack("<I", len(name))
+        rest = whole[HEAD.unpack_from(whole)[2] :]
+        self.write(bytes(head) + name.ljust(8, b"\0") + rest)
+        process = self.start("replay", self.file)
+        _, err = process.communicate(timeout=DEADLINE)
+        self.assertEqual(process.returncode, NO_MAILBOX, err)
+        self.assertIn(b"\\033[2J\\302\\233x", err)
+        self.assertNotIn(b"\x1b", err)
+
+    def test_a_region_stays(self):
+        self.do("create", "jobs")
+        self.do("region", "send", "jobs", given=b"picture")
+        self.do(
+            *"record --take --all jobs".split(),
+            code=ERROR,
+            said="cubby region receive jobs"
+        )
+        out = self.do("region", "receive", "jobs")
+        self.assertTrue(out.startswith(b"picture"))
+
     def test_an_entry_that_makes_no_sense(self):
         self.record_some()
         whole = self.recording()

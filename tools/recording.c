@@ -19,6 +19,7 @@
 #define HEAD_SIZE 64
 #define HEAD_MOST 4096 /* of later versions, with what they add */
 #define ENTRY_SIZE 80
+#define ROOM_FIRST 65536
 #define MESSAGE_MOST (UINT64_C(1) << 30)
 
 /* As they lie in the file. */
@@ -130,17 +131,24 @@ read_all(struct recording_reader *reader, void *data, size_t size)
 	return count ? -ENODATA : 0;
 }
 
-/* What is to follow. */
+/* What is to follow. It takes as much memory as there is to read, whatever a short
+   file says: twice what has been read at most. */
 static int
 read_rest(struct recording_reader *reader, uint64_t size)
 {
-	int result;
+	uint64_t done = 0, step;
+	int result = 1;
 
-	if (size > reader->room) {
-		reader->data = allocate(reader->data, size);
-		reader->room = size;
+	for (; result == 1 && done < size; done += step) {
+		if (done == reader->room) {
+			reader->room = done ? 2 * done : ROOM_FIRST;
+			reader->data = allocate(reader->data, reader->room);
+		}
+		step = reader->room - done;
+		if (step > size - done)
+			step = size - done;
+		result = read_all(reader, reader->data + done, step);
 	}
-	result = size ? read_all(reader, reader->data, size) : 1;
 	return result == 0 ? -ENODATA : result;
 }
 
@@ -183,7 +191,8 @@ recording_read_head(struct recording_reader *reader, struct recording_head *ret)
 		.order = le32toh(in.order),
 		.flags = le32toh(in.flags),
 	};
-	memcpy(ret->name, reader->data, name_size);
+	if (name_size)
+		memcpy(ret->name, reader->data, name_size);
 	reader->offset = le32toh(in.bytes);
 	return strlen(ret->name) == name_size ? 0 : -EBADMSG;
 }
@@ -215,7 +224,7 @@ translate(const struct entry *in, const unsigned char *data,
 	ret->deliveries = le32toh(in->deliveries);
 	ret->missed = le64toh(in->missed);
 	ret->size = le64toh(in->size);
-	ret->data = data;
+	ret->data = ret->size ? (const void *)data : "";
 }
 
 /* A kind of a later version is passed over. */
