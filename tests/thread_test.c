@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Test: orders, tsan, timeout 240. */
 /* Threads that share one handle. */
+#include "handle.h"
 #include "support/exchange.h"
 #include <pthread.h>
+#include <sched.h>
 
 #define THREADS 4
 
@@ -158,6 +160,169 @@ threads_draft_on_one_handle(void)
 	cubby_close(mailbox);
 }
 
+/* The calls without options, which take a shorter way where there is one thread:
+   each sender's numbers come once, and in order, whoever holds or receives them. */
+enum { PLAIN_THREADS = 3 };
+
+struct plain {
+	cubby_mailbox *mailbox;
+	uint64_t sender;
+	uint64_t count;
+};
+
+static void *
+send_plainly(void *context)
+{
+	const struct plain *plain = context;
+
+	for (uint64_t i = 1; i <= plain->count; i++) {
+		uint64_t number = plain->sender << 32 | i;
+
+		expect_ok(cubby_send(plain->mailbox, &number, sizeof(number)));
+	}
+	return NULL;
+}
+
+static uint64_t
+hold_number(cubby_mailbox *mailbox)
+{
+	cubby_message *message = NULL;
+	uint64_t number;
+
+	expect_ok(cubby_hold(mailbox, NULL, CUBBY_FOREVER, &message));
+	memcpy(&number, cubby_message_data(message), sizeof(number));
+	expect_ok(cubby_release(message));
+	return number;
+}
+
+/* Until a 0. */
+static void *
+receive_plainly(void *context)
+{
+	cubby_mailbox *mailbox = context;
+	uint64_t last[PLAIN_THREADS] = { 0 }, number, count = 0;
+	size_t size;
+
+	for (;; count++) {
+		if (count % 3 == 2) {
+			number = hold_number(mailbox);
+		} else {
+			expect_ok(cubby_receive(mailbox, &number,
+						sizeof(number), &size));
+			expect_int(size, sizeof(number));
+		}
+		if (!number)
+			return (void *)(uintptr_t)count;
+		expect(number >> 32 < PLAIN_THREADS);
+		expect((uint32_t)number > last[number >> 32]);
+		last[number >> 32] = (uint32_t)number;
+	}
+}
+
+static void
+threads_send_and_receive_by_the_plain_calls(void)
+{
+	cubby_mailbox *out = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND, NULL);
+	cubby_mailbox *in = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	pthread_t senders[PLAIN_THREADS], receivers[PLAIN_THREADS];
+	struct plain plain[PLAIN_THREADS];
+	uint64_t received = 0, count = MANY(20000);
+	void *some;
+
+	for (uint64_t i = 0; i < PLAIN_THREADS; i++) {
+		plain[i] = (struct plain){ out, i, count };
+		expect_int(pthread_create(&senders[i], NULL, send_plainly,
+					  &plain[i]), 0);
+		expect_int(pthread_create(&receivers[i], NULL, receive_plainly,
+					  in), 0);
+	}
+	for (int i = 0; i < PLAIN_THREADS; i++)
+		expect_int(pthread_join(senders[i], NULL), 0);
+	for (int i = 0; i < PLAIN_THREADS; i++)
+		send_number(out, 0);
+	for (int i = 0; i < PLAIN_THREADS; i++) {
+		expect_int(pthread_join(receivers[i], &some), 0);
+		received += (uintptr_t)some;
+	}
+	expect_int(received, PLAIN_THREADS * count);
+	expect_empty(in);
+	cubby_close(in);
+	cubby_close(out);
+}
+
+static _Atomic pid_t its_tid;
+
+static void *
+send_one_plainly(void *mailbox)
+{
+	uint64_t number = 77;
+
+	its_tid = gettid();
+	expect_ok(cubby_send(mailbox, &number, sizeof(number)));
+	return NULL;
+}
+
+static void *
+receive_one_plainly(void *mailbox)
+{
+	uint64_t number = 0;
+
+	its_tid = gettid();
+	expect_ok(cubby_receive(mailbox, &number, sizeof(number), NULL));
+	expect_int(number, 77);
+	return NULL;
+}
+
+static void *
+do_nothing(void *context)
+{
+	return context;
+}
+
+/* One that does this, up to where it waits for another thread's lock. */
+static pthread_t
+start_and_see_it_wait(void *(*body)(void *), cubby_mailbox *mailbox)
+{
+	pthread_t thread;
+
+	its_tid = 0;
+	expect_int(pthread_create(&thread, NULL, body, mailbox), 0);
+	while (!its_tid)
+		sched_yield();
+	thread_wait_asleep(its_tid);
+	return thread;
+}
+
+static void
+the_plain_calls_wait_for_a_fellow_thread(void)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND |
+					      CUBBY_RECEIVE, NULL);
+	pthread_t thread;
+
+	need_order_sender();
+	/* Enough for its lane to be the receiver's. */
+	for (uint64_t i = 0; i < 200; i++) {
+		send_number(mailbox, i);
+		expect_number(mailbox, i);
+	}
+	/* From here on there may be others. */
+	expect_int(pthread_create(&thread, NULL, do_nothing, NULL), 0);
+	expect_int(pthread_join(thread, NULL), 0);
+	sender_enter(&mailbox->sender);
+	thread = start_and_see_it_wait(send_one_plainly, mailbox);
+	expect_int(inspect("m").waiting, 0);
+	sender_leave(&mailbox->sender);
+	expect_int(pthread_join(thread, NULL), 0);
+	receiver_enter(&mailbox->receiver);
+	thread = start_and_see_it_wait(receive_one_plainly, mailbox);
+	expect_int(inspect("m").waiting, 1);
+	receiver_leave(&mailbox->receiver);
+	expect_int(pthread_join(thread, NULL), 0);
+	expect_empty(mailbox);
+	cubby_close(mailbox);
+}
+
 static void *
 open_and_close(void *context)
 {
@@ -206,6 +371,8 @@ static const struct test tests[] = {
 	TEST(threads_share_a_handle_with_room_for_one),
 	TEST(a_thread_that_waits_holds_up_no_other),
 	TEST(threads_draft_on_one_handle),
+	TEST(threads_send_and_receive_by_the_plain_calls),
+	TEST(the_plain_calls_wait_for_a_fellow_thread),
 	TEST(threads_open_and_close_at_the_same_time),
 };
 
