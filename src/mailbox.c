@@ -525,7 +525,8 @@ unlink_place(const struct place *place)
 	}
 	if (r == 0)
 		settle(place->parent, uuid);
-	return r == -EPERM ? -EACCES : r;
+	/* -EEXIST: somebody has even that random name. */
+	return r == -EPERM || r == -EEXIST ? -EACCES : r;
 }
 
 int
