@@ -392,6 +392,38 @@ messages_of_one_size_are_an_array(void)
 
 /* Errors ----------------------------------------------------------------- */
 
+/* One without room for what is told: those before it come, and it stays for the
+   next call, which has none before it. Of one sender, and of two. */
+static void
+an_entry_that_makes_no_sense_ends_it(void)
+{
+	cubby_mailbox *mailbox = open_with(0, 0);
+	cubby_mailbox *other = open_mailbox("m", CUBBY_SEND, NULL);
+	struct numbers n;
+
+	for (int senders = 1; senders <= 2; senders++) {
+		numbers_from(&n, 0);
+		n.envelopes[1].struct_size = 3;
+		expect_int(cubby_send_batch(mailbox, n.entries, 3, 0,
+					    CUBBY_NOW), 1);
+		expect_result(cubby_send_batch(mailbox, &n.entries[1], 2, 0,
+					       CUBBY_NOW), -EINVAL);
+		send_number(senders == 1 ? mailbox : other, 1);
+		send_number(senders == 1 ? mailbox : other, 2);
+		expect_int(cubby_receive_batch(mailbox, NULL, 0, CUBBY_NOW,
+					       n.entries, 3, n.numbers,
+					       sizeof(n.numbers)), 1);
+		expect_result(cubby_receive_batch(mailbox, NULL, 0, CUBBY_NOW,
+						  &n.entries[1], 2, n.numbers,
+						  sizeof(n.numbers)), -EINVAL);
+		expect_number(mailbox, 1);
+		expect_number(mailbox, 2);
+		expect_empty(mailbox);
+	}
+	cubby_close(other);
+	cubby_close(mailbox);
+}
+
 static void
 each_argument_is_checked(void)
 {
@@ -856,6 +888,7 @@ static const struct test tests[] = {
 	TEST(one_that_does_not_fit_stays),
 	TEST(messages_of_no_bytes_need_no_room),
 	TEST(messages_of_one_size_are_an_array),
+	TEST(an_entry_that_makes_no_sense_ends_it),
 	TEST(each_argument_is_checked),
 	TEST(what_an_order_cannot_do_it_says),
 	TEST(a_filter_holds_for_all_of_it),

@@ -540,6 +540,47 @@ another_version_is_told(void)
 	expect_result(try_open(NAME, 0, NULL), -EPROTO);
 }
 
+/* Where a region without a name lies: in the root; or, where its user may not
+   write there, in his own directory, if he has one. */
+static void
+a_user_may_not_write_the_root(void)
+{
+	struct child child;
+
+	need_root();
+	share_root();
+	in_child(&child) {
+		become(61001, 61001, 0);
+		cubby_close(open_mailbox("m", CUBBY_CREATE, NULL));
+	}
+	child_finish(&child);
+	expect_system(chmod(test_root(), 0755));
+	in_child(&child) {
+		cubby_region *region = NULL;
+		cubby_mailbox *mailbox;
+
+		become(61001, 61001, 0);
+		mailbox = open_mailbox("m", CUBBY_SEND | CUBBY_RECEIVE, NULL);
+		expect_ok(cubby_region_open(NULL, CUBBY_CREATE, NULL,
+					    &region));
+		strcpy(cubby_region_data(region), "there");
+		expect_ok(cubby_send_region(mailbox, region, NULL, soon()));
+		expect_ok(cubby_receive_region(mailbox, NULL, soon(), &region,
+					       NULL));
+		expect(!strcmp(cubby_region_data(region), "there"));
+		cubby_region_close(region);
+		cubby_close(mailbox);
+		expect_ok(cubby_unlink("m"));
+	}
+	child_finish(&child);
+	in_child(&child) {
+		become(61002, 61002, 0);
+		expect_result(try_open(NULL, KEEP, NULL), -EACCES);
+	}
+	child_finish(&child);
+	expect_system(chmod(test_root(), 01777));
+}
+
 /* Participants ----------------------------------------------------------- */
 
 static void
@@ -773,6 +814,7 @@ static const struct test tests[] = {
 	TEST(one_that_exists_must_be_as_asked),
 	TEST(what_is_no_region_is_not_attached),
 	TEST(another_version_is_told),
+	TEST(a_user_may_not_write_the_root),
 	TEST(a_place_is_for_one),
 	TEST(a_stopped_participant_lives_and_a_killed_one_does_not),
 	TEST(there_are_places_for_so_many),
