@@ -16,7 +16,8 @@
 #include <stdlib.h>
 
 #define LOOK_EVERY	(50 * NSEC_PER_MSEC)
-#define LOOK_PATIENCE	(2 * NSEC_PER_MSEC)	/* with the lock's owner */
+#define LOOK_PATIENCE	(2 * NSEC_PER_MSEC)	/* with a lock's owner */
+#define LOOK_LONGEST	(50 * NSEC_PER_MSEC)	/* with all of them, in one look */
 #define WARM_KEEP	MIB(32)	/* bytes of blocks that stay in free slots */
 #define NODES_PER_PAGE	(PAGE / sizeof(struct queue_node))
 #define NODES_PER_HELD	(2 * CATALOGUES)
@@ -256,17 +257,25 @@ queue_leave(struct queue *queue, struct wakes *wakes)
 		shrink(queue);
 }
 
-/* What the dead have left waits for the next look if somebody stands still under
-   the lock: a look has no deadline of its own. */
-
 /* Behind the dead -------------------------------------------------------- */
+
+/* What the dead have left waits for the next look if somebody stands still under
+   the lock, or if each of many that are dead would have to be waited for: the call
+   that looks may have a deadline that is near. */
+static int
+enter_to_look(struct queue *queue, int64_t until)
+{
+	int64_t patience = clock_now() + LOOK_PATIENCE;
+
+	return queue_enter(queue, patience < until ? patience : until);
+}
 
 static int
 take_back_chunk(struct queue *queue, uint32_t chunk, uint32_t n, uint64_t dead,
-		uint64_t *ret_returned)
+		int64_t until, uint64_t *ret_returned)
 {
 	struct wakes wakes = { .count = 0 };
-	int r = queue_enter(queue, clock_now() + LOOK_PATIENCE);
+	int r = enter_to_look(queue, until);
 
 	if (r < 0)
 		return r;
@@ -278,10 +287,10 @@ take_back_chunk(struct queue *queue, uint32_t chunk, uint32_t n, uint64_t dead,
 }
 
 static int
-take_back_waiters(struct queue *queue, uint32_t n, uint64_t dead)
+take_back_waiters(struct queue *queue, uint32_t n, uint64_t dead, int64_t until)
 {
 	struct wakes wakes = { .count = 0 };
-	int r = queue_enter(queue, clock_now() + LOOK_PATIENCE);
+	int r = enter_to_look(queue, until);
 
 	if (r < 0)
 		return r;
@@ -292,11 +301,11 @@ take_back_waiters(struct queue *queue, uint32_t n, uint64_t dead)
 }
 
 static int
-say_clean(struct queue *queue, uint32_t n, uint64_t dead)
+say_clean(struct queue *queue, uint32_t n, uint64_t dead, int64_t until)
 {
 	struct queue_participant *p = queue_participant(&queue->map, n);
 	struct wakes wakes = { .count = 0 };
-	int r = queue_enter(queue, clock_now() + LOOK_PATIENCE);
+	int r = enter_to_look(queue, until);
 
 	if (r < 0)
 		return r;
@@ -308,7 +317,7 @@ say_clean(struct queue *queue, uint32_t n, uint64_t dead)
 
 /* 0, or an error: the lock was not to be had, and the next look goes on. */
 static int
-look_at(struct queue *queue, uint32_t n, uint64_t *ret_returned)
+look_at(struct queue *queue, uint32_t n, int64_t until, uint64_t *ret_returned)
 {
 	const struct queue_participant *p = queue_participant(&queue->map, n);
 	uint64_t dead = members_dead_up_to(queue->view, &queue->map, n);
@@ -319,13 +328,13 @@ look_at(struct queue *queue, uint32_t n, uint64_t *ret_returned)
 	if (!p || get64(&p->clean) >= dead)
 		return 0;
 	/* The records first: one that is gone cannot be given a message to. */
-	r = take_back_waiters(queue, n, dead);
+	r = take_back_waiters(queue, n, dead, until);
 	for (chunk = 0; r == 0 && chunk < chunks; chunk++)
-		r = take_back_chunk(queue, chunk, n, dead, ret_returned);
+		r = take_back_chunk(queue, chunk, n, dead, until, ret_returned);
 	if (r == 0)
 		queue_take_down_bells(queue, n, dead);
 	PROBE2(repair, n, *ret_returned - before);
-	return r == 0 ? say_clean(queue, n, dead) : r;
+	return r == 0 ? say_clean(queue, n, dead, until) : r;
 }
 
 uint64_t
@@ -333,13 +342,13 @@ queue_look_at(struct queue *queue, uint32_t n)
 {
 	uint64_t returned = 0;
 
-	look_at(queue, n, &returned);
+	look_at(queue, n, clock_now() + LOOK_LONGEST, &returned);
 	return returned;
 }
 
 /* What those who could not have the lock have left to anybody. */
 static int
-see_to_all(struct queue *queue, uint64_t *ret_returned)
+see_to_all(struct queue *queue, int64_t until, uint64_t *ret_returned)
 {
 	uint32_t chunk, chunks = queue_chunks(&queue->map);
 	int r = 0;
@@ -347,7 +356,7 @@ see_to_all(struct queue *queue, uint64_t *ret_returned)
 	/* Before: what is left meanwhile is told again. */
 	set32(&queue->map.file->left, 0);
 	for (chunk = 0; r == 0 && chunk < chunks; chunk++)
-		r = take_back_chunk(queue, chunk, PARTICIPANTS_MAX, 0,
+		r = take_back_chunk(queue, chunk, PARTICIPANTS_MAX, 0, until,
 				    ret_returned);
 	if (r < 0)
 		set32(&queue->map.file->left, 1);
@@ -359,16 +368,17 @@ queue_look(struct queue *queue)
 {
 	uint32_t n, count = queue_participants(&queue->map);
 	const struct queue_participant *p;
+	int64_t now = clock_now(), until = now + LOOK_LONGEST;
 	uint64_t returned = 0;
 	int r = 0;
 
-	queue->next_look = clock_now() + LOOK_EVERY;
+	queue->next_look = now + LOOK_EVERY;
 	if (unlikely(get32(&queue->map.file->left)))
-		r = see_to_all(queue, &returned);
+		r = see_to_all(queue, until, &returned);
 	for (n = 0; r == 0 && n < count; n++) {
 		p = queue_participant(&queue->map, n);
 		if (p && get64(&p->clean) < get64(&p->generation))
-			r = look_at(queue, n, &returned);
+			r = look_at(queue, n, until, &returned);
 	}
 	answers_look(&queue->answers);
 	return returned;

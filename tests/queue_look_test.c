@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Test: timeout 60. */
+/*
+ * Who looks after the dead of a queue waits for its lock not without end, however
+ * many they are: his own deadline may be near.
+ *
+ * queue.c is compiled into this file, with a clock of its own, on which each wait
+ * for the lock takes nearly as long as it may.
+ */
+#include "base.h"
+#include "clock.h"
+#include "robust_lock.h"
+
+static int64_t time_now;
+static int waits;
+
+static int64_t
+fake_now(void)
+{
+	return time_now ? time_now : clock_now();
+}
+
+#define WAIT (2 * NSEC_PER_MSEC - 1)
+
+static int
+take_late(struct robust_lock *lock, const struct robust_locker *locker,
+	  int64_t deadline)
+{
+	if (time_now) {
+		waits++;
+		if (deadline && time_now + WAIT > deadline)
+			return -ETIMEDOUT;
+		time_now += WAIT;
+	}
+	return robust_lock_take(lock, locker, deadline);
+}
+
+#define clock_now fake_now
+#define robust_lock_take take_late
+#include "queue.c"
+#undef clock_now
+#undef robust_lock_take
+
+#include "mailbox.h"
+#include "support/support.h"
+
+#define DEAD 300U
+#define BEGAN 1000000000
+
+static void
+one_look_does_not_wait_for_all_of_many(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct queue *queue;
+	cubby_mailbox *m;
+	uint32_t clean = 0;
+
+	options.order = CUBBY_ORDER_ARRIVAL;
+	m = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND | CUBBY_RECEIVE,
+			 &options);
+	queue = &m->queue;
+	expect_ok(shm_commit(queue->fd, queue->map.geometry.participants,
+			     (DEAD + 1) * sizeof(struct queue_participant),
+			     INT64_MAX));
+	set32(&queue->map.file->participants_committed, DEAD + 1);
+	for (uint32_t n = 1; n <= DEAD; n++)
+		set64(&queue_participant(&queue->map, n)->generation, 4);
+	time_now = BEGAN;
+	queue_look(queue);
+	expect(time_now - BEGAN <= LOOK_LONGEST);
+	expect(waits > 1);
+	/* Those that were left are left to the looks that come. */
+	for (int i = 0; i < 100 && clean < DEAD; i++) {
+		queue_look(queue);
+		clean = 0;
+		for (uint32_t n = 1; n <= DEAD; n++)
+			clean += get64(&queue_participant(&queue->map, n)
+						->clean) >= 4;
+	}
+	expect_int(clean, DEAD);
+	time_now = 0;
+	cubby_close(m);
+}
+
+static const struct test tests[] = {
+	TEST(one_look_does_not_wait_for_all_of_many),
+};
+
+int
+main(void)
+{
+	return RUN_TESTS("queue look", tests);
+}
