@@ -13,6 +13,9 @@
 #define ANY ((1U << STARTS) - 1)
 #define STANDING (ANY & ~AT_ASLEEP)
 #define WAITING (ANY & ~AT_EMPTY) /* there is one to receive */
+/* ... for one who comes before the sleeper, and so before what that sends */
+#define THERE (WAITING & ~AT_ASLEEP)
+#define NOT_FULL (ANY & ~AT_FULL) /* there is room for one more */
 
 /* clang-format off */
 /* One who comes back, and what has a name. */
@@ -30,6 +33,17 @@
 	{ name, CREATES | OPENS | TEMPORARY, CUBBY_SEND | CUBBY_RECEIVE, \
 	  starts, SHORT, GHOST_SENDER, 0, NULL, perform_create,		\
 	  conclude_plain }
+/* A wait for several, by descriptors. */
+#define WAITING_OTHERWISE						\
+	{ "wait-by-descriptors", HOLDS, CUBBY_RECEIVE, AT_EMPTY | AT_ONE, \
+	  SHORT, NOTHING, 0, prepare_wait_otherwise, perform_wait,	\
+	  conclude_wait },						\
+	{ "wait-receive-by-descriptors", TAKES, CUBBY_RECEIVE, AT_EMPTY | \
+	  AT_SEVERAL, SHORT, NOTHING, 0, prepare_wait_otherwise,	\
+	  perform_wait_receive, conclude_wait_receive },		\
+	{ "wait-send-by-descriptors", SENDS, CUBBY_SEND, AT_ONE | AT_FULL, \
+	  SHORT, NOTHING, 0, prepare_wait_send_otherwise,		\
+	  perform_wait_send, conclude_wait_send }
 #define CLOSING_NAMED(name, starts)					\
 	{ name, RETURNS, CUBBY_SEND, starts, SHORT, NOTHING, 0, NULL,	\
 	  perform_close, conclude_plain }
@@ -158,6 +172,11 @@ void
 prepare_wait(struct victim *victim);
 void
 prepare_wait_send(struct victim *victim);
+/* Where the kernel cannot wait for several words: by descriptors. */
+void
+prepare_wait_otherwise(struct victim *victim);
+void
+prepare_wait_send_otherwise(struct victim *victim);
 void
 perform_wait(struct victim *victim);
 void

@@ -33,6 +33,20 @@ prepare_wait_send(struct victim *victim)
 	prepare_send(victim);
 }
 
+void
+prepare_wait_otherwise(struct victim *victim)
+{
+	prepare_wait(victim);
+	refuse_call(FUTEX_WAITV);
+}
+
+void
+prepare_wait_send_otherwise(struct victim *victim)
+{
+	prepare_wait_send(victim);
+	refuse_call(FUTEX_WAITV);
+}
+
 /* 0: the run's own is ready. */
 static int
 wait_for(struct victim *victim, int events)

@@ -262,6 +262,7 @@ enter_scenery(struct run *run)
 	case SETTLED_VICTIM:
 	case LATE_SENDER:
 	case POLLER:
+	case WAITER:
 		break;
 	}
 }

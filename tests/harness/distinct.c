@@ -96,3 +96,35 @@ distinct_print(const struct points *points, const bool *chosen)
 	free(own);
 	free(done);
 }
+
+/* Of which kind that operation is, and all those there are: by starting state. */
+static uint32_t
+print_table_row(const struct points *points, const bool *chosen, uint32_t s)
+{
+	uint32_t count, by_start[STARTS] = { 0 };
+	const struct scenario *list = scenarios(&count);
+	uint32_t i = s;
+
+	for (; i < count && list[i].operation == list[s].operation &&
+	       list[i].kind == list[s].kind; i++)
+		by_start[list[i].start] = chosen[i] ? points[i].count : 0;
+	printf("| %.*s |", (int)strcspn(scenario_name(&list[s]), "/"),
+	       scenario_name(&list[s]));
+	for (int start = 0; start < STARTS; start++)
+		by_start[start] ? printf(" %u |", by_start[start]) :
+				  printf(" |");
+	printf("\n");
+	return i;
+}
+
+void
+distinct_print_table(const struct points *points, const bool *chosen)
+{
+	uint32_t count, s = 0;
+
+	scenarios(&count);
+	printf("| operation | empty | one | full | wrapped | asleep | several "
+	       "|\n|---|---|---|---|---|---|---|\n");
+	while (s < count)
+		s = chosen[s] ? print_table_row(points, chosen, s) : s + 1;
+}

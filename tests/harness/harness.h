@@ -323,6 +323,7 @@ enum scenery {
 	USED_UP,		/* no slot of a queue is free */
 	LATE_SENDER,		/* the sleeper sends synchronously, and gives up */
 	POLLER,			/* the sleeper polls a descriptor */
+	WAITER,			/* ... waits for several mailboxes */
 	GHOST_POLLER		/* a dead receiver polled one */
 };
 
@@ -967,6 +968,9 @@ section_check(const char *path, const struct text *text,
 /* distinct.c: of each operation, how many points are distinct ------------- */
 void
 distinct_print(const struct points *points, const bool *chosen);
+/* By starting state. */
+void
+distinct_print_table(const struct points *points, const bool *chosen);
 
 /* pool.c: the workers ---------------------------------------------------- */
 

@@ -21,6 +21,7 @@ struct options {
 	int strikes;		/* bits of enum strike */
 	bool once;		/* end at the first failure */
 	bool list;		/* print the points, and that is all */
+	bool table;		/* print how many there are */
 	bool section;		/* print how many have the lock */
 	const char *limits;	/* file: how many there may be */
 	struct double_plan doubles;	/* none, if there are no deaths */
@@ -40,6 +41,8 @@ static const char usage[] =
 	"                    one has its name\n"
 	"  --once            end at the first failure\n"
 	"  --list            print the points, and try none\n"
+	"  --table           print how many points there are by operation and\n"
+	"                    starting state, and try none\n"
 	"  --section         print how many instructions of each operation of\n"
 	"                    queues have the lock, and try none\n"
 	"  --limits FILE     fail if there are more than FILE says, and try none\n"
@@ -61,6 +64,7 @@ static const struct option names[] = {
 	{ "replaced", no_argument, NULL, 'R' },
 	{ "once", no_argument, NULL, 'o' },
 	{ "list", no_argument, NULL, 'l' },
+	{ "table", no_argument, NULL, 'b' },
 	{ "section", no_argument, NULL, 'c' },
 	{ "limits", required_argument, NULL, 'm' },
 	{ "double", required_argument, NULL, 'd' },
@@ -122,6 +126,8 @@ set_option(int option, struct options *ret)
 		ret->once = true;
 	else if (option == 'l')
 		ret->list = true;
+	else if (option == 'b')
+		ret->table = true;
 	else if (option == 'c')
 		ret->section = true;
 	else if (option == 'm')
@@ -386,9 +392,12 @@ main(int argc, char **argv)
 			print_points(&text, scenario_name(&list[s]),
 				     &points[s]);
 	}
+	if (options.table)
+		distinct_print_table(points, chosen);
 	if (options.section)
 		section_print(&text, points, chosen);
-	if (!options.list && !options.section && !options.limits)
+	if (!options.list && !options.table && !options.section &&
+	    !options.limits)
 		pool_run(&text, items, plan(&options, points, count, items),
 			 points, tallies, options.jobs, options.once);
 	status = print_result(points, tallies, chosen);

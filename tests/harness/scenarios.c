@@ -87,9 +87,9 @@ static const struct operation operations[] = {
 	{ "send-synchronous-block", SENDS | AWAITS, CUBBY_SEND, AT_EMPTY |
 	  AT_WRAPPED, LONG, NOTHING, 0, prepare_send,
 	  perform_send_synchronous, conclude_send },
-	{ "wait-received", AWAITS, CUBBY_SEND, AT_EMPTY | AT_ONE, SHORT, NOTHING, 0,
+	{ "wait-received", AWAITS, CUBBY_SEND, NOT_FULL, SHORT, NOTHING, 0,
 	  prepare_wait_received, perform_wait_received, conclude_plain },
-	{ "reserve", 0, CUBBY_SEND, ANY & ~AT_ASLEEP, LONG, NOTHING, 0, NULL,
+	{ "reserve", 0, CUBBY_SEND, ANY, LONG, NOTHING, 0, NULL,
 	  perform_reserve, conclude_reserve },
 	{ "commit", SENDS, CUBBY_SEND, ANY & ~AT_FULL, LONG, NOTHING, 0,
 	  prepare_commit, perform_commit, conclude_send },
@@ -145,7 +145,7 @@ static const struct operation operations[] = {
 		       SETTLED_VICTIM, 0, prepare_settled_batch),
 	RECEIVING_MANY("receive-batch-unsettling", AT_EMPTY | AT_FULL, SHORT,
 		       SETTLED_BYSTANDER, 0, prepare_receive_batch),
-	RECEIVING_MANY("receive-batch-rejected", AT_ONE | AT_FULL, SHORT,
+	RECEIVING_MANY("receive-batch-rejected", THERE, SHORT,
 		       REJECTED, 0, prepare_receive_batch),
 
 	/* while no receiver has looked at anything yet */
@@ -203,12 +203,16 @@ static const struct operation operations[] = {
 
 	/* wait for several, in vain for one of them; without a message, or
 	   room, it sleeps, and the worker sends one, or makes some */
-	{ "wait", HOLDS, CUBBY_RECEIVE, AT_EMPTY | AT_ONE | AT_ASLEEP, SHORT, NOTHING, 0,
+	{ "wait", HOLDS, CUBBY_RECEIVE, ANY, SHORT, NOTHING, 0,
 	  prepare_wait, perform_wait, conclude_wait },
-	{ "wait-receive", TAKES, CUBBY_RECEIVE, AT_EMPTY | AT_SEVERAL, SHORT, NOTHING, 0,
+	{ "wait-receive", TAKES, CUBBY_RECEIVE, ANY, SHORT, NOTHING, 0,
 	  prepare_wait, perform_wait_receive, conclude_wait_receive },
-	{ "wait-send", SENDS, CUBBY_SEND, AT_ONE | AT_FULL, SHORT, NOTHING, 0,
+	{ "wait-send", SENDS, CUBBY_SEND, ANY, SHORT, NOTHING, 0,
 	  prepare_wait_send, perform_wait_send, conclude_wait_send },
+	WAITING_OTHERWISE,
+	{ "send-to-waiter", SENDS, CUBBY_SEND, AT_ASLEEP, SHORT, WAITER, 0,
+	  prepare_send, perform_send, conclude_send },
+	RECEIVING("receive-from-waiter", AT_ASLEEP, SHORT, WAITER, 0),
 
 	/* polling: making a descriptor, arming it, being told; telling another
 	   one who polls; and taking it down, also of one who is dead */
@@ -216,10 +220,10 @@ static const struct operation operations[] = {
 	  NULL, perform_poll_open, conclude_plain },
 	{ "poll-open-sender", 0, CUBBY_SEND, ANY, SHORT, NOTHING,
 	  0, NULL, perform_poll_open, conclude_plain },
-	{ "poll-receive", TAKES, CUBBY_RECEIVE, AT_EMPTY | AT_ONE | AT_SEVERAL,
-	  SHORT, NOTHING, 0, prepare_poll_receive, perform_poll_receive,
+	{ "poll-receive", TAKES, CUBBY_RECEIVE, ANY, SHORT,
+	  NOTHING, 0, prepare_poll_receive, perform_poll_receive,
 	  conclude_receive },
-	{ "poll-send", SENDS, CUBBY_SEND, AT_ONE | AT_FULL, SHORT, NOTHING, 0,
+	{ "poll-send", SENDS, CUBBY_SEND, ANY, SHORT, NOTHING, 0,
 	  prepare_poll_send, perform_poll_send, conclude_send },
 	{ "poll-send-crowded", SENDS, CUBBY_SEND, AT_FULL, SHORT, CROWDED, 0,
 	  prepare_poll_send, perform_poll_send, conclude_send },
@@ -252,29 +256,29 @@ static const struct operation operations[] = {
 	  prepare_held, perform_reject, conclude_given_back },
 
 	/* redelivery */
-	RECEIVING("receive-rejected", AT_ONE | AT_FULL | AT_WRAPPED, SHORT,
+	RECEIVING("receive-rejected", THERE, SHORT,
 		  REJECTED, 0),
-	RECEIVING("receive-rejected-large", AT_ONE | AT_FULL, LONG, REJECTED,
+	RECEIVING("receive-rejected-large", THERE, LONG, REJECTED,
 		  0),
-	RECEIVING("receive-from-dead", AT_ONE | AT_FULL | AT_WRAPPED, SHORT,
+	RECEIVING("receive-from-dead", THERE, SHORT,
 		  GHOST_HOLDER, 0),
-	RECEIVING("receive-from-dead-large", AT_ONE | AT_FULL, LONG,
+	RECEIVING("receive-from-dead-large", THERE, LONG,
 		  GHOST_HOLDER, 0),
-	RECEIVING("receive-rejected-beside", AT_ONE | AT_FULL, SHORT,
+	RECEIVING("receive-rejected-beside", THERE, SHORT,
 		  REJECTED, 1),
-	HOLDING("hold-rejected", AT_ONE | AT_FULL | AT_WRAPPED, SHORT,
+	HOLDING("hold-rejected", THERE, SHORT,
 		REJECTED, 0),
-	HOLDING("hold-from-dead", AT_ONE | AT_FULL, LONG, GHOST_HOLDER, 0),
-	HOLDING("hold-rejected-beside", AT_ONE | AT_FULL, LONG, REJECTED, 1),
-	{ "open-receiver-after-dead", OPENS, CUBBY_RECEIVE, AT_ONE | AT_FULL,
-	  SHORT, GHOST_HOLDER, 0, NULL, perform_open, conclude_plain },
+	HOLDING("hold-from-dead", THERE, LONG, GHOST_HOLDER, 0),
+	HOLDING("hold-rejected-beside", THERE, LONG, REJECTED, 1),
+	{ "open-receiver-after-dead", OPENS, CUBBY_RECEIVE, THERE, SHORT,
+	  GHOST_HOLDER, 0, NULL, perform_open, conclude_plain },
 
 	/* leave, and clean up */
 	{ "close-sender", 0, CUBBY_SEND, ANY, SHORT, NOTHING, 0,
 	  NULL, perform_close, conclude_plain },
 	{ "close-sender-large", 0, CUBBY_SEND, AT_ONE | AT_FULL, LONG, NOTHING,
 	  0, NULL, perform_close, conclude_plain },
-	{ "close-draft", 0, CUBBY_SEND, AT_EMPTY | AT_ONE, LONG, NOTHING, 0,
+	{ "close-draft", 0, CUBBY_SEND, NOT_FULL, LONG, NOTHING, 0,
 	  prepare_draft, perform_close, conclude_plain },
 	{ "close-receiver", 0, CUBBY_RECEIVE, ANY,
 	  SHORT, NOTHING, 0, NULL, perform_close, conclude_plain },
@@ -289,7 +293,7 @@ static const struct operation operations[] = {
 	  perform_sweep, conclude_plain },
 	{ "sweep-drained", BORROWS, 0, AT_EMPTY | AT_WRAPPED, LONG, GHOST_SENDER, 0,
 	  NULL, perform_sweep, conclude_plain },
-	{ "sweep-holder", BORROWS, 0, AT_ONE | AT_FULL, SHORT, GHOST_HOLDER, 0, NULL,
+	{ "sweep-holder", BORROWS, 0, THERE, SHORT, GHOST_HOLDER, 0, NULL,
 	  perform_sweep, conclude_plain },
 	/* regions in messages: what waits are regions, too */
 	{ "send-region", SENDS, CUBBY_SEND, ANY, REGIONAL, NOTHING, 0,
@@ -363,7 +367,7 @@ static const struct operation operations[] = {
 
 enum {
 	OPERATIONS = sizeof(operations) / sizeof(operations[0]),
-	SCENARIOS_MAX = 1024
+	SCENARIOS_MAX = 2048
 };
 
 static uint32_t

@@ -87,6 +87,54 @@ poller_sends(struct run *run)
 	}
 }
 
+/* Until that is ready; in the other one nothing happens. */
+static void
+wait_once(cubby_mailbox *mailbox, int role)
+{
+	static cubby_mailbox *beside;
+	struct cubby_wait_entry entries[] = { { NULL, CUBBY_RECEIVE, 0 },
+					      { mailbox, role, 0 } };
+
+	if (!beside) {
+		must(cubby_open("asleep", CUBBY_CREATE | CUBBY_RECEIVE, NULL,
+				&beside),
+		     "another mailbox");
+		must(cubby_unlink("asleep"), "its unlink");
+	}
+	entries[0].mailbox = beside;
+	must(cubby_wait(entries, 2, now() + PATIENCE), "the sleeper's wait");
+}
+
+static void
+waiter_receives(struct run *run)
+{
+	cubby_mailbox *mailbox = attend(run, CUBBY_RECEIVE);
+	int result;
+
+	do {
+		wait_once(mailbox, CUBBY_RECEIVE);
+		result = actor_take(run->stage, mailbox, SLEEPER, CUBBY_NOW);
+	} while (asks_again(result));
+	must(result, "the sleeper's receive");
+}
+
+static void
+waiter_sends(struct run *run)
+{
+	cubby_mailbox *mailbox = attend(run, CUBBY_SEND);
+	int result;
+
+	for (int i = 0; i < scenario_capacity(run->scenario) + 1; i++) {
+		do {
+			wait_once(mailbox, CUBBY_SEND);
+			result = actor_send(run->stage, mailbox, SLEEPER,
+					    run->scenario->operation->size,
+					    CUBBY_NOW);
+		} while (asks_again(result));
+		must(result, "the sleeper's send");
+	}
+}
+
 static void
 sleeper_offers(struct run *run)
 {
@@ -118,6 +166,9 @@ sleeper_enter(struct run *run)
 	else if (run->scenario->operation->scenery == POLLER)
 		run->sleeper = helper_fork(run, sends ? poller_sends :
 							poller_receives);
+	else if (run->scenario->operation->scenery == WAITER)
+		run->sleeper = helper_fork(run, sends ? waiter_sends :
+							waiter_receives);
 	else
 		run->sleeper = helper_fork(run, sends ? sleeper_sends :
 							sleeper_receives);
