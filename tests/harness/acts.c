@@ -402,5 +402,7 @@ prepare_settled(struct victim *victim)
 		expect(victim, 0);
 	}
 	victim_mark(victim->stage, MARK_FURNISH);
+	if (victim->scenario->start == EMPTY)
+		victim_pass_time();
 }
 

@@ -851,6 +851,11 @@ count_mappings(const char *root);
 void
 victim_mark(struct stage *stage, enum mark mark);
 
+/* Who wakes up looks at what others have left if his last look was 50 ms ago. Step
+   by step it always was; so let it be in every run, or it goes another way. */
+void
+victim_pass_time(void);
+
 /* The trap of victim_mark(). */
 extern const char mark_instruction[];
 

@@ -37,6 +37,16 @@ victim_mark(struct stage *stage, enum mark mark)
 	trap();
 }
 
+void
+victim_pass_time(void)
+{
+	int64_t end = now() + 60 * NANOSECONDS / 1000;
+	struct timespec until = { end / NANOSECONDS, end % NANOSECONDS };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL))
+		;
+}
+
 /* Stops that are wrong, and marks that are not --------------------------- */
 
 noreturn void

@@ -152,7 +152,7 @@ static const struct act acts[] = {
 		   .conclude = conclude_receive),
 	BOTH_KINDS(HEARS, "receive-full", .waiting = ROOM, .perform = receive,
 		   .conclude = conclude_receive),
-	BOTH_KINDS(HEARS, "receive-none", .perform = receive,
+	BOTH_KINDS(HEARS, "receive-none", .sleeps = true, .perform = receive,
 		   .conclude = conclude_receive),
 	BOTH_KINDS(HEARS, "receive-try", .perform = receive_now,
 		   .conclude = conclude_receive, .result = 1),
@@ -172,19 +172,19 @@ static const struct act acts[] = {
 	      .perform = receive,
 		   .conclude = conclude_receive),
 	BOTH_KINDS(HEARS, "poll-open", .perform = poll_open),
-	BOTH_KINDS(HEARS, "poll-receive", .prepare = prepare_poll,
+	BOTH_KINDS(HEARS, "poll-receive", .sleeps = true, .prepare = prepare_poll,
 		   .perform = poll_receive, .conclude = conclude_receive),
 	BOTH_KINDS(HEARS, "poll-receive-one", .waiting = 1,
 		   .prepare = prepare_poll, .perform = poll_receive,
 		   .conclude = conclude_receive),
 	BOTH_KINDS(HEARS, "poll-close", .prepare = prepare_poll,
 		   .perform = close_it),
-	HEARS("wait-receive", CUBBY_EVERY, .prepare = prepare_wait,
+	HEARS("wait-receive", CUBBY_EVERY, .sleeps = true, .prepare = prepare_wait,
 		   .perform = wait_receive, .conclude = conclude_receive),
 	BOTH_KINDS(HEARS, "wait-receive-one", .waiting = 1,
 		   .prepare = prepare_wait, .perform = wait_receive,
 		   .conclude = conclude_receive),
-	HEARS("wait-by-descriptors", CUBBY_EVERY,
+	HEARS("wait-by-descriptors", CUBBY_EVERY, .sleeps = true,
 		   .prepare = prepare_wait_otherwise, .perform = wait_receive,
 		   .conclude = conclude_receive),
 	/* others wait for room, until the slow one has received */
@@ -211,7 +211,7 @@ static const struct act acts[] = {
 		   .perform = send_one),
 	BOTH_KINDS(SENDS_TO_ALL, "send-round", .own = LONG_RUN,
 		   .perform = send_one),
-	BOTH_KINDS(SENDS_TO_ALL, "send-full", .own = ROOM, .left = true,
+	BOTH_KINDS(SENDS_TO_ALL, "send-full", .sleeps = true, .own = ROOM, .left = true,
 		   .perform = send_one),
 	BOTH_KINDS(SENDS_TO_ALL, "send-full-large", .own = ROOM, .left = true,
 		   .size = LONG, .perform = send_one),
@@ -223,11 +223,11 @@ static const struct act acts[] = {
 		   .perform = send_one),
 	BOTH_KINDS(SENDS_TO_ALL, "send-to-waiter", .bed = WAIT_BED,
 		   .perform = send_one),
-	SENDS_TO_ALL("poll-send", CUBBY_EVERY, .own = ROOM, .left = true,
+	SENDS_TO_ALL("poll-send", CUBBY_EVERY, .sleeps = true, .own = ROOM, .left = true,
 		     .prepare = prepare_poll, .perform = poll_send),
-	SENDS_TO_ALL("wait-send", CUBBY_EVERY, .own = ROOM, .left = true,
+	SENDS_TO_ALL("wait-send", CUBBY_EVERY, .sleeps = true, .own = ROOM, .left = true,
 		     .prepare = prepare_wait, .perform = wait_send),
-	SENDS_TO_ALL("wait-send-by-descriptors", CUBBY_EVERY, .own = ROOM,
+	SENDS_TO_ALL("wait-send-by-descriptors", CUBBY_EVERY, .sleeps = true, .own = ROOM,
 		     .left = true, .prepare = prepare_wait_otherwise,
 		     .perform = wait_send),
 	SENDS_TO_ALL("send-full-of-dead", CUBBY_EVERY, .own = ROOM,
@@ -333,6 +333,8 @@ prepare(struct part *own)
 	victim_mark(own->stage, MARK_FURNISH);
 	if (act->prepare)
 		act->prepare(own);
+	if (act->sleeps)
+		victim_pass_time();
 }
 
 /* The mailbox that it opens may be gone, or be another one of that name. */

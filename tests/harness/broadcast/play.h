@@ -98,6 +98,7 @@ struct act {
 	int (*perform)(struct part *own);
 	void (*conclude)(struct part *own);
 	bool awaits;			/* that all have what it sends */
+	bool sleeps;			/* there is nothing for it yet */
 	int result;			/* 1: or -EAGAIN */
 };
 
