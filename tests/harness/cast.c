@@ -551,6 +551,8 @@ cast_refill(struct run *run)
 	progress("all is drained, and filled again");
 	for (int i = 0; i < 2 * CAPACITY + 3; i++) {
 		send_one(run, actor, operation_of(run)->size);
+		if (run->senders[SECOND])
+			send_one(run, SECOND, operation_of(run)->size);
 		cast_drain(run);
 	}
 	if (run->scenario->kind == RENDEZVOUS) {
