@@ -596,7 +596,7 @@ struct cubby_wait_entry {
  * they are untouched. Errors: -EAGAIN (deadline CUBBY_NOW: none is ready) -EBADF
  * -ECHILD -EINTR (by a handler without SA_RESTART, where it waits for several)
  * -EINVAL (events; or nothing to wait for, CUBBY_FOREVER) -ENOMEM -ENOSPC
- * -ETIMEDOUT -EUSERS (too many wait at one mailbox).
+ * -ETIMEDOUT -EUSERS (too many wait at one mailbox), and the kernel's.
  */
 CUBBY_PUBLIC int
 cubby_wait(struct cubby_wait_entry *entries, size_t count, int64_t deadline);
@@ -702,7 +702,8 @@ cubby_reply(cubby_mailbox *mailbox, const struct cubby_envelope *request,
  *
  * In a child after fork() it is the parent's: do not poll it there.
  *
- * Returns the descriptor. Errors: -EBADF -EBADMSG -ECHILD -EINVAL -EMFILE -ENFILE
+ * Returns the descriptor. Errors: -EACCES (its bell may not be made, or let others
+ * ring it) -EBADF -EBADMSG -ECHILD -EINVAL -EMFILE -ENFILE
  * -ENOMEM -ENOSPC -EOPNOTSUPP (it needs access control lists, and the file system
  * has none), and the kernel's.
  */
@@ -949,7 +950,7 @@ struct cubby_info {
  * of a mailbox in use are those of slightly different moments.
  *
  * Errors: -EACCES -EBADMSG -EINVAL -ENAMETOOLONG -ENOENT -ENOTDIR -EPERM
- * -EPROTO.
+ * -EPROTO, and the kernel's.
  */
 CUBBY_PUBLIC int
 cubby_inspect(const char *name, struct cubby_info *ret);

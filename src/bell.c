@@ -73,7 +73,10 @@ make(const struct view *view, int directory, struct bell *bell)
 	bell->fd = fifo_make(directory, name);
 	if (bell->fd < 0) {
 		unlinkat(directory, name, 0);
-		return bell->fd;
+		/* There are file systems without FIFOs; and what has that
+		   number already, nobody has who could know it. */
+		return bell->fd == -EPERM ? -EOPNOTSUPP :
+		       bell->fd == -EEXIST ? -EBADMSG : bell->fd;
 	}
 	r = access_set(bell->fd, bell->place == BELL_OF_LANE ?
 		       ACCESS_LANE_BELL : ACCESS_BELL, &view->attributes,
@@ -83,7 +86,7 @@ make(const struct view *view, int directory, struct bell *bell)
 		close(bell->fd);
 		bell->fd = -1;
 	}
-	return r;
+	return r == -EPERM ? -EACCES : r;
 }
 
 int

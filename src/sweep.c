@@ -76,17 +76,22 @@ a_sender_names(void *context, uint64_t number)
 	uint64_t its = 0;
 	bool names = false;
 	char name[16];
+	ssize_t n;
 	int fd = 0;
 
 	for (lane = 0; !names && lane < LANES_MAX &&
 		       (fd >= 0 || lane < entries); lane++) {
 		lane_name(lane, name);
 		fd = shm_open_at(view->lanes_directory, name, O_RDONLY, NULL);
-		if (fd < 0)
+		if (fd < 0) {
+			/* What cannot be looked at may be its. */
+			names = fd != -ENOENT && fd != -EBADMSG;
 			continue;
-		names = pread(fd, &its, sizeof(its),
-			      offsetof(struct lane_file, bell)) ==
-			sizeof(its) && its == number && liveness_ask(fd, 0);
+		}
+		n = pread(fd, &its, sizeof(its),
+			  offsetof(struct lane_file, bell));
+		names = n < 0 || (n == sizeof(its) && its == number &&
+				  liveness_ask(fd, 0));
 		close(fd);
 	}
 	return names;

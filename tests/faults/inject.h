@@ -54,6 +54,10 @@ struct inject_report {
 bool
 inject_prepare(void);
 
+/* What is written to no descriptor right before and after: traced.py reads it. */
+#define INJECT_MARK_BEGIN "everything_fails begins"
+#define INJECT_MARK_END "everything_fails ends"
+
 /* From now on, in this thread; until inject_end(). */
 void
 inject_begin(const struct inject_plan *plan);

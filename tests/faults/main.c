@@ -3,6 +3,7 @@
  * everything_fails [--all | --spread N] [--for-ever] [--storm] [--limits] [--jobs N]
  *	[--scenario NAME[/KIND],...] [--at K [--choice C] [--mode M]] [--list]
  *
+ * --calls: the numbers of the system calls of each scenario when nothing fails.
  * Without --all, so many cases in all, evenly chosen. --for-ever: what has failed once
  * goes on failing. --storm: in a storm of signals. --limits: limits in place of points;
  * of a spread each is a limit with all its steps. --at: one point of one scenario.
@@ -38,7 +39,7 @@ static struct {
 	const char *scenario;
 	unsigned spread, at, jobs;
 	int choice, mode;
-	bool has_all, has_storm, has_limits, is_list, has_spread, goes_on;
+	bool has_all, has_storm, has_limits, is_list, has_spread, goes_on, is_calls;
 } options = { .spread = 1500, .choice = -1, .mode = -1 };
 
 /* A point of a scenario, and a mode: each of its errors is a case. */
@@ -144,6 +145,18 @@ try(const struct item *item)
 	return false;
 }
 
+static void
+tell_calls(const struct item *item)
+{
+	unsigned i;
+
+	printf("%s/%s", all[item->scenario]->name, kind_names[item->kind]);
+	for (i = 0; i < outcome->call_count; i++)
+		printf(" %d", outcome->calls[i]);
+	printf("\n");
+	fflush(stdout);
+}
+
 /* Units ------------------------------------------------------------------------------ */
 
 static void
@@ -226,6 +239,8 @@ work(unsigned index)
 		else if (try(item))
 			shared->points[item->scenario][item->kind] =
 				outcome->points;
+		if (options.is_calls)
+			tell_calls(item);
 	}
 	ledger_remove_files(root);
 	rmdir(root);
@@ -423,7 +438,8 @@ read_options(int argc, char **argv)
 		{ "storm", 0, NULL, 't' }, { "limits", 0, NULL, 'l' },
 		{ "jobs", 1, NULL, 'j' }, { "scenario", 1, NULL, 'n' },
 		{ "at", 1, NULL, 'k' }, { "choice", 1, NULL, 'c' },
-		{ "for-ever", 0, NULL, 'e' }, { "mode", 1, NULL, 'm' }, { "list", 0, NULL, 'p' },
+		{ "for-ever", 0, NULL, 'e' }, { "mode", 1, NULL, 'm' },
+		{ "list", 0, NULL, 'p' }, { "calls", 0, NULL, 'r' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -445,6 +461,7 @@ read_options(int argc, char **argv)
 		case 'c': options.choice = atoi(optarg); break;
 		case 'm': options.mode = atoi(optarg); break;
 		case 'p': options.is_list = true; break;
+		case 'r': options.is_calls = true; break;
 		default: exit(2);
 		}
 	if (options.jobs > WORKERS_MAX)
@@ -486,8 +503,14 @@ main(int argc, char **argv)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	plan_records();
+	if (!shared->count) {
+		fprintf(stderr, "no such scenario\n");
+		return 2;
+	}
 	work_on_all();
 	fflush(NULL);
+	if (options.is_calls)
+		return shared->unexpected != 0;
 	if (options.is_list) {
 		list_points();
 		return shared->unexpected != 0;
