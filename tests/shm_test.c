@@ -468,6 +468,8 @@ a_mapping_is_shared_guarded_and_not_inherited(void)
 	struct mapping mapping;
 	char *at;
 
+	if (UNDER_EMULATION)
+		forked_skip("its smaps are the emulator's");
 	need(!shm_map(fd, 2 * PAGE, RW, &mapping));
 	need(mapping.length == 2 * PAGE);
 	need(is_dont_fork(mapping.address));

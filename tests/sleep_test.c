@@ -68,6 +68,7 @@ waiting_beside_many_idle_senders_costs_nothing(void)
 	struct cost before;
 	char buffer[8];
 
+	need_64_bits();
 	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
 	for (size_t i = 0; i < COUNT_OF(senders); i++) {
 		senders[i] = open_mailbox("m", CUBBY_SEND, NULL);

@@ -325,6 +325,7 @@ expect_any_of_many_wakes(bool few_descriptors)
 static void
 more_than_the_kernel_waits_for_at_once(void)
 {
+	need_64_bits();
 	limit_descriptors(10000);
 	expect_any_of_many_wakes(false);
 }
@@ -333,6 +334,7 @@ more_than_the_kernel_waits_for_at_once(void)
 static void
 more_than_there_are_descriptors_for(void)
 {
+	need_64_bits();
 	limit_descriptors(10000);
 	expect_any_of_many_wakes(true);
 }
@@ -356,6 +358,7 @@ their_descriptors_tell_the_same(void)
 	struct cubby_wait_entry entries[MANY_MAILBOXES];
 	struct pollfd polls[2] = { { .events = POLLIN }, { .events = POLLIN } };
 
+	need_64_bits();
 	limit_descriptors(10000);
 	open_several(entries, MANY_MAILBOXES, CUBBY_CREATE | BOTH,
 		     CUBBY_RECEIVE);
