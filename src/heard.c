@@ -64,7 +64,8 @@ cell_at(const struct heard *heard, uint64_t position)
 	const struct lane_reader *reader = &heard->reader;
 
 	return (const struct cell *)(reader->ring +
-		((position & reader->mask_cells) << reader->cell_shift));
+		(layout_cell_index(position, reader->mask_cells)
+		 << reader->cell_shift));
 }
 
 /* Has the cell got memory? To look at one that has none would take some. */

@@ -186,7 +186,7 @@ static FAST struct cell *
 lane_next_cell(const struct lane_writer *writer)
 {
 	return (struct cell *)(writer->ring +
-		((writer->position & writer->mask_cells)
+		(layout_cell_index(writer->position, writer->mask_cells)
 		 << writer->cell_shift));
 }
 
@@ -286,7 +286,7 @@ static FAST struct cell *
 lane_cell_ahead(const struct lane_writer *writer, uint32_t ahead)
 {
 	return (struct cell *)(writer->ring +
-		(((writer->position + ahead) & writer->mask_cells)
+		(layout_cell_index(writer->position + ahead, writer->mask_cells)
 		 << writer->cell_shift));
 }
 
@@ -434,7 +434,8 @@ lane_copy_plain(const struct lane_reader *reader, void *buffer, uint64_t room,
 {
 	uint64_t position = reader->position, size_type, size;
 	const struct cell *cell = (const struct cell *)(reader->ring +
-		((position & reader->mask_cells) << reader->cell_shift));
+		(layout_cell_index(position, reader->mask_cells)
+		 << reader->cell_shift));
 
 	/* LANE-A9 acquire: as LANE-A1. Pairs with LANE-R1, LANE-R2. */
 	if (!reader->bias ||
@@ -463,7 +464,8 @@ lane_see_plain(const struct lane_reader *reader, uint64_t room,
 {
 	uint64_t position = reader->position, size_type;
 	const struct cell *cell = (const struct cell *)(reader->ring +
-		((position & reader->mask_cells) << reader->cell_shift));
+		(layout_cell_index(position, reader->mask_cells)
+		 << reader->cell_shift));
 
 	/* LANE-A13 acquire: as LANE-A1. Pairs with LANE-R1, LANE-R2. */
 	if (!reader->bias ||
@@ -493,7 +495,7 @@ static inline bool
 lane_has_plain(const struct lane_reader *reader)
 {
 	const struct cell *cell = (const struct cell *)(reader->ring +
-		((reader->position & reader->mask_cells)
+		(layout_cell_index(reader->position, reader->mask_cells)
 		 << reader->cell_shift));
 
 	/* LANE-A10 acquire: as LANE-A1. Pairs with LANE-R1, LANE-R2. */

@@ -154,7 +154,6 @@ make_file(struct lane_writer *w, const char *temporary, const char *name)
 	layout_identify(&w->file->identity, view->uuid);
 	if (name)
 		strncpy(w->file->name, name, SENDER_NAME_MAX);
-	ring_clear(w);
 	rings_start(w);
 	w->floor = START_POSITION;
 	/* relaxed: the lane has no name yet */
@@ -280,12 +279,18 @@ is_named(const struct lane_writer *w, const char *name)
 static int
 refill(struct lane_writer *w)
 {
+	uint64_t cells = w->view->geometry.ring_cells, count = cells;
 	int r;
 
 	if (w->view->geometry.rings > 1)
 		r = rings_turn_back(w);
 	else
 		r = ring_commit(w, w->rings[0].committed);
+	/* Less than all of it has memory only in the first round. */
+	if (w->rings[0].committed < cells)
+		count = START_POSITION + w->rings[0].committed - w->position;
+	if (r == 0 && !w->current)
+		ring_clear(w, 0, w->position, count);
 	if (r == 0)
 		/* relaxed: a successor comes after our lock has gone */
 		word32_store_relaxed(&w->file->ring_hollow, 0);

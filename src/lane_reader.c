@@ -172,7 +172,8 @@ static const struct cell *
 cell_at(const struct lane_reader *reader, uint64_t position)
 {
 	return (const struct cell *)(reader->ring +
-		((position & reader->mask_cells) << reader->cell_shift));
+		(layout_cell_index(position, reader->mask_cells)
+		 << reader->cell_shift));
 }
 
 /* The ring that position lies in becomes the present one. False: the turn word

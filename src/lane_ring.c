@@ -22,8 +22,6 @@
 uint64_t
 ring_first_cells(const struct geometry *g)
 {
-	if (START_POSITION)
-		return g->ring_cells;
 	return min_u64(g->ring_cells, max_u64(2, PAGE >> g->cell_shift));
 }
 
@@ -37,16 +35,32 @@ ring_start(struct lane_writer *w)
 	w->rings[0].begin = START_POSITION;
 }
 
+void
+ring_clear(struct lane_writer *w, uint32_t i, uint64_t from, uint64_t count)
+{
+	uint64_t position = from | HEAD_POSITION;
+	struct cell *cell = layout_ring_cell(w->file, &w->view->geometry, i,
+					     position);
+
+	/* relaxed: nobody awaits anything there yet */
+	if (position - from < count && !word64_load_relaxed(&cell->sequence))
+		/* relaxed: as above */
+		word64_store_relaxed(&cell->sequence, position + 1 -
+				     layout_ring_cells(&w->view->geometry, i));
+}
+
 int
 ring_commit(struct lane_writer *w, uint64_t cells)
 {
 	const struct geometry *g = &w->view->geometry;
+	uint64_t had = w->rings[0].committed;
 	int r;
 
 	r = shm_commit(w->fd, 0, sizeof(struct lane_file) +
 		       (cells << g->cell_shift), INT64_MAX);
 	if (r < 0)
 		return r;
+	ring_clear(w, 0, START_POSITION + had, cells - had);
 	w->rings[0].committed = cells;
 	/* relaxed: for a later owner, who comes after our lock has gone */
 	word64_store_relaxed(&w->file->ring_committed, cells);
@@ -64,20 +78,6 @@ ring_commit_more(struct lane_writer *w)
 				      g->ring_cells));
 }
 
-void
-ring_clear(struct lane_writer *w)
-{
-	uint64_t i, cells = w->view->geometry.ring_cells, position;
-
-	for (i = 0; START_POSITION && i < cells; i++) {
-		position = START_POSITION + i;
-		/* relaxed: the lane has no name yet */
-		word64_store_relaxed(&layout_cell(w->file, &w->view->geometry,
-						  position)->sequence,
-				     position + 1 - cells);
-	}
-}
-
 static uint64_t
 page_of_cell(const struct lane_writer *w, uint32_t ring, uint64_t position)
 {
@@ -85,7 +85,8 @@ page_of_cell(const struct lane_writer *w, uint32_t ring, uint64_t position)
 	uint64_t mask = layout_ring_cells(g, ring) - 1;
 
 	return round_down(layout_ring_offset(g, ring) +
-			  ((position & mask) << g->cell_shift), PAGE);
+			  (layout_cell_index(position, mask) << g->cell_shift),
+			  PAGE);
 }
 
 void

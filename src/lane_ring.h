@@ -11,8 +11,7 @@
 #include "base.h"
 #include "lane.h"
 
-/* Cells that a first commit covers: a page of them, or all if the ring does not
-   begin at its first cell. */
+/* Cells that a first commit covers: a page of them. */
 uint64_t
 ring_first_cells(const struct geometry *geometry);
 
@@ -29,10 +28,14 @@ ring_commit(struct lane_writer *writer, uint64_t cells);
 int
 ring_commit_more(struct lane_writer *writer);
 
-/* A new lane: so that an empty cell of the first round never bears a valid
-   sequence. */
+/*
+ * Of so many positions, whose cells have memory and say 0, one may bear the
+ * sequence 0 in the lower 48 bits: its cell would look published. Makes it say that
+ * it is of the round before.
+ */
 void
-ring_clear(struct lane_writer *writer);
+ring_clear(struct lane_writer *writer, uint32_t ring, uint64_t from,
+	   uint64_t count);
 
 /* Gives back the pages of a ring, but for those of the cells of position and of
    the one before. */

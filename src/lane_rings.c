@@ -111,25 +111,9 @@ memory_end(const struct lane_writer *w, uint32_t i)
 {
 	uint64_t chunk = layout_ring_chunk(&w->view->geometry, i);
 
-	return round_down(w->rings[i].begin, chunk) + w->rings[i].committed;
-}
-
-/*
- * Of these positions, whose cells say 0, one may bear the sequence 0 in the
- * lower 48 bits: its cell would look published.
- */
-static void
-clear_cells(struct lane_writer *w, uint32_t i, uint64_t from, uint64_t count)
-{
-	uint64_t position = from | HEAD_POSITION;
-	struct cell *cell = layout_ring_cell(w->file, &w->view->geometry, i,
-					     position);
-
-	/* relaxed: nobody awaits anything there before RING-R2 */
-	if (position - from < count && !word64_load_relaxed(&cell->sequence))
-		/* relaxed: as above */
-		word64_store_relaxed(&cell->sequence,
-				     position + 1 - cells_of(w, i));
+	return START_POSITION +
+	       round_down(w->rings[i].begin - START_POSITION, chunk) +
+	       w->rings[i].committed;
 }
 
 static uint64_t
@@ -161,7 +145,8 @@ extend(struct lane_writer *w, uint32_t i)
 		r = -ENOSPC;
 	} else {
 		r = shm_commit(w->fd, layout_ring_offset(g, i) +
-			       ((from & (cells_of(w, i) - 1)) << g->cell_shift),
+			       (layout_cell_index(from, cells_of(w, i) - 1)
+				<< g->cell_shift),
 			       bytes, INT64_MAX);
 	}
 	if (r < 0)
@@ -169,7 +154,7 @@ extend(struct lane_writer *w, uint32_t i)
 	if (i)
 		set_committed(w, i, w->rings[i].committed + chunk);
 	w->rings[i].kept = chunk == cells_of(w, i);
-	clear_cells(w, i, from, chunk);
+	ring_clear(w, i, from, chunk);
 	return 0;
 }
 
@@ -267,7 +252,7 @@ turn_to(struct lane_writer *w, uint32_t i)
 		give_back(w, i);
 	ring->begin = w->position;
 	if (ring->kept)
-		clear_cells(w, i, w->position, cells_of(w, i));
+		ring_clear(w, i, w->position, cells_of(w, i));
 	while (r == 0 && !has_room(w, i) && lacks_memory(w, i))
 		r = extend(w, i);
 	if (r == 0 && !has_room(w, i))
@@ -387,8 +372,9 @@ static uint64_t
 reach(const struct lane_writer *w, uint32_t i)
 {
 	const struct geometry *g = &w->view->geometry;
-	uint64_t first = round_down(w->rings[i].begin, layout_ring_chunk(g, i)) &
-			 (cells_of(w, i) - 1);
+	uint64_t first = round_down(layout_cell_index(w->rings[i].begin,
+						      cells_of(w, i) - 1),
+				    layout_ring_chunk(g, i));
 
 	return layout_ring_offset(g, i) +
 	       (min_u64(cells_of(w, i), first + w->rings[i].committed)

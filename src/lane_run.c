@@ -47,7 +47,7 @@ static FAST const struct cell *
 cell_at(const struct cells *cells, uint64_t position)
 {
 	return (const struct cell *)(cells->ring +
-		((position & cells->mask) << cells->shift));
+		(layout_cell_index(position, cells->mask) << cells->shift));
 }
 
 /* Its lines, if they are not here by then. */

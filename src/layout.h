@@ -664,6 +664,13 @@ layout_ring_offset(const struct geometry *geometry, uint32_t ring)
 		<< geometry->cell_shift);
 }
 
+/* A lane begins at the first cell, wherever its positions do. */
+static inline uint64_t
+layout_cell_index(uint64_t position, uint64_t mask)
+{
+	return (position - START_POSITION) & mask;
+}
+
 static inline struct cell *
 layout_ring_cell(struct lane_file *file, const struct geometry *geometry,
 		 uint32_t ring, uint64_t position)
@@ -672,7 +679,8 @@ layout_ring_cell(struct lane_file *file, const struct geometry *geometry,
 
 	return (struct cell *)((char *)file +
 			       layout_ring_offset(geometry, ring) +
-			       ((position & mask) << geometry->cell_shift));
+			       (layout_cell_index(position, mask)
+				<< geometry->cell_shift));
 }
 
 /* How many of a ring's cells get their memory at a time: all of a small one. */
@@ -691,9 +699,10 @@ layout_ring_has(const struct geometry *geometry, uint32_t ring, uint64_t begin,
 		uint64_t committed, uint64_t position)
 {
 	uint64_t mask = layout_ring_cells(geometry, ring) - 1;
-	uint64_t first = begin & mask & ~(layout_ring_chunk(geometry, ring) - 1);
+	uint64_t first = layout_cell_index(begin, mask) &
+			 ~(layout_ring_chunk(geometry, ring) - 1);
 
-	return ((position - first) & mask) < committed;
+	return ((layout_cell_index(position, mask) - first) & mask) < committed;
 }
 
 /* Of the only ring, or the first. */
@@ -702,7 +711,7 @@ layout_cell(struct lane_file *file, const struct geometry *geometry,
 	    uint64_t position)
 {
 	return (struct cell *)((char *)file + sizeof(*file) +
-			       ((position & geometry->ring_mask)
+			       (layout_cell_index(position, geometry->ring_mask)
 				<< geometry->cell_shift));
 }
 

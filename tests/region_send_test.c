@@ -216,7 +216,7 @@ the_envelope_tells_of_it(void)
 		expect_int(got.deliveries, 1);
 		cubby_region_close(region);
 	}
-	expect_ok(cubby_wait_received(mailbox, COUNT_OF(types), CUBBY_NOW));
+	expect_ok(cubby_wait_received(mailbox, got.sequence, CUBBY_NOW));
 	cubby_close(mailbox);
 }
 
@@ -618,6 +618,26 @@ find_link(char path[PATH_MAX])
 	path[strcspn(path, "\n")] = '\0';
 }
 
+/* Of a region that is new, the number of its nth attempt to be sent. */
+static uint32_t
+nth(int n)
+{
+	uint32_t attempt = (uint32_t)START_COUNTER(32, 3);
+
+	while (n-- > 0)
+		attempt = transfers_next(attempt);
+	return attempt;
+}
+
+static void
+find_first_link(char *ret)
+{
+	char suffix[16];
+
+	snprintf(suffix, sizeof(suffix), ".%08x", nth(1));
+	find_file(suffix, ret);
+}
+
 static void
 set_transfers(uint32_t owner, uint32_t attempt)
 {
@@ -640,9 +660,10 @@ a_receiver_says_for_the_sender_that_it_was_sent(void)
 	cubby_region *region;
 
 	send_region(mailbox, 1);
-	set_transfers(0, 1);
+	set_transfers(0, nth(1));
 	region = receive_region(mailbox, 1, 1);
-	expect(region->file->transfers.word == transfers_make(1, 1));
+	expect(region->file->transfers.word ==
+	       transfers_make(nth(1), nth(1)));
 	cubby_region_close(region);
 	cubby_close(mailbox);
 }
@@ -675,13 +696,15 @@ what_an_earlier_holder_tried_is_void(void)
 	cubby_region *region;
 
 	send_region(mailbox, 1);
-	set_transfers(1, 2);	/* he died, and this is what went back */
+	set_transfers(nth(1), nth(2)); /* he died, and this is what went back */
 	region = receive_region(mailbox, 1, 1);
-	expect(region->file->transfers.word == transfers_make(1, 3));
+	expect(region->file->transfers.word ==
+	       transfers_make(nth(1), nth(3)));
 	/* And what is tried next has a number of its own. */
 	expect_ok(cubby_send_region(mailbox, region, NULL, soon()));
 	region = receive_region(mailbox, 1, 1);
-	expect(region->file->transfers.word == transfers_make(4, 4));
+	expect(region->file->transfers.word ==
+	       transfers_make(nth(4), nth(4)));
 	cubby_region_close(region);
 	cubby_close(mailbox);
 }
@@ -708,7 +731,7 @@ a_sweep_takes_what_is_left_over_and_no_more(void)
 	expect_ok(cubby_sweep("m", &swept));
 	expect_int(count_links(), 1);
 	/* As its sender left it, who lives: it has a slot. */
-	set_transfers(0, 1);
+	set_transfers(0, nth(1));
 	expect_ok(cubby_sweep("m", &swept));
 	expect_int(count_links(), 1);
 	expect_int(swept.bytes, 0);
@@ -861,7 +884,7 @@ a_message_that_lies_is_passed_over(void)
 		 "mkdir $f", test_root());
 	expect_int(system(to), 0);
 	expect_no_region(mailbox);
-	find_file(".00000001", path);
+	find_first_link(path);
 	expect_system(rmdir(path));
 	send_region(mailbox, 1);
 	snprintf(to, sizeof(to), "f=`find %s -type f -name 'region.*'`; "
@@ -870,7 +893,7 @@ a_message_that_lies_is_passed_over(void)
 	expect_no_region(mailbox);
 	/* Another region under that name. */
 	send_region(mailbox, 2);
-	find_file(".00000001", path);
+	find_first_link(path);
 	region = make_region(3);
 	expect_system(unlink(path));
 	snprintf(to, sizeof(to), "/proc/self/fd/%d", region->memory);
@@ -921,19 +944,20 @@ many_that_lie_end_with_the_deadline(void)
 	cubby_close(mailbox);
 }
 
-/* Under the names that its next transfers would have. */
+/* Under the names that its next so many transfers would have. */
 static void
-plant_links(cubby_mailbox *mailbox, const cubby_region *region, uint32_t first,
-	    uint32_t last)
+plant_links(cubby_mailbox *mailbox, const cubby_region *region, int count)
 {
+	uint32_t number = transfers_attempt(region->file->transfers.word);
 	char name[PATH_MAX];
 	int n = snprintf(name, sizeof(name), "region.");
 
 	for (int i = 0; i < 16; i++)
 		n += snprintf(name + n, sizeof(name) - (size_t)n, "%02x",
 			      region->uuid[i]);
-	for (; first <= last; first++) {
-		snprintf(name + n, sizeof(name) - (size_t)n, ".%08x", first);
+	while (count-- > 0) {
+		number = transfers_next(number);
+		snprintf(name + n, sizeof(name) - (size_t)n, ".%08x", number);
 		expect_system(mknodat(mailbox->view.lanes_directory, name,
 				      S_IFREG | 0600, 0));
 	}
@@ -944,15 +968,13 @@ what_is_planted_under_its_name_is_passed_over(void)
 {
 	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, NULL);
 	cubby_region *region = make_region(1);
-	uint32_t next = transfers_attempt(region->file->transfers.word) + 1;
 
-	plant_links(mailbox, region, next, next + 4);
+	plant_links(mailbox, region, 5);
 	expect_ok(cubby_send_region(mailbox, region, NULL, soon()));
 	cubby_region_close(receive_region(mailbox, 1, 1));
 	/* More than are tried: that is told, and the region is as it was. */
 	region = make_region(2);
-	next = transfers_attempt(region->file->transfers.word) + 1;
-	plant_links(mailbox, region, next, next + 99);
+	plant_links(mailbox, region, 100);
 	expect_result(cubby_send_region(mailbox, region, NULL, soon()),
 		      -EBADMSG);
 	expect(pattern_holds(cubby_region_data(region), SIZE, 2));
@@ -982,7 +1004,7 @@ what_only_looks_like_a_region_is_not_swept(void)
 
 	/* One is a region's file, but another's. */
 	send_region(mailbox, 1);
-	find_file(".00000001", path);
+	find_first_link(path);
 	snprintf(other, sizeof(other), "%.*s/region.fedcba9876543210"
 		 "fedcba9876543210.00000001",
 		 (int)(strrchr(path, '/') - path), path);
