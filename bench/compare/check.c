@@ -20,15 +20,15 @@ struct tally {
 };
 
 static bool
-carry(const struct peer *peer, struct plan *plan, int cpu_count,
-      const int cpus[], char *ret_reason, size_t size)
+carry(const struct peer *peer, struct plan *plan, char *ret_reason, size_t size)
 {
 	struct team *team = team_start(peer, plan, ret_reason, size);
 	bool carried = team != NULL;
 	int places[PEER_MEMBERS_MAX];
 
+	/* Where the kernel likes: it may be busy elsewhere. */
 	for (int i = 0; i < plan->members; i++)
-		places[i] = cpus[i % cpu_count];
+		places[i] = UNPLACED;
 	/* The second round meets what the first has left behind. */
 	for (int i = 0; carried && i < 2; i++)
 		carried = team_round(team, places, 0, MESSAGES, ret_reason,
@@ -49,8 +49,7 @@ check_one(const struct choice *choice, const struct peer *peer,
 		return;
 	}
 	plan.checked = true;
-	if (carry(peer, &plan, choice->settings.cpu_count,
-		  choice->settings.cpus, reason, sizeof(reason))) {
+	if (carry(peer, &plan, reason, sizeof(reason))) {
 		tally->carried++;
 		return;
 	}

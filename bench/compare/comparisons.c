@@ -87,6 +87,9 @@ refusal(const struct comparison *comparison, const struct peer *peer)
 		return "it never sleeps";
 	if (comparison->mode == SPINNING && !(peer->offers & OFFERS_SPINNING))
 		return "it cannot but sleep";
+	if (comparison->workload == ONE_WAY_PACED &&
+	    (peer->offers & OFFERS_BATCHES))
+		return "messages that come one by one make no batch";
 	if (comparison->senders > 1 && !(peer->offers & OFFERS_MANY_SENDERS))
 		return "one sender alone";
 	if (comparison->receivers > 1 &&

@@ -295,5 +295,7 @@ member_serve(struct control *control, const struct peer *peer,
 		if (atomic_fetch_sub(&control->pending, 1) == 1)
 			control_wake(&control->pending);
 	} while (kind != ORDER_LEAVE);
+	if (peer && peer->exits)
+		exit(0);
 	_exit(0);
 }

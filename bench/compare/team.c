@@ -14,7 +14,7 @@
 
 #include "team.h"
 
-#define STALLED 20u /* seconds */
+#define STALLED 60u /* seconds */
 #define STALLED_PROBING 5u
 
 struct team {
@@ -112,6 +112,8 @@ allocate(const struct peer *peer, int members)
 static void
 fork_members(struct team *team)
 {
+	/* What is in the buffers is the coordinator's to write. */
+	fflush(NULL);
 	for (int i = 0; i < team->members; i++) {
 		team->pids[i] = fork();
 		if (team->pids[i] < 0)

@@ -64,6 +64,7 @@ struct peer {
 	enum peer_kind kind;
 	unsigned offers;
 	bool helpers;	     /* has threads of its own beside the caller's */
+	bool exits;	     /* its processes have to end by exit(3) */
 	const char *program; /* starts the members; NULL: they are forked */
 
 	void (*version)(char *ret, size_t size);

@@ -422,7 +422,7 @@ seat_dismiss(struct seat *seat, seat_produce *produce)
 
 		error = produce(seat, DISMISSAL | round->number);
 		while (!error && ended == before &&
-		       meter_now(seat->meter) - sent < 20000000) {
+		       meter_now(seat->meter) - sent < 100000000) {
 			sched_yield();
 			ended = __atomic_load_n(&round->ended,
 						__ATOMIC_ACQUIRE);
@@ -560,7 +560,7 @@ seat_run(struct seat *seat, seat_produce *produce, seat_consume *consume,
 #define PEER_IN_PLACE(run, SIDE, loan, publish, take, give_back) \
 	ALWAYS_INLINE int run##_produce(struct seat *seat, uint64_t first) \
 	{ \
-		void *message; \
+		void *message = NULL; \
 		int error = loan((SIDE *)seat->to, seat->size, &message); \
 		if (error) \
 			return error; \
@@ -569,7 +569,7 @@ seat_run(struct seat *seat, seat_produce *produce, seat_consume *consume,
 	} \
 	ALWAYS_INLINE int run##_consume(struct seat *seat, struct taken *ret) \
 	{ \
-		const void *message; \
+		const void *message = NULL; \
 		int error = take((SIDE *)seat->from, seat->size, &message); \
 		if (error) \
 			return error; \
