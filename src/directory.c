@@ -393,11 +393,18 @@ directory_map_receivers(struct view *view, enum directory_access access)
 static int
 map_doorbell(struct view *view)
 {
+	struct stat st, owner;
 	int fd, r;
 
-	fd = shm_open_at(view->directory, DOORBELL, O_RDWR, NULL);
+	fd = shm_open_at(view->directory, DOORBELL, O_RDWR, &st);
 	if (fd < 0)
 		return fd;
+	/* It has no identity to look at, and all of it is written: somebody else's
+	   file, moved there, is not to be. */
+	if (fstat(view->directory, &owner) < 0 || st.st_uid != owner.st_uid) {
+		close(fd);
+		return -EBADMSG;
+	}
 	r = shm_map(fd, sizeof(struct doorbell_file), PROT_READ | PROT_WRITE,
 		    &view->doorbell_mapping);
 	close(fd);

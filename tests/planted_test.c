@@ -922,6 +922,23 @@ no_file_inherits_rights(void)
 	child_finish(&owner);
 }
 
+/* A file of somebody else's, moved there by the mailbox's owner: it has one name,
+   and is as long as it has to be. */
+static void
+somebody_elses_file_as_doorbell_is_told(void)
+{
+	cubby_mailbox *m;
+	char path[PATH_MAX];
+
+	need_root();
+	cubby_close(open_mailbox("/d", CUBBY_CREATE, NULL));
+	snprintf(path, sizeof(path), "%s/cubby.d/doorbell", getenv("CUBBY_ROOT"));
+	expect_system(chown(path, 65534, (gid_t)-1));
+	expect_result(cubby_open("/d", CUBBY_SEND, NULL, &m), -EBADMSG);
+	expect_result(cubby_open("/d", CUBBY_RECEIVE, NULL, &m), -EBADMSG);
+	expect_ok(cubby_unlink("/d"));
+}
+
 static const struct test tests[] = {
 	TEST(what_is_planted_by_the_owner_is_told),
 	TEST(what_is_planted_in_a_queue_is_told),
@@ -930,6 +947,7 @@ static const struct test tests[] = {
 	TEST(a_squatted_users_directory_is_refused),
 	TEST(a_squatted_end_is_in_nobodys_way),
 	TEST(what_senders_plant_among_the_lanes_harms_nobody),
+	TEST(somebody_elses_file_as_doorbell_is_told),
 	TEST(a_directory_swapped_while_it_is_opened_harms_nobody),
 	TEST(no_file_inherits_rights),
 };
