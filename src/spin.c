@@ -45,9 +45,7 @@ spin_init(struct spin *spin)
 	memset(spin, 0, sizeof(*spin));
 	spin->probe_every = PROBE_FIRST;
 	spin->until_probe = PROBE_FIRST;
-	spin->budget = SPIN_LONGEST;
-	if (has_one_processor())
-		spin->budget = 0;
+	spin->budget = spin_pays() ? SPIN_LONGEST : 0;
 }
 
 void
