@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base probe atomics futex spin shm liveness layout options names participants inbox caller directory handle lanes queue_calls mailbox region region_transfer broadcast broadcast_calls pollable. */
+/* Layer 12. May include: base probe atomics clock futex spin shm liveness layout options names participants inbox caller directory handle lanes queue_calls mailbox region region_transfer broadcast broadcast_calls pollable. */
 /*
  * Opening, closing and unlinking.
  *
@@ -11,6 +11,7 @@
 #include "base.h"
 #include "broadcast_calls.h"
 #include "caller.h"
+#include "clock.h"
 #include "directory.h"
 #include "futex.h"
 #include "lanes.h"
@@ -33,6 +34,7 @@
 #define OPEN_FLAGS (ROLES | CUBBY_CREATE | CUBBY_EXCLUSIVE | \
 		    CUBBY_TRUST_SENDERS)
 #define TRIES 100	/* of an open that met somebody who removes */
+#define SWEPT_BESIDE 16	/* mailboxes, when another one is unlinked */
 
 /* Temporary mailboxes ---------------------------------------------------- */
 
@@ -543,29 +545,69 @@ cubby_unlink(const char *name)
 		r = -ENOTDIR;
 	else if (r == -ENOENT)
 		mailbox_bury_temporary(&place);
-	mailbox_sweep_directory(place.parent);
+	mailbox_sweep_directory(place.parent, SWEPT_BESIDE);
 	close(place.parent);
 	return r;
 }
 
+static bool
+may_be_left(const char *name)
+{
+	return !strncmp(name, NAMES_GONE, strlen(NAMES_GONE)) ||
+	       !strncmp(name, NAMES_NEW, strlen(NAMES_NEW));
+}
+
+/* How many of the entries may be what nobody needs any more. */
+static uint64_t
+count_left(DIR *dir)
+{
+	uint64_t count = 0;
+	struct dirent *d;
+
+	while ((d = readdir(dir)))
+		count += may_be_left(d->d_name);
+	rewinddir(dir);
+	return count;
+}
+
+/*
+ * Of so many that may be left, `most` are looked at: each look costs some twenty
+ * system calls, and those that are still in use stay. Where to begin is left to
+ * chance, so that none is passed over for ever.
+ */
+static uint64_t
+sweep_some(DIR *dir, uint64_t most)
+{
+	uint64_t count = most == UINT64_MAX ? 0 : count_left(dir), i = 0;
+	uint64_t first = count > most ? (uint64_t)clock_now() % count : 0;
+	uint64_t swept = 0;
+	struct dirent *d;
+
+	while ((d = readdir(dir))) {
+		if (!may_be_left(d->d_name))
+			continue;
+		/* The most that come after the first, round the end. */
+		if (count <= most || (i + count - first) % count < most)
+			swept += (uint64_t)directory_sweep(dirfd(dir),
+							   d->d_name);
+		i++;
+	}
+	return swept;
+}
+
 uint64_t
-mailbox_sweep_directory(int directory)
+mailbox_sweep_directory(int directory, uint64_t most)
 {
 	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	uint64_t swept = 0;
-	struct dirent *d;
+	uint64_t swept;
 
 	if (!dir) {
 		if (fd >= 0)
 			close(fd);
 		return 0;
 	}
-	while ((d = readdir(dir)))
-		if (!strncmp(d->d_name, NAMES_GONE, strlen(NAMES_GONE)) ||
-		    !strncmp(d->d_name, NAMES_NEW, strlen(NAMES_NEW)))
-			swept += (uint64_t)directory_sweep(dirfd(dir),
-							   d->d_name);
+	swept = sweep_some(dir, most);
 	closedir(dir);
 	return swept;
 }

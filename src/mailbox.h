@@ -23,10 +23,11 @@ mailbox_inbox(const struct view *view);
 
 /*
  * Removes what nobody needs any more among the entries of a directory of
- * mailboxes: unfinished, and renamed away. Returns how many.
+ * mailboxes: unfinished, and renamed away. Looks at no more than `most` of them.
+ * Returns how many it has removed.
  */
 uint64_t
-mailbox_sweep_directory(int directory);
+mailbox_sweep_directory(int directory, uint64_t most);
 
 /* Is there something that is no mailbox, nor what is left of one? */
 bool

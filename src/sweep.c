@@ -168,7 +168,8 @@ sweep_mailbox(const char *name, struct sweep *sweep)
 	r = names_find(name, false, &place);
 	if (r < 0)
 		return r;
-	sweep->swept.mailboxes += mailbox_sweep_directory(place.parent);
+	sweep->swept.mailboxes += mailbox_sweep_directory(place.parent,
+							   UINT64_MAX);
 	if (mailbox_bury_temporary(&place)) {
 		sweep->swept.mailboxes++;
 	} else {
@@ -194,7 +195,8 @@ sweep_directory(int directory, struct sweep *sweep)
 {
 	if (directory < 0)
 		return;
-	sweep->swept.mailboxes += mailbox_sweep_directory(directory);
+	sweep->swept.mailboxes += mailbox_sweep_directory(directory,
+							   UINT64_MAX);
 	close(directory);
 }
 

@@ -220,6 +220,33 @@ errors_are_told(void)
 
 /* Killed at each system call --------------------------------------------- */
 
+/* Who unlinks another one removes them too: a few at a time, and none is passed
+   over for ever. */
+static void
+what_the_dead_have_unlinked_goes_with_the_next(void)
+{
+	struct gate unlinked = gate_make();
+	struct child child;
+	char name[16];
+
+	in_child(&child) {
+		for (int i = 0; i < 40; i++) {
+			snprintf(name, sizeof(name), "m%d", i);
+			open_mailbox(name, CUBBY_CREATE | BOTH, NULL);
+			expect_ok(cubby_unlink(name));
+		}
+		gate_open(&unlinked);
+		pause();
+	}
+	gate_wait(&unlinked);
+	child_kill(&child);
+	for (int i = 0; i < 3; i++) {
+		expect(count_files() > 1);
+		expect_result(cubby_unlink("m"), -ENOENT);
+	}
+	expect_int(count_files(), 1);
+}
+
 static void
 create_and_use(void)
 {
@@ -703,6 +730,7 @@ static const struct test tests[] = {
 	TEST(a_dead_senders_backlog_is_kept),
 	TEST(a_dead_holders_messages_are_put_back),
 	TEST(an_unlinked_mailbox_of_the_dead_is_removed),
+	TEST(what_the_dead_have_unlinked_goes_with_the_next),
 	TEST(a_dead_temporary_mailbox_is_removed),
 	TEST(errors_are_told),
 	TEST(creation_killed_at_each_call_is_swept),
