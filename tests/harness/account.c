@@ -30,10 +30,6 @@
 
 #define TAG_MARK (UINT64_C(0xc0bb) << 48)
 
-/* Who comes back under RETURNING_NAME, if anyone does. */
-static const enum actor bearers[] = { GHOST, VICTIM, HEIR, RETURNER };
-enum { BEARERS = sizeof(bearers) / sizeof(bearers[0]) };
-
 struct head {
 	uint32_t from, number;
 	uint64_t size;
@@ -286,16 +282,15 @@ last_accepted(const struct account *account, uint64_t *ret_tag)
 	const struct entry *last = NULL;
 
 	*ret_tag = 0;
-	for (size_t i = 0; i < BEARERS; i++) {
-		for (uint32_t n = 1; n < NUMBERS; n++) {
-			const struct entry *entry =
-				&account->entries[bearers[i]][n];
+	for (int from = 1; from < ACTORS; from++) {
+		for (uint32_t n = 1; n < NUMBERS && account->bears[from]; n++) {
+			const struct entry *entry = &account->entries[from][n];
 
 			if (entry->fate != ACCEPTED ||
 			    (last && entry->returned < last->returned))
 				continue;
 			last = entry;
-			*ret_tag = tag_of(bearers[i], n);
+			*ret_tag = tag_of(from, n);
 		}
 	}
 	return last;
@@ -308,13 +303,13 @@ decide(struct account *account, enum actor from, uint32_t number,
 {
 	uint64_t told = number ? account->entries[from][number].begun : since;
 
-	for (size_t i = 0; i < BEARERS; i++) {
-		for (uint32_t n = 1; n < NUMBERS; n++) {
-			struct entry *entry = &account->entries[bearers[i]][n];
+	for (int b = 1; b < ACTORS; b++) {
+		for (uint32_t n = 1; n < NUMBERS && account->bears[b]; n++) {
+			struct entry *entry = &account->entries[b][n];
 
 			if (entry->fate != BEGUN)
 				continue;
-			if (number && bearers[i] == from && n <= number) {
+			if (number && b == (int)from && n <= number) {
 				entry->fate = ACCEPTED;
 				entry->returned = account_tick(account);
 			} else if (entry->begun > told) {

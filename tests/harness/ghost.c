@@ -14,8 +14,8 @@ attend(struct run *run, int roles)
 	if (effects & TEMPORARY) {
 		mailbox_options(run->scenario, &options);
 		roles |= CUBBY_CREATE;
-	} else {
-		returning_options(&options);
+	} else if (named) {
+		returning_options(run->stage, GHOST, &options);
 	}
 	must(cubby_open(mailbox_name(run->scenario->operation), roles,
 			named || effects & TEMPORARY ? &options : NULL,

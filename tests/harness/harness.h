@@ -137,6 +137,8 @@ struct account {
 	_Atomic(uint32_t) count;
 	_Atomic(int) era;
 	_Atomic(int) kind;			/* enum kind */
+	_Atomic(bool) bears[ACTORS];		/* RETURNING_NAME; set before
+						   the open */
 	_Atomic(uint64_t) clock;		/* counts beginnings and ends */
 	struct delivery deliveries[DELIVERIES];
 };
@@ -768,9 +770,10 @@ ghost_enter(struct run *run);
 
 /* returning.c: senders with a name, who come back to their lane ------------ */
 
-/* To open with: RETURNING_NAME. */
+/* For an actor who opens with RETURNING_NAME. */
 void
-returning_options(struct cubby_options *ret);
+returning_options(struct stage *stage, enum actor actor,
+		  struct cubby_options *ret);
 /* One comes back, if the victim does not have the lane, is told what was
    published last, sends, and closes. */
 void

@@ -11,18 +11,21 @@
 #include "must.h"
 
 void
-returning_options(struct cubby_options *ret)
+returning_options(struct stage *stage, enum actor actor,
+		  struct cubby_options *ret)
 {
+	stage->account.bears[actor] = true;
 	*ret = (struct cubby_options)CUBBY_OPTIONS_INIT;
 	ret->sender = RETURNING_NAME;
 }
 
 static int
-open_again(const struct scenario *scenario, cubby_mailbox **ret)
+open_again(struct stage *stage, enum actor actor,
+	   const struct scenario *scenario, cubby_mailbox **ret)
 {
 	struct cubby_options options;
 
-	returning_options(&options);
+	returning_options(stage, actor, &options);
 	return cubby_open(mailbox_name(scenario->operation), CUBBY_SEND,
 			  &options, ret);
 }
@@ -70,7 +73,7 @@ returner_comes(struct run *run)
 	if (!(effects & RETURNS))
 		return;
 	progress("one comes back by its name");
-	result = open_again(run->scenario, &mailbox);
+	result = open_again(run->stage, RETURNER, run->scenario, &mailbox);
 	waited("return", since);
 	if (result == -EBUSY && run->victim.pid)
 		return;
@@ -85,7 +88,8 @@ returner_comes(struct run *run)
 void
 perform_return(struct victim *victim)
 {
-	victim->result = open_again(victim->scenario, &victim->mailbox);
+	victim->result = open_again(victim->stage, victim->actor,
+				    victim->scenario, &victim->mailbox);
 }
 
 void

@@ -109,8 +109,8 @@ open_own(struct victim *victim)
 		fail("the victim cannot choose its processor");
 	if (makes)
 		mailbox_options(victim->scenario, &options);
-	else
-		returning_options(&options);
+	else if (returns)
+		returning_options(victim->stage, victim->actor, &options);
 	manage(cubby_open(mailbox_name(operation),
 			  operation->roles | (makes ? CUBBY_CREATE : 0),
 			  makes || returns ? &options : NULL,
