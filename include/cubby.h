@@ -949,8 +949,12 @@ struct cubby_info {
  * Fields that the caller's rights do not let it see are CUBBY_UNKNOWN. Counts
  * of a mailbox in use are those of slightly different moments.
  *
+ * What has run out, so that something could not be looked at, is an error: no
+ * count is lower for it.
+ *
  * Errors: -EACCES -EBADMSG -EINVAL -ENAMETOOLONG -ENOENT -ENOTDIR -EPERM
- * -EPROTO, and the kernel's.
+ * -EPROTO, and the kernel's (-EMFILE -ENFILE -ENOMEM -ENOLCK for what has run
+ * out).
  */
 CUBBY_PUBLIC int
 cubby_inspect(const char *name, struct cubby_info *ret);
@@ -987,7 +991,8 @@ struct cubby_sender_info {
  * Calls visit once for each sender of the mailbox, until it returns other than
  * 0. Needs the right to receive.
  *
- * Returns what visit last returned. Errors: those of cubby_inspect().
+ * Returns what visit last returned. Errors: those of cubby_inspect(); some may
+ * have been visited by then.
  */
 CUBBY_PUBLIC int
 cubby_inspect_senders(const char *name,
@@ -1019,7 +1024,8 @@ struct cubby_receiver_info {
  * something to put in order, until it returns other than 0. As cubby_inspect():
  * nothing is written, and nobody notices. Needs the right to receive.
  *
- * Returns what visit last returned. Errors: those of cubby_inspect().
+ * Returns what visit last returned. Errors: those of cubby_inspect(); some may
+ * have been visited by then.
  */
 CUBBY_PUBLIC int
 cubby_inspect_receivers(const char *name,

@@ -2,7 +2,8 @@
 /* Layer 13. May include: base atomics shm liveness layout names participants reply_file claims lane directory inspect_lane inspect_queue inspect_receivers handle mailbox listing region_transfer. */
 /*
  * Looking at mailboxes from outside: everything is mapped read-only, nothing is
- * written, and nobody notices.
+ * written, and nobody notices. What cannot be looked at for want of descriptors or of
+ * memory is not passed over: a count without it would be believed.
  */
 #include "base.h"
 #include "claims.h"
@@ -28,15 +29,6 @@ static uint64_t
 memory_of(const struct stat *st)
 {
 	return (uint64_t)st->st_blocks * 512;
-}
-
-static uint64_t
-file_memory(int directory, const char *name)
-{
-	struct stat st;
-
-	return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ?
-	       memory_of(&st) : 0;
 }
 
 static void
@@ -77,37 +69,47 @@ is_broken(const struct view *view, uint32_t lane)
 	       word32_load_relaxed(&view->receivers->lanes[lane].broken);
 }
 
-static void
-count_lanes(const struct view *view, struct cubby_info *info)
+/* Errors: -ENOENT (there are no more), -EACCES (none may be seen), and those by which
+   it could not be looked at. */
+static int
+count_lane(const struct view *view, uint32_t i, struct cubby_info *info)
 {
 	struct glimpse lane;
 	struct stat st;
 	char name[16];
-	uint32_t i;
 	int r;
 
-	for (i = 0; i < LANES_MAX; i++) {
-		lane_name(i, name);
-		if (fstatat(view->lanes_directory, name, &st,
-			    AT_SYMLINK_NOFOLLOW) < 0) {
-			if (errno == EACCES)
-				hide_lanes(info);
-			break;
-		}
-		info->lanes++;
-		info->memory += memory_of(&st);
-		r = inspect_lane(view, i, &lane);
-		if (r == -EACCES) {
-			hide_counts(info);
-			info->senders = CUBBY_UNKNOWN;
-		}
-		info->broken += r == -EBADMSG || is_broken(view, i);
-		if (r < 0)
-			continue;
-		add_lane(info, &lane);
-		if (info->senders != CUBBY_UNKNOWN)
-			info->senders += lane.attached;
+	lane_name(i, name);
+	if (fstatat(view->lanes_directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	info->lanes++;
+	info->memory += memory_of(&st);
+	memset(&lane, 0, sizeof(lane));
+	r = inspect_lane(view, i, &lane);
+	if (r == -EACCES) {
+		hide_counts(info);
+		info->senders = CUBBY_UNKNOWN;
 	}
+	info->broken += r == -EBADMSG || is_broken(view, i);
+	if (r < 0)
+		return shm_tells_of_file(r) ? 0 : r;
+	add_lane(info, &lane);
+	if (info->senders != CUBBY_UNKNOWN)
+		info->senders += lane.attached;
+	return 0;
+}
+
+static int
+count_lanes(const struct view *view, struct cubby_info *info)
+{
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < LANES_MAX; i++)
+		r = count_lane(view, i, info);
+	if (r == -EACCES)
+		hide_lanes(info);
+	return shm_tells_of_file(r) ? 0 : r;
 }
 
 static void
@@ -134,24 +136,27 @@ sleeps(const struct view *view, uint32_t slot)
 		&view->receivers->slots[slot].sleep) & SLEEP_ASLEEP;
 }
 
-static void
+static int
 count_receivers(const struct view *view, struct cubby_info *info)
 {
 	uint32_t slot, count = participants_slots(view);
 	int fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+	int alive = 0;
 
 	if (fd < 0) {
 		info->receivers = CUBBY_UNKNOWN;
 		info->sleeping = CUBBY_UNKNOWN;
-		return;
+		return shm_tells_of_file(fd) ? 0 : fd;
 	}
-	for (slot = 0; slot < count; slot++) {
-		if (liveness_ask(fd, slot) != 1)
+	for (slot = 0; alive >= 0 && slot < count; slot++) {
+		alive = liveness_ask(fd, slot);
+		if (alive != 1)
 			continue;
 		info->receivers++;
 		info->sleeping += sleeps(view, slot);
 	}
 	close(fd);
+	return alive < 0 ? alive : 0;
 }
 
 static void
@@ -178,12 +183,28 @@ describe(const struct view *view, struct cubby_info *info)
 static int
 count(const struct view *view, struct cubby_info *info)
 {
+	int r;
+
 	if (view->attributes.order != CUBBY_ORDER_SENDER)
 		return inspect_queue(view, info);
-	count_lanes(view, info);
 	count_claims(view, info);
-	count_receivers(view, info);
-	return 0;
+	r = count_lanes(view, info);
+	return r < 0 ? r : count_receivers(view, info);
+}
+
+static int
+add_memory(const struct view *view, struct cubby_info *info)
+{
+	static const char *const files[] = { RECEIVERS, DOORBELL, ATTENDANCE };
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < ARRAY_SIZE(files); i++)
+		r = shm_add_memory(view->directory, files[i], &info->memory);
+	if (r == 0)
+		r = region_links_add_memory(view->lanes_directory,
+					    &info->memory);
+	return r < 0 ? r : reply_file_add_memory(view, &info->memory);
 }
 
 static int
@@ -194,12 +215,9 @@ inspect(const struct view *view, struct cubby_info *ret)
 	int r;
 
 	describe(view, &info);
-	info.memory = file_memory(view->directory, RECEIVERS) +
-		      file_memory(view->directory, DOORBELL) +
-		      file_memory(view->directory, ATTENDANCE) +
-		      region_links_memory(view->lanes_directory) +
-		      reply_file_memory(view);
-	r = count(view, &info);
+	r = add_memory(view, &info);
+	if (r == 0)
+		r = count(view, &info);
 	if (r < 0)
 		return r;
 	if (shm_is_broken(&view->receivers_mapping))
@@ -297,10 +315,10 @@ visit_senders(const struct view *view,
 		r = inspect_lane(view, i, &lane);
 		if (r == -ENOENT)
 			return 0;
-		if (r == -EACCES)
-			return r;
-		if (r < 0)
+		if (r == -EBADMSG || r == -EPROTO)
 			continue;	/* planted, or broken beyond reading */
+		if (r < 0)
+			return r;
 		tell_sender(view, i, &lane, &sender);
 		r = visit(&sender, context);
 		if (r)

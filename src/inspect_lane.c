@@ -131,17 +131,19 @@ read_polls(const struct view *view, uint32_t lane, const struct lane_file *file,
 		       word32_load_relaxed(polled) == sleep_ticket(polls);
 }
 
-/* Of a living sender that has called. */
-static void
+/* Of a living sender that has called. Errors: by which it could not be looked at. */
+static int
 read_calls(const struct view *view, const struct lane_file *file,
 	   struct glimpse *ret)
 {
 	/* relaxed: for people */
 	uint64_t id = word64_load_relaxed(&file->reply);
+	int r = 0;
 
 	if (id && ret->attached)
-		reply_file_calls(view, id, &ret->calls);
+		r = reply_file_calls(view, id, &ret->calls);
 	ret->ticket += ret->calls.ticket << 32;
+	return shm_tells_of_file(r) ? 0 : r;
 }
 
 /* Of a broadcast mailbox: where the messages begin that are there. */
@@ -163,7 +165,7 @@ waiting_for_all(const struct view *view, uint32_t lane, uint64_t floor,
 		       tail - floor);
 }
 
-static void
+static int
 read_lane(const struct view *view, uint32_t lane, const struct lane_file *file,
 	  struct glimpse *ret)
 {
@@ -189,27 +191,34 @@ read_lane(const struct view *view, uint32_t lane, const struct lane_file *file,
 	ret->pid_namespace = word32_load_relaxed(&file->pid_namespace);
 	read_sleep(view, lane, file, ret);
 	read_polls(view, lane, file, ret);
-	read_calls(view, file, ret);
 	memcpy(ret->name, file->name, sizeof(ret->name));
 	ret->name[SENDER_NAME_MAX] = 0;
+	return read_calls(view, file, ret);
 }
 
 /*
  * Who has it. One that leaves in order takes his pid away before his lock goes,
  * so a pid that stays without a lock is a dead one's; the second question is for
- * another one who comes between the two.
+ * another one who comes between the two. Errors: liveness_ask()'s.
  */
-static void
+static int
 read_owner(int fd, const struct lane_file *file, struct glimpse *ret)
 {
 	/* relaxed: for people; a system call lies between any two */
 	uint32_t pid = word32_load_relaxed(&file->pid);
 
-	ret->attached = liveness_ask(fd, 0) == 1;
+	int alive = liveness_ask(fd, 0);
+
+	if (alive < 0)
+		return alive;
+	ret->attached = alive == 1;
 	/* relaxed: as above */
 	ret->pid = word32_load_relaxed(&file->pid);
-	ret->died = !ret->attached && pid && pid == ret->pid &&
-		    liveness_ask(fd, 0) == 0;
+	if (ret->attached || !pid || pid != ret->pid)
+		return 0;
+	alive = liveness_ask(fd, 0);
+	ret->died = alive == 0;
+	return alive < 0 ? alive : 0;
 }
 
 static int
@@ -218,11 +227,9 @@ read_file(const struct view *view, uint32_t lane, int fd,
 {
 	int r = layout_check_identity(&file->identity, view->uuid);
 
-	if (r < 0)
-		return r;
-	read_owner(fd, file, ret);
-	read_lane(view, lane, file, ret);
-	return 0;
+	if (r == 0)
+		r = read_owner(fd, file, ret);
+	return r < 0 ? r : read_lane(view, lane, file, ret);
 }
 
 int

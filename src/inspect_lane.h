@@ -28,7 +28,8 @@ struct glimpse {
 	char name[SENDER_NAME_MAX + 1];
 };
 
-/* Errors: -ENOENT (no such lane), -EBADMSG (not a lane), -EACCES. */
+/* Errors: -ENOENT (no such lane), -EBADMSG -EPROTO (not a lane), -EACCES; any other:
+   it could not be looked at, and nothing is known of it (shm_tells_of_file()). */
 int
 inspect_lane(const struct view *view, uint32_t lane, struct glimpse *ret);
 

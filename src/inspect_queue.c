@@ -37,64 +37,67 @@ open_map(const struct view *view, struct queue_map *ret)
 	return r;
 }
 
-static uint64_t
-memory_of(const struct view *view, const char *name)
-{
-	struct stat st;
-	int fd = shm_open_at(view->directory, name, O_RDONLY, &st);
-
-	if (fd < 0)
-		return 0;
-	close(fd);
-	return (uint64_t)st.st_blocks * 512;
-}
-
-static bool
+/* 1, or 0. Errors: liveness_ask()'s. */
+static int
 is_attached(int attendance, const struct queue_participant *p, uint32_t n)
 {
-	return get32(&p->pid) && liveness_ask(attendance, MEMBERS + n) == 1;
+	return get32(&p->pid) ? liveness_ask(attendance, MEMBERS + n) : 0;
 }
 
 /*
  * Has its owner gone without leaving? He takes his pid away before his lock
- * goes, and who joins makes the generation odd first.
+ * goes, and who joins makes the generation odd first. Errors: liveness_ask()'s.
  */
-static bool
+static int
 has_died(int attendance, const struct queue_participant *p, uint32_t n)
 {
 	/* MEMBER-A4 acquire: whose it is, before the pid. Pairs with
 	   MEMBER-R2. */
 	uint64_t generation = word64_load_acquire(&p->generation);
+	int alive = get32(&p->pid) ? liveness_ask(attendance, MEMBERS + n) : 1;
 
-	return get32(&p->pid) && liveness_ask(attendance, MEMBERS + n) == 0 &&
-	       get32(&p->pid) && !(generation & 1) &&
+	if (alive)
+		return alive < 0 ? alive : 0;
+	return get32(&p->pid) && !(generation & 1) &&
 	       get64(&p->generation) == generation;
 }
 
-static void
+/* attendance: -1 if it may not be read. Errors: liveness_ask()'s. */
+static int
+count_participant(int attendance, const struct queue_participant *p, uint32_t n,
+		  struct cubby_info *info)
+{
+	int alive = attendance < 0 ? 0 : is_attached(attendance, p, n);
+
+	info->sent += get64(&p->sequence);
+	info->lanes += get64(&p->sequence) || get32(&p->roles) & CUBBY_SEND;
+	if (alive <= 0)
+		return alive;
+	info->senders += (get32(&p->roles) & CUBBY_SEND) != 0;
+	info->receivers += (get32(&p->roles) & CUBBY_RECEIVE) != 0;
+	return 0;
+}
+
+static int
 count_participants(const struct view *view, const struct queue_map *map,
 		   struct cubby_info *info)
 {
 	uint32_t n, count = queue_participants(map);
 	int fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
 	const struct queue_participant *p;
+	int r = fd < 0 && !shm_tells_of_file(fd) ? fd : 0;
 
 	info->senders = fd < 0 ? CUBBY_UNKNOWN : 0;
 	info->receivers = fd < 0 ? CUBBY_UNKNOWN : 0;
-	for (n = 0; n < count; n++) {
+	for (n = 0; r == 0 && n < count; n++) {
 		p = queue_participant(map, n);
 		if (!p)
 			break;
-		info->sent += get64(&p->sequence);
-		info->lanes += get64(&p->sequence) ||
-			       get32(&p->roles) & CUBBY_SEND;
-		if (fd < 0 || !is_attached(fd, p, n))
-			continue;
-		info->senders += (get32(&p->roles) & CUBBY_SEND) != 0;
-		info->receivers += (get32(&p->roles) & CUBBY_RECEIVE) != 0;
+		r = count_participant(fd, p, n, info);
 	}
 	if (fd >= 0)
 		close(fd);
+	return r;
 }
 
 static void
@@ -127,15 +130,19 @@ inspect_queue(const struct view *view, struct cubby_info *info)
 	}
 	if (r < 0)
 		return r;
-	info->memory += memory_of(view, QUEUE) + memory_of(view, BLOCKS);
 	info->waiting = get32(&map.file->waiting);
 	info->fullest = info->waiting;
 	info->held = get32(&map.file->held);
 	info->returned = get32(&map.file->returned);
 	info->broken = get32(&map.file->broken);
-	count_participants(view, &map, info);
 	count_waiters(&map, info);
-	r = shm_is_broken(&map.mapping) ? -EBADMSG : 0;
+	r = count_participants(view, &map, info);
+	if (r == 0)
+		r = shm_add_memory(view->directory, QUEUE, &info->memory);
+	if (r == 0)
+		r = shm_add_memory(view->directory, BLOCKS, &info->memory);
+	if (shm_is_broken(&map.mapping))
+		r = -EBADMSG;
 	shm_unmap(&map.mapping);
 	return r;
 }
@@ -219,38 +226,65 @@ struct looked {
 	struct wait waits[PARTICIPANTS_MAX];
 };
 
+/* Is it there, and if not, has it died? Errors: liveness_ask()'s. */
+static int
+ask(const struct looked *looked, const struct queue_participant *p, uint32_t n,
+    int *ret_attached, int *ret_died)
+{
+	int alive = is_attached(looked->attendance, p, n);
+	int died = alive == 0 ? has_died(looked->attendance, p, n) : 0;
+
+	*ret_attached = alive == 1;
+	*ret_died = died == 1;
+	return alive < 0 ? alive : died < 0 ? died : 0;
+}
+
+/* Of a living sender that has called. Errors: by which it could not be looked at. */
+static int
+read_calls(const struct view *view, const struct queue_participant *p,
+	   struct cubby_sender_info *info)
+{
+	struct reply_calls calls = { .asleep = 0 };
+	int r = 0;
+
+	if (info->attached && get64(&p->reply))
+		r = reply_file_calls(view, get64(&p->reply), &calls);
+	info->calling = calls.asleep;
+	info->server = calls.server;
+	info->ticket += calls.ticket << 32;
+	return shm_tells_of_file(r) ? 0 : r;
+}
+
 static int
 tell_sender(const struct view *view, const struct looked *looked, uint32_t n,
 	    int (*visit)(const struct cubby_sender_info *, void *),
 	    void *context)
 {
 	const struct queue_participant *p = queue_participant(looked->map, n);
-	struct reply_calls calls = { .asleep = 0 };
 	struct cubby_sender_info info;
+	int r;
 
+	if (!(get32(&p->roles) & CUBBY_SEND) && !get64(&p->sequence))
+		return 0;
 	memset(&info, 0, sizeof(info));
 	info.struct_size = sizeof(info);
 	info.sender = n + 1;
 	members_name(looked->map, n, info.name);
 	info.uid = get32(&p->uid);
-	info.attached = is_attached(looked->attendance, p, n);
-	if (!(get32(&p->roles) & CUBBY_SEND) && !get64(&p->sequence))
-		return 0;
+	r = ask(looked, p, n, &info.attached, &info.died);
+	if (r < 0)
+		return r;
 	if (info.attached) {
 		info.pid = (pid_t)get32(&p->pid);
 		info.pid_namespace = get32(&p->pid_namespace);
 		info.sleeping = looked->waits[n].asleep;
 		info.polling = looked->waits[n].polls;
 	}
-	info.died = !info.attached && has_died(looked->attendance, p, n);
-	if (info.attached && get64(&p->reply))
-		reply_file_calls(view, get64(&p->reply), &calls);
-	info.calling = calls.asleep;
-	info.server = calls.server;
-	info.ticket = looked->waits[n].ticket + (calls.ticket << 32);
+	info.ticket = looked->waits[n].ticket;
 	info.waiting = looked->counts[n];
 	info.sequence = get64(&p->sequence);
-	return visit(&info, context);
+	r = read_calls(view, p, &info);
+	return r < 0 ? r : visit(&info, context);
 }
 
 static int
@@ -327,17 +361,18 @@ tell_receiver(const struct looked *looked, uint32_t n,
 {
 	const struct queue_participant *p = queue_participant(looked->map, n);
 	struct cubby_receiver_info info;
+	int r;
 
+	if (!(get32(&p->roles) & CUBBY_RECEIVE))
+		return 0;
 	memset(&info, 0, sizeof(info));
 	info.struct_size = sizeof(info);
 	info.receiver = n + 1;
 	info.generation = get64(&p->generation);
 	info.uid = get32(&p->uid);
-	info.attached = is_attached(looked->attendance, p, n);
-	info.died = !info.attached && has_died(looked->attendance, p, n);
-	if (!(get32(&p->roles) & CUBBY_RECEIVE) ||
-	    (!info.attached && !info.died))
-		return 0;
+	r = ask(looked, p, n, &info.attached, &info.died);
+	if (r < 0 || (!info.attached && !info.died))
+		return r;
 	if (info.attached) {
 		info.pid = (pid_t)get32(&p->pid);
 		info.pid_namespace = get32(&p->pid_namespace);

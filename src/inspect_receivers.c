@@ -60,7 +60,8 @@ is_armed(const struct doorbell_file *doorbell, uint32_t slot, uint64_t polls)
 		       sleep_ticket(polls);
 }
 
-static void
+/* Errors: liveness_ask()'s. */
+static int
 read_receiver(const struct view *view, const struct doorbell_file *doorbell,
 	      int attendance, uint32_t slot, struct cubby_receiver_info *ret)
 {
@@ -87,6 +88,7 @@ read_receiver(const struct view *view, const struct doorbell_file *doorbell,
 		.polling = alive == 1 && is_armed(doorbell, slot, polls),
 		.ticket = sleep_ticket(sleep),
 	};
+	return alive < 0 ? alive : 0;
 }
 
 static int
@@ -102,9 +104,9 @@ visit_slots(const struct view *view, const struct doorbell_file *doorbell,
 
 	count_held(view, held);
 	for (slot = 0; r == 0 && slot < count; slot++) {
-		read_receiver(view, doorbell, attendance, slot, &receiver);
+		r = read_receiver(view, doorbell, attendance, slot, &receiver);
 		receiver.held = held[slot];
-		if (receiver.attached || receiver.died)
+		if (r == 0 && (receiver.attached || receiver.died))
 			r = visit(&receiver, context);
 	}
 	return shm_is_broken(&view->receivers_mapping) ? -EBADMSG : r;

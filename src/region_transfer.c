@@ -9,7 +9,6 @@
 #include "region_transfer.h"
 #include "shm.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -472,46 +471,37 @@ region_sent_end(struct region_sent **sent, int lanes)
 	*sent = NULL;
 }
 
-/* Calls visit for each entry; returns the sum of what it returned. */
-static uint64_t
-visit_links(int lanes, uint64_t (*visit)(int lanes, const char *name))
+static int
+add_swept(int lanes, const char *name, void *context)
 {
-	int fd = openat(lanes, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	uint64_t sum = 0;
-	struct dirent *d;
+	uint64_t *bytes = context;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return 0;
-	}
-	while ((d = readdir(dir)))
-		sum += visit(lanes, d->d_name);
-	closedir(dir);
-	return sum;
+	*bytes += sweep_link(lanes, name);
+	return 0;
 }
 
 uint64_t
 region_sweep_links(int lanes)
 {
-	return visit_links(lanes, sweep_link);
+	uint64_t bytes = 0;
+
+	shm_visit(lanes, add_swept, &bytes);
+	return bytes;
 }
 
-static uint64_t
-memory_of_link(int lanes, const char *name)
+static int
+add_link(int lanes, const char *name, void *context)
 {
 	struct link link;
-	struct stat st;
 
-	if (!read_link_name(name, &link) ||
-	    fstatat(lanes, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return 0;
-	return (uint64_t)st.st_blocks * 512;
+	return read_link_name(name, &link) ?
+	       shm_add_memory(lanes, name, context) : 0;
 }
 
-uint64_t
-region_links_memory(int lanes)
+int
+region_links_add_memory(int lanes, uint64_t *sum)
 {
-	return visit_links(lanes, memory_of_link);
+	int r = shm_visit(lanes, add_link, sum);
+
+	return shm_tells_of_file(r) ? 0 : r;
 }

@@ -137,8 +137,9 @@ region_sent_add(struct region_sent **sent, int lanes,
 void
 region_sent_end(struct region_sent **sent, int lanes);
 
-/* Bytes of memory of the regions in that directory; 0 if it may not be read. */
-uint64_t
-region_links_memory(int lanes);
+/* Adds the bytes of memory of the regions in that directory; none if it may not be
+   read. Errors: those by which we could not look. */
+int
+region_links_add_memory(int lanes, uint64_t *sum);
 
 #endif

@@ -6,7 +6,6 @@
 #include "reply_file.h"
 #include "shm.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -226,21 +225,24 @@ reply_file_calls(const struct view *view, uint64_t id, struct reply_calls *ret)
 	struct call_slot slot;
 	char name[FILE_NAME];
 	off_t at = PAGE;
-	int fd;
+	int fd, r = 0;
+	ssize_t n;
 
 	memset(ret, 0, sizeof(*ret));
 	file_name(id, name);
 	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, NULL);
 	if (fd < 0)
 		return fd;
-	while ((at = next_slot(fd, at)) >= 0 &&
-	       pread(fd, &slot, offsetof(struct call_slot, unused1), at) ==
-	       offsetof(struct call_slot, unused1)) {
-		add_call(&slot, ret);
+	while (r == 0 && (at = next_slot(fd, at)) >= 0) {
+		n = pread(fd, &slot, offsetof(struct call_slot, unused1), at);
+		if (n == offsetof(struct call_slot, unused1))
+			add_call(&slot, ret);
+		else
+			r = n < 0 ? -errno : -EBADMSG;
 		at += PAGE;
 	}
 	close(fd);
-	return 0;
+	return r;
 }
 
 int
@@ -264,62 +266,46 @@ reply_file_unlink(const struct view *view, uint64_t id)
 	unlinkat(view->lanes_directory, name, 0);
 }
 
-/* Calls visit for each; returns the sum of what it returned. */
-static uint64_t
-visit_files(const struct view *view,
-	    uint64_t (*visit)(int lanes, const char *name))
-{
-	int fd = openat(view->lanes_directory, ".",
-			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	uint64_t id, sum = 0;
-	struct dirent *d;
-
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return 0;
-	}
-	while ((d = readdir(dir)))
-		if (read_name(d->d_name, &id))
-			sum += visit(view->lanes_directory, d->d_name);
-	closedir(dir);
-	return sum;
-}
-
 /* Its name is never used again, so it is the same file that is unlinked. */
-static uint64_t
-sweep_file(int lanes, const char *name)
+static int
+sweep_file(int lanes, const char *name, void *context)
 {
+	uint64_t id, *bytes = context;
 	struct stat st;
 	int fd, r;
 
-	fd = shm_open_at(lanes, name, O_RDONLY, &st);
+	fd = read_name(name, &id) ? shm_open_at(lanes, name, O_RDONLY, &st) :
+				    -ENOENT;
 	if (fd < 0)
 		return 0;
 	r = liveness_ask(fd, 0);
 	close(fd);
-	return r == 0 && unlinkat(lanes, name, 0) == 0 ?
-	       (uint64_t)st.st_blocks * 512 : 0;
+	if (r == 0 && unlinkat(lanes, name, 0) == 0)
+		*bytes += (uint64_t)st.st_blocks * 512;
+	return 0;
 }
 
 uint64_t
 reply_file_sweep(const struct view *view)
 {
-	return visit_files(view, sweep_file);
+	uint64_t bytes = 0;
+
+	shm_visit(view->lanes_directory, sweep_file, &bytes);
+	return bytes;
 }
 
-static uint64_t
-memory_of_file(int lanes, const char *name)
+static int
+add_file(int lanes, const char *name, void *context)
 {
-	struct stat st;
+	uint64_t id;
 
-	return fstatat(lanes, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ?
-	       (uint64_t)st.st_blocks * 512 : 0;
+	return read_name(name, &id) ? shm_add_memory(lanes, name, context) : 0;
 }
 
-uint64_t
-reply_file_memory(const struct view *view)
+int
+reply_file_add_memory(const struct view *view, uint64_t *sum)
 {
-	return visit_files(view, memory_of_file);
+	int r = shm_visit(view->lanes_directory, add_file, sum);
+
+	return shm_tells_of_file(r) ? 0 : r;
 }

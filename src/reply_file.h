@@ -57,7 +57,8 @@ struct reply_calls {
 	uint64_t ticket;	/* other calls: another one */
 };
 
-/* Looks at them from outside: reads, and maps nothing. Errors: the kernel's. */
+/* Looks at them from outside: reads, and maps nothing. Errors: -EBADMSG (it is cut
+   short), and the kernel's; *ret has then those that were seen. */
 int
 reply_file_calls(const struct view *view, uint64_t id, struct reply_calls *ret);
 
@@ -69,8 +70,9 @@ reply_file_unlink(const struct view *view, uint64_t id);
 uint64_t
 reply_file_sweep(const struct view *view);
 
-/* Bytes of memory of all there are; 0 if that may not be read. */
-uint64_t
-reply_file_memory(const struct view *view);
+/* Adds the bytes of memory of all there are; none if that may not be read. Errors:
+   those by which we could not look. */
+int
+reply_file_add_memory(const struct view *view, uint64_t *sum);
 
 #endif

@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "guard.h"
 #include "shm.h"
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -53,13 +54,15 @@ open_error(int error)
  * owner's own, the other name is elsewhere, and no matter: anyone who may read
  * and write a file may give it one, and is not to close it to the rest by that.
  */
-static bool
-is_suspicious(int dir, const struct stat *st)
+static int
+check_second_name(int dir, const struct stat *st)
 {
 	struct stat of_dir;
 
-	return fstat(dir, &of_dir) || (of_dir.st_mode & 022) ||
-	       of_dir.st_uid != st->st_uid;
+	if (fstat(dir, &of_dir))
+		return -errno;
+	return of_dir.st_mode & 022 || of_dir.st_uid != st->st_uid ?
+		       -EBADMSG : 0;
 }
 
 static int
@@ -69,7 +72,7 @@ check_file(int dir, const struct stat *st)
 		return -EBADMSG;
 	if (st->st_nlink == 0)
 		return -ENOENT;
-	return st->st_nlink > 1 && is_suspicious(dir, st) ? -EBADMSG : 0;
+	return st->st_nlink > 1 ? check_second_name(dir, st) : 0;
 }
 
 int
@@ -114,6 +117,44 @@ shm_open_made(int dir, const char *name)
 		return error;
 	}
 	return fd;
+}
+
+/* Looking ---------------------------------------------------------------- */
+
+int
+shm_add_memory(int dir, const char *name, uint64_t *sum)
+{
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return shm_tells_of_file(-errno) ? 0 : -errno;
+	*sum += (uint64_t)st.st_blocks * 512;
+	return 0;
+}
+
+int
+shm_visit(int dir, int (*visit)(int dir, const char *name, void *context),
+	  void *context)
+{
+	int error, fd, r = 0;
+	struct dirent *entry;
+	DIR *entries;
+
+	fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	entries = fdopendir(fd);
+	if (!entries) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	while (r == 0 && (errno = 0, entry = readdir(entries)))
+		r = visit(dir, entry->d_name, context);
+	if (r == 0)
+		r = -errno;
+	closedir(entries);
+	return r;
 }
 
 /* Memory ----------------------------------------------------------------- */

@@ -86,6 +86,27 @@ shm_is_broken(const struct mapping *mapping)
 	return guard_is_broken(mapping->guard);
 }
 
+/* Does such an error, of ours or of the kernel's (negative), tell of the file: that it
+   is gone, closed to us, or not what it has to be? Any other tells that we could not
+   look, for want of descriptors or of memory, and nothing of what is there. */
+static inline bool
+shm_tells_of_file(int error)
+{
+	return error == -ENOENT || error == -EACCES || error == -EBADMSG ||
+	       error == -EPROTO;
+}
+
+/* Adds the bytes of memory that the file takes; none if it is gone, or closed to us.
+   Errors: those by which we could not look. */
+int
+shm_add_memory(int dir, const char *name, uint64_t *sum);
+
+/* Calls visit with the name of each entry of dir, in no order, until it returns other
+   than 0. Returns what visit last returned. Errors: the kernel's. */
+int
+shm_visit(int dir, int (*visit)(int dir, const char *name, void *context),
+	  void *context);
+
 /* A name for a temporary file: prefix and 16 random hex digits, into
    ret[NAME_MAX + 1]. Errors: -ENAMETOOLONG, and those of shm_random(). */
 int

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Listing, inspecting, sweeping. */
+/* Listing, sweeping. */
 #include "faults.h"
 
 #include <dirent.h>
@@ -60,76 +60,6 @@ names_check(struct stage *s)
 	for (; name[1] < 'a' + NAMES; name[1]++)
 		need_ok(again(cubby_unlink(name)));
 	need_ok(again(cubby_unlink("/m")));
-}
-
-/* Inspecting --------------------------------------------------------------- */
-
-static void
-used_set(struct stage *s)
-{
-	open_other(s, CUBBY_SEND);
-	open_mine(s, CUBBY_RECEIVE);
-	open_other(s, CUBBY_SEND);
-	send_many(s, s->others[0], 2, SMALL);
-	send_many(s, s->others[1], 1, LARGE);
-}
-
-static int
-inspect_act(struct stage *s)
-{
-	return cubby_inspect(s->name, &s->outs.info);
-}
-
-/* What is told is so: there are no rights that hide anything. */
-static void
-inspect_check(struct stage *s)
-{
-	const struct cubby_info *info = &s->outs.info;
-
-	need(info->waiting == 3);
-	need(info->senders == 2);
-	need(info->receivers == 1);
-	need(info->broken == 0);
-}
-
-static int
-count_senders(const struct cubby_sender_info *sender, void *context)
-{
-	struct stage *s = context;
-
-	s->visited += sender->attached && !sender->broken;
-	return 0;
-}
-
-static int
-senders_act(struct stage *s)
-{
-	int r;
-
-	s->visited = 0;
-	r = cubby_inspect_senders(s->name, count_senders, s);
-	need(s->visited == 2 || r < 0);
-	return r;
-}
-
-static int
-count_receivers(const struct cubby_receiver_info *receiver, void *context)
-{
-	struct stage *s = context;
-
-	s->visited += receiver->attached && !receiver->died;
-	return 0;
-}
-
-static int
-receivers_act(struct stage *s)
-{
-	int r;
-
-	s->visited = 0;
-	r = cubby_inspect_receivers(s->name, count_receivers, s);
-	need(s->visited == 1 || r < 0);
-	return r;
 }
 
 /* Sweeping ----------------------------------------------------------------- */
@@ -209,12 +139,6 @@ sweep_check(struct stage *s)
 static const struct scenario list[] = {
 	{ "list", "cubby_list", NO_MAILBOX, 0, names_set, list_act,
 	  names_check },
-	{ "inspect", "cubby_inspect", BUFFERED & ~(ONLY(EVERY) | ONLY(OVERTAKE)),
-	  0, used_set, inspect_act, inspect_check },
-	{ "inspect-senders", "cubby_inspect_senders", BUFFERED, 0, used_set,
-	  senders_act, NULL },
-	{ "inspect-receivers", "cubby_inspect_receivers", BUFFERED, 0,
-	  used_set, receivers_act, NULL },
 	{ "sweep", "cubby_sweep", (TO_ONE | QUEUES) & ~ONLY(INBOX), FILES_GO,
 	  left_set, sweep_act, sweep_check },
 	{ "sweep-all", "cubby_sweep", ONLY(LIMITED) | ONLY(ARRIVAL), FILES_GO,
