@@ -81,6 +81,45 @@ send_late_act(struct stage *s)
 	return send_one(s, s->mine, SMALL, shortly());
 }
 
+static uint64_t
+memory_in_use(const struct stage *s)
+{
+	struct cubby_info info = CUBBY_INFO_INIT;
+
+	need_ok(again(cubby_inspect(s->name, &info)));
+	return info.memory;
+}
+
+static uint64_t memory_before;
+
+static void
+send_often_set(struct stage *s)
+{
+	send_full_set(s);
+	memory_before = memory_in_use(s);
+}
+
+/* If each kept a slot, that would be chunks of them by the end. */
+static int
+send_often_act(struct stage *s)
+{
+	int i, r = -EAGAIN;
+
+	for (i = 0; r == -EAGAIN && i < 300; i++)
+		r = send_one(s, s->mine, SMALL, CUBBY_NOW);
+	return r == -EAGAIN ? 0 : r;
+}
+
+/* There is room for one message for each that is taken, and no more. */
+static void
+send_often_check(struct stage *s)
+{
+	need(memory_in_use(s) == memory_before);
+	drain_one(s, s->others[0]);
+	fill(s, s->mine);
+	need(memory_in_use(s) == memory_before);
+}
+
 static int
 synchronous_late_act(struct stage *s)
 {
@@ -460,6 +499,8 @@ static const struct scenario list[] = {
 	  ~ONLY(UNLIMITED), WAITS, send_full_set, send_late_act, NULL },
 	{ "send-full-queue", "cubby_send_full", ONLY(ARRIVAL) | ONLY(PRIORITY),
 	  WAITS, send_full_set, send_late_act, NULL },
+	{ "send-full-often", "cubby_send_full", ONLY(ARRIVAL) | ONLY(PRIORITY),
+	  0, send_often_set, send_often_act, send_often_check },
 	{ "send-met-nobody", "cubby_send_full", ONLY(RENDEZVOUS), WAITS,
 	  send_set, send_late_act, NULL },
 	{ "send-synchronous", "cubby_send_full", BUFFERED & ~ONLY(OVERTAKE),
