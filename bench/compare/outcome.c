@@ -17,6 +17,7 @@
 
 /* An even load needs time to be told. */
 #define PACED_ROUNDS 5u
+#define WARMING 256u /* messages, or trips */
 
 struct measuring {
 	struct outcome *outcome;
@@ -259,6 +260,29 @@ one_round(struct measuring *measuring, struct entry *entry, int lap,
 	measuring->turn++;
 }
 
+/*
+ * Before anything counts: so many messages that all the memory which a peer goes
+ * through has been touched, and then a round as those that count.
+ */
+static void
+warm_up(struct measuring *measuring)
+{
+	struct outcome *outcome = measuring->outcome;
+	int cpus[PEER_MEMBERS_MAX];
+
+	places_any(measuring->settings, measuring->members, 0, cpus);
+	for (int i = 0; i < 2 * outcome->count; i++) {
+		struct entry *entry = &outcome->entries[i / 2];
+
+		if (entry->team &&
+		    !team_round(entry->team, cpus,
+				measuring->settings->duration,
+				i % 2 ? 0 : WARMING, entry->reason,
+				sizeof(entry->reason)))
+			drop(entry);
+	}
+}
+
 /* A lap counts for the class that most of its rounds were of. */
 static void
 one_lap(struct measuring *measuring, int lap, const int cpus[])
@@ -364,6 +388,7 @@ outcome_measure(const struct comparison *comparison,
 	measuring->probes = team_start_probes(measuring->members);
 	for (int i = 0; i < choice->count; i++)
 		start_entry(&outcome->entries[i], comparison, choice, i, most);
+	warm_up(measuring);
 	all_laps(measuring, most);
 	for (int i = 0; i < choice->count; i++)
 		team_stop(outcome->entries[i].team);

@@ -70,7 +70,10 @@ make_channel(const struct channel *channel, unsigned single, unsigned kept,
 	     void **ret)
 {
 	unsigned parties = (unsigned)(channel->senders + channel->receivers);
-	unsigned count = channel->depth + 2 * kept * parties;
+	/* One on its way, and one in hand; or as many as can be. */
+	unsigned count = channel->alternating ?
+				 2 :
+				 channel->depth + 2 * kept * parties;
 	size_t stride = (channel->size + 127) / 128 * 128;
 	size_t size = ring_size(channel->depth) + ring_size(count) +
 		      stride * count;
@@ -107,7 +110,7 @@ make_channel(const struct channel *channel, unsigned single, unsigned kept,
 static unsigned
 kept_for(const struct channel *channel)
 {
-	return channel->size <= 4096 ? KEPT_MAX : 1;
+	return channel->size <= 4096 && !channel->alternating ? KEPT_MAX : 1;
 }
 
 static int
