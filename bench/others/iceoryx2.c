@@ -109,6 +109,6 @@ const struct peer iceoryx2_peer =
 	PEER_ABSENT("iceoryx2", KIND_PEER,
 		    OFFERS_BLOCKING | OFFERS_SPINNING | OFFERS_NAMES |
 			    OFFERS_MANY_SENDERS | OFFERS_IN_PLACE,
-		    "cargo, or iceoryx2's crate in its cache, was not found "
-		    "when this was configured");
+		    "not configured (CUBBY_BENCH_ICEORYX2), or cargo does not "
+		    "have its crate");
 #endif

@@ -401,7 +401,7 @@ seat_await_all(struct seat *seat)
 		if (received != progress) {
 			progress = received;
 			since = now;
-		} else if (now - since > UINT64_C(5000000000)) {
+		} else if (now - since > UINT64_C(30000000000)) {
 			seat_fail(seat, "messages are missing", 0);
 			return false;
 		}
