@@ -390,6 +390,7 @@ a_region_may_be_smaller_than_an_object(void)
 	options.size_max = 4096;
 	expect_ok(cubby_region_open("small", CUBBY_CREATE | CUBBY_WRITE,
 				    &options, &user.region));
+	user.shared = cubby_region_data(user.region);
 	expect_of_all_at(&user, cubby_region_data(user.region), -EINVAL);
 	expect_ok(cubby_region_grow(user.region, sizeof(cubby_mutex)));
 	expect_ok(cubby_mutex_lock(user.region, cubby_region_data(user.region),
