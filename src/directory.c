@@ -182,9 +182,8 @@ make_contents(struct making *making, struct attributes *attributes)
 	return r;
 }
 
-/* 1: entry is what fd is open on; 0: it is not. Errors: the kernel's. */
-static int
-is_still(int parent, const char *entry, int fd)
+int
+directory_is_still(int parent, const char *entry, int fd)
 {
 	struct stat a, b;
 
@@ -195,19 +194,13 @@ is_still(int parent, const char *entry, int fd)
 	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-bool
-directory_is_still(int parent, const char *entry, int fd)
-{
-	return is_still(parent, entry, fd) == 1;
-}
-
 /* 1: it is ours; 0: a sweeper was faster. Errors: the kernel's. */
 static int
 lock_new(int parent, const char *entry, int fd)
 {
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? 0 : -errno;
-	return is_still(parent, entry, fd);
+	return directory_is_still(parent, entry, fd);
 }
 
 /* 0: a sweeper was faster. */
@@ -390,10 +383,21 @@ directory_map_receivers(struct view *view, enum directory_access access)
 	return r;
 }
 
+/* Has its owner made that? Errors: -EBADMSG, and the kernel's. */
+static int
+check_owner(const struct view *view, const struct stat *st)
+{
+	struct stat owner;
+
+	if (fstat(view->directory, &owner) < 0)
+		return -errno;
+	return st->st_uid == owner.st_uid ? 0 : -EBADMSG;
+}
+
 static int
 map_doorbell(struct view *view)
 {
-	struct stat st, owner;
+	struct stat st;
 	int fd, r;
 
 	fd = shm_open_at(view->directory, DOORBELL, O_RDWR, &st);
@@ -401,12 +405,10 @@ map_doorbell(struct view *view)
 		return fd;
 	/* It has no identity to look at, and all of it is written: somebody else's
 	   file, moved there, is not to be. */
-	if (fstat(view->directory, &owner) < 0 || st.st_uid != owner.st_uid) {
-		close(fd);
-		return -EBADMSG;
-	}
-	r = shm_map(fd, sizeof(struct doorbell_file), PROT_READ | PROT_WRITE,
-		    &view->doorbell_mapping);
+	r = check_owner(view, &st);
+	if (r == 0)
+		r = shm_map(fd, sizeof(struct doorbell_file),
+			    PROT_READ | PROT_WRITE, &view->doorbell_mapping);
 	close(fd);
 	view->doorbell = view->doorbell_mapping.address;
 	return r;

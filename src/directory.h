@@ -127,8 +127,8 @@ directory_sweep_gone(int directory, const uint8_t uuid[16]);
 
 /* Between directory.c and directory_end.c -------------------------------- */
 
-/* Is entry still what fd is open on? */
-bool
+/* 1: entry is still what fd is open on; 0: it is not. Errors: the kernel's. */
+int
 directory_is_still(int parent, const char *entry, int fd);
 
 /* Opens, checks and maps view->receivers. Errors: as directory_open(). */

@@ -309,7 +309,7 @@ directory_carry_out(const struct place *place, int directory)
 {
 	if (empty(directory) == 0)
 		unlinkat(place->parent, place->entry, AT_REMOVEDIR);
-	return !directory_is_still(place->parent, place->entry, directory);
+	return directory_is_still(place->parent, place->entry, directory) == 0;
 }
 
 bool
@@ -332,7 +332,7 @@ directory_is_empty(int directory)
 bool
 directory_is_at(const struct place *place, int directory)
 {
-	return directory_is_still(place->parent, place->entry, directory);
+	return directory_is_still(place->parent, place->entry, directory) == 1;
 }
 
 /* Has it ended? It has been renamed away. */
@@ -369,7 +369,7 @@ static int
 sweep_new(int parent, const char *entry, int directory)
 {
 	return flock(directory, LOCK_EX | LOCK_NB) == 0 &&
-	       directory_is_still(parent, entry, directory) &&
+	       directory_is_still(parent, entry, directory) == 1 &&
 	       directory_remove(parent, entry) == 0;
 }
 

@@ -49,11 +49,20 @@ open_checked(int dir, const char *name, int flags)
 	return fd;
 }
 
+static int
+check_own(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_uid == geteuid() ? 0 : -EBADMSG;
+}
+
 int
 fifo_make(int dir, const char *name)
 {
-	struct stat st;
-	int fd;
+	int fd, r;
 
 	if (mkfifoat(dir, name, 0600) < 0)
 		return -errno;
@@ -62,10 +71,10 @@ fifo_make(int dir, const char *name)
 	if (fd == -EACCES &&
 	    fchmodat(dir, name, 0600, AT_SYMLINK_NOFOLLOW) == 0)
 		fd = open_checked(dir, name, O_RDWR);
-	if (fd < 0 || (fstat(fd, &st) == 0 && st.st_uid == geteuid()))
-		return fd;
-	close(fd);
-	return -EBADMSG;
+	r = fd < 0 ? fd : check_own(fd);
+	if (fd >= 0 && r < 0)
+		close(fd);
+	return r < 0 ? r : fd;
 }
 
 int

@@ -557,20 +557,21 @@ trim_chunk(struct queue *queue, uint32_t chunk)
 	queue_leave(queue, &wakes);
 }
 
+/* unknown: what to say if the kernel does not. */
 static uint64_t
-memory_of(const struct queue *queue)
+memory_of(const struct queue *queue, uint64_t unknown)
 {
 	struct stat a, b;
 
 	if (fstat(queue->fd, &a) < 0 || fstat(queue->blocks_fd, &b) < 0)
-		return 0;
+		return unknown;
 	return 512 * (uint64_t)(a.st_blocks + b.st_blocks);
 }
 
 uint64_t
 queue_trim(struct queue *queue)
 {
-	uint64_t before = memory_of(queue);
+	uint64_t before = memory_of(queue, 0);
 	uint32_t chunk, chunks = queue_chunks(&queue->map);
 
 	while (cool_another(queue, CUBBY_NOW) == 0)
@@ -578,7 +579,7 @@ queue_trim(struct queue *queue)
 	for (chunk = 1; chunk < chunks; chunk++)
 		trim_chunk(queue, chunk);
 	queue_do_chores_soon(queue);
-	return before - min_u64(before, memory_of(queue));
+	return before - min_u64(before, memory_of(queue, before));
 }
 
 /* Counts it against the limit, before it is there. 0 or -ENOSPC. */

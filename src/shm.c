@@ -53,6 +53,7 @@ open_error(int error)
  * of somebody's file. Where only the directory's owner can, and the file is that
  * owner's own, the other name is elsewhere, and no matter: anyone who may read
  * and write a file may give it one, and is not to close it to the rest by that.
+ * Errors: -EBADMSG, and the kernel's.
  */
 static int
 check_second_name(int dir, const struct stat *st)
@@ -62,7 +63,7 @@ check_second_name(int dir, const struct stat *st)
 	if (fstat(dir, &of_dir))
 		return -errno;
 	return of_dir.st_mode & 022 || of_dir.st_uid != st->st_uid ?
-		       -EBADMSG : 0;
+	       -EBADMSG : 0;
 }
 
 static int
