@@ -26,6 +26,8 @@ int
 bench_iceoryx2_take(struct side *side, const void **ret);
 void
 bench_iceoryx2_give_back(struct side *side);
+int
+bench_iceoryx2_meet(struct side *side);
 
 static void
 version(char *ret, size_t size)
@@ -33,9 +35,15 @@ version(char *ret, size_t size)
 	snprintf(ret, size, "%s", BENCH_HAVE_ICEORYX2);
 }
 
+/* Several publishers: of 8 bytes, spinning, about a hundred messages of one of
+   them were never received, though their sends had told that they were
+   delivered. Why is not known; so there are no figures. */
 static const char *
 refuses(const struct channel *channel)
 {
+	if (channel->senders > 1)
+		return "messages of several publishers went missing as it is "
+		       "used here";
 	return channel->receivers > 1 ? "every subscriber gets every message" :
 					NULL;
 }
@@ -55,6 +63,12 @@ static void
 close_end(void *side)
 {
 	bench_iceoryx2_close(side);
+}
+
+static int
+ready(void *side)
+{
+	return bench_iceoryx2_meet(side);
 }
 
 ALWAYS_INLINE int
@@ -99,6 +113,7 @@ const struct peer iceoryx2_peer = {
 	.version = version,
 	.refuses = refuses,
 	.open = open_end,
+	.ready = ready,
 	.run = run,
 	.close = close_end,
 };

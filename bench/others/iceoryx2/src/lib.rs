@@ -6,6 +6,7 @@
 
 use core::ffi::{c_char, c_int, c_void, CStr};
 use core::mem::MaybeUninit;
+use iceoryx2::port::update_connections::UpdateConnections;
 use iceoryx2::port::{
     listener::Listener, notifier::Notifier, publisher::Publisher, subscriber::Subscriber,
 };
@@ -140,7 +141,8 @@ pub unsafe extern "C" fn bench_iceoryx2_publish(side: *mut Side) -> c_int {
     let Some(sample) = side.loaned.take() else {
         return FAILED;
     };
-    if sample.assume_init().send().is_err() {
+    // To how many it has been delivered: 0 is a loss.
+    if !matches!(sample.assume_init().send(), Ok(1)) {
         return FAILED;
     }
     match &side.notifier {
@@ -184,4 +186,23 @@ pub unsafe extern "C" fn bench_iceoryx2_take(side: *mut Side, ret: *mut *const c
 #[no_mangle]
 pub unsafe extern "C" fn bench_iceoryx2_give_back(side: *mut Side) {
     (*side).taken = None;
+}
+
+/// Meets those who have come since it was opened.
+///
+/// # Safety
+/// side is from bench_iceoryx2_open().
+#[no_mangle]
+pub unsafe extern "C" fn bench_iceoryx2_meet(side: *mut Side) -> c_int {
+    let side = &*side;
+    let met = match (&side.publisher, &side.subscriber) {
+        (Some(publisher), _) => publisher.update_connections().is_ok(),
+        (_, Some(subscriber)) => subscriber.update_connections().is_ok(),
+        _ => false,
+    };
+    if met {
+        0
+    } else {
+        FAILED
+    }
 }
