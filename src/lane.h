@@ -75,6 +75,7 @@ struct lane_writer {
 	struct departed departed;	/* of the same */
 	int receivers;		/* of the same, if it waits: their file, open to
 				   ask whether they live. Else -1 */
+	struct file_identity receivers_is;
 };
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 8. May include: base atomics clock layout carry broadcast lane lane_ring lane_audience. */
+/* Layer 8. May include: base atomics clock shm layout carry broadcast lane lane_ring lane_audience. */
 /*
  * Room in a lane of a broadcast mailbox.
  *
@@ -95,8 +95,10 @@ audience_ask(struct lane_writer *w)
 	if (tick == w->departed.asked)
 		return false;
 	w->departed.asked = tick;
-	return broadcast_find_departed(w->view, w->receivers, w->lane,
-				       w->position, &w->departed);
+	/* Not known, they count as living. */
+	return broadcast_find_departed(w->view,
+				       shm_still(w->receivers, &w->receivers_is),
+				       w->lane, w->position, &w->departed);
 }
 
 /* Where the audience, and nothing else, ends the room. */

@@ -111,14 +111,13 @@ open_receivers(struct lane_writer *w)
 	if (fd < 0)
 		return fd;
 	w->receivers = fd;
-	return 0;
+	return shm_identify(fd, &w->receivers_is);
 }
 
 static void
 close_receivers(struct lane_writer *w)
 {
-	if (w->receivers >= 0)
-		close(w->receivers);
+	shm_close_kept(w->receivers, &w->receivers_is);
 }
 
 static void
@@ -473,9 +472,8 @@ lane_open_writer(struct view *view, const char *name, struct lane_writer *ret)
 	int r;
 
 	r = open_receivers(&w);
-	if (r < 0)
-		return r;
-	r = find_lane(&w, name);
+	if (r == 0)
+		r = find_lane(&w, name);
 	if (r < 0) {
 		close_receivers(&w);
 		return r;

@@ -43,6 +43,8 @@ open_error(int error)
 	case EISDIR:
 	case EAGAIN: /* somebody has a lease on it */
 		return -EBADMSG;
+	case EBADF: /* the directory was kept, and has been closed to us */
+		return -EMFILE;
 	default:
 		return -error;
 	}
@@ -120,6 +122,39 @@ shm_open_made(int dir, const char *name)
 	return fd;
 }
 
+/* Keeping ---------------------------------------------------------------- */
+
+int
+shm_identify(int fd, struct file_identity *ret)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	ret->device = st.st_dev;
+	ret->inode = st.st_ino;
+	return 0;
+}
+
+int
+shm_still(int fd, const struct file_identity *identity)
+{
+	struct file_identity now;
+
+	return fd >= 0 && shm_identify(fd, &now) == 0 &&
+	       now.device == identity->device && now.inode == identity->inode ?
+		       fd :
+		       -1;
+}
+
+void
+shm_close_kept(int fd, const struct file_identity *identity)
+{
+	fd = shm_still(fd, identity);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Looking ---------------------------------------------------------------- */
 
 int
@@ -163,7 +198,10 @@ shm_visit(int dir, int (*visit)(int dir, const char *name, void *context),
 static int
 grow(int fd, uint64_t offset, uint64_t length)
 {
-	return fallocate(fd, 0, (off_t)offset, (off_t)length) ? -errno : 0;
+	if (!fallocate(fd, 0, (off_t)offset, (off_t)length))
+		return 0;
+	/* It was kept, and has been closed to us. */
+	return errno == EBADF ? -EMFILE : -errno;
 }
 
 /* Takes away a SIGXFSZ that has come since, if it has; the thread alone can

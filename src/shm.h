@@ -38,6 +38,27 @@ int
 shm_open_made(int dir, const char *name);
 
 /*
+ * A descriptor that is kept. A process may close all of its descriptors, as daemons
+ * do, and then the number is another file's, of which nothing may be believed, and in
+ * which nothing may be changed. So who opens a file to keep it notes which one it is
+ * (0, or fstat's error), and asks before each use, for 0.3 us: its number, or -1,
+ * which no call of the kernel takes: shm_open_at() and shm_commit() tell -EMFILE of
+ * it. What another thread closes between the two is not seen.
+ */
+struct file_identity {
+	uint64_t device, inode;
+};
+
+int
+shm_identify(int fd, struct file_identity *ret);
+int
+shm_still(int fd, const struct file_identity *identity);
+
+/* Closes it if it is still that one. */
+void
+shm_close_kept(int fd, const struct file_identity *identity);
+
+/*
  * Reserves memory for [offset, offset+length) of the file, growing it, in steps
  * of at most 1 MiB; EINTR is retried until the deadline (INT64_MAX: always).
  * Afterwards a store there cannot raise SIGBUS for want of memory. A file
