@@ -17,7 +17,10 @@
 
 /* An even load needs time to be told. */
 #define PACED_ROUNDS 5u
-#define WARMING 256u /* messages, or trips */
+/* So many messages, or trips, go before where they are large. */
+#define LARGE 4096u
+#define WARMING 64u
+#define WARMING_NS 500000000u /* at most */
 
 struct measuring {
 	struct outcome *outcome;
@@ -261,8 +264,9 @@ one_round(struct measuring *measuring, struct entry *entry, int lap,
 }
 
 /*
- * Before anything counts: so many messages that all the memory which a peer goes
- * through has been touched, and then a round as those that count.
+ * Before anything counts: a round as those that count. Large messages are few in a
+ * round; of them so many go before that all the memory which a peer goes through
+ * has been touched.
  */
 static void
 warm_up(struct measuring *measuring)
@@ -274,9 +278,12 @@ warm_up(struct measuring *measuring)
 	for (int i = 0; i < 2 * outcome->count; i++) {
 		struct entry *entry = &outcome->entries[i / 2];
 
+		if (i % 2 == 0 && outcome->comparison->size <= LARGE)
+			continue;
 		if (entry->team &&
 		    !team_round(entry->team, cpus,
-				measuring->settings->duration,
+				i % 2 ? measuring->settings->duration :
+					WARMING_NS,
 				i % 2 ? 0 : WARMING, entry->reason,
 				sizeof(entry->reason)))
 			drop(entry);

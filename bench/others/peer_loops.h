@@ -76,7 +76,8 @@ struct shared_round {
 	ALIGNED(128) uint32_t ended; /* receivers */
 	ALIGNED(128) uint64_t number;
 	uint64_t duration, warm_up; /* ns */
-	uint64_t limit; /* messages of each sender; 0: until the time is up */
+	uint64_t limit; /* messages of each sender, or trips; 0: none. The
+			   duration, too, is a limit unless it is 0 */
 	uint64_t tick_scale; /* ns << 32 of a tick */
 	int pids[PEER_MEMBERS_MAX];
 	struct member_round member[PEER_MEMBERS_MAX];
@@ -197,6 +198,14 @@ watch_start(const struct seat *seat)
 	return watch;
 }
 
+/* After count messages. */
+ALWAYS_INLINE bool
+round_over(const struct shared_round *round, uint64_t count, uint64_t passed)
+{
+	return (round->limit && count >= round->limit) ||
+	       (round->duration && passed >= round->duration);
+}
+
 static inline void
 watch_over(struct seat *seat, struct watch *watch, uint64_t count, uint64_t now)
 {
@@ -231,8 +240,7 @@ watch_look(struct seat *seat, struct watch *watch, uint64_t count)
 		meter_start(seat->meter);
 		watch->started = meter_now(seat->meter);
 		watch->started_at = count;
-	} else if (round->limit ? count >= round->limit :
-				  now - watch->begun >= round->duration) {
+	} else if (round_over(round, count, now - watch->begun)) {
 		watch_over(seat, watch, count, now);
 	}
 }
@@ -309,8 +317,8 @@ seat_ask(struct seat *seat, seat_produce *produce, seat_consume *consume)
 		}
 		asked = asleep ? meter_now(seat->meter) : now;
 		trip++;
-		over = round->limit ? trip >= round->limit :
-				      now - begun >= round->duration && metered;
+		over = round_over(round, trip, now - begun) &&
+		       (metered || round->limit);
 		if (over)
 			__atomic_store_n(&round->last, trip, __ATOMIC_RELAXED);
 		error = seat_trip(seat, trip, produce, consume);
