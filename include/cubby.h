@@ -595,8 +595,8 @@ struct cubby_wait_entry {
  * Returns how many entries are ready, and tells of each of them. On failure
  * they are untouched. Errors: -EAGAIN (deadline CUBBY_NOW: none is ready) -EBADF
  * -ECHILD -EINTR (by a handler without SA_RESTART, where it waits for several)
- * -EINVAL (events; or nothing to wait for, CUBBY_FOREVER) -ENOMEM -ENOSPC
- * -ETIMEDOUT -EUSERS (too many wait at one mailbox), and the kernel's.
+ * -EINVAL (events; or nothing to wait for, CUBBY_FOREVER) -ENOMEM -ENOSPC (also:
+ * too many wait at one mailbox) -ETIMEDOUT, and the kernel's.
  */
 CUBBY_PUBLIC int
 cubby_wait(struct cubby_wait_entry *entries, size_t count, int64_t deadline);

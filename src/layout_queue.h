@@ -414,7 +414,7 @@ queue_say_published(struct queue_participant *p, uint64_t sequence,
 	/* relaxed: before QUEUE-R1 */
 	word64_store_relaxed(&p->tag, tag);
 	/* QUEUE-R1 release: the tag, then the sequence, should we die here.
-	   Pairs with ROBUST-X1. */
+	   Pairs with ROBUST-X1, WATCH-A1. */
 	word64_store_release(&p->sequence, sequence);
 }
 

@@ -313,7 +313,9 @@ static void
 say_wish(struct queue_waiter *w, const struct wish *wish)
 {
 	set64(&w->since, (uint64_t)clock_now());
-	set64(&w->type, wish->type);
+	/* WATCH-R1 release: the slot at which somebody has waited by this record
+	   is freed, then its new use. Pairs with WATCH-F1. */
+	word64_store_release(&w->type, wish->type);
 	set64(&w->sender, wish->sender);
 	set32(&w->matching, wish->matching);
 	set32(&w->peeks, wish->kind == WISH_PEEK || wish->kind == WISH_LOOK);

@@ -428,7 +428,9 @@ queue_free_withdrawn(const struct queue_map *map, uint32_t n,
 	uint32_t waiter = get32(&slot->waiter);
 
 	queue_unsend(map, slot);
-	set32(&slot->waiter, WAITER_NONE);
+	/* WATCH-R2 release: the sequence is taken back, then nobody waits here.
+	   Pairs with WATCH-F2. */
+	word32_store_release(&slot->waiter, WAITER_NONE);
 	return waiters_dismiss(map, waiter, wakes) && queue_unlist(map, n) &&
 	       slots_free(map, n) &&
 	       waiters_ring(map, &map->file->wanting_room, SLOT_NONE, wakes);

@@ -138,7 +138,8 @@ await_taking(struct queue *queue, struct send *send)
 	set32(&w->slot, send->slot);
 	set64(&w->use, send->use);
 	/* What queue_unsend() goes back to. */
-	set64(&w->type, get64(&queue_participant(&queue->map,
+	/* WATCH-R3 release: as WATCH-R1. Pairs with WATCH-F1. */
+	word64_store_release(&w->type, get64(&queue_participant(&queue->map,
 				queue->member.slot)->tag));
 	set64(&w->since, (uint64_t)clock_now());
 	set32(&slot->waiter, send->waiter);

@@ -100,7 +100,7 @@ is_withdrawn(const struct queue *queue, uint64_t sequence, uint64_t *ret_tag)
 	uint32_t n, count = get32(&map->file->waiters);
 	const struct queue_waiter *w;
 	const struct queue_slot *slot;
-	uint64_t word;
+	uint64_t word, tag;
 
 	for (n = 0; n < count && (w = queue_waiter(map, n)); n++) {
 		slot = queue_slot(map, get32(&w->slot));
@@ -111,10 +111,19 @@ is_withdrawn(const struct queue *queue, uint64_t sequence, uint64_t *ret_tag)
 		/* SLOT-A1 acquire: if it is not withdrawn any more, what has been
 		   said of it. Pairs with SLOT-C1, SLOT-R5. */
 		word = word64_load_acquire(&slot->state);
-		*ret_tag = get64(&w->type);
-		if (slot_state_of(word) == SLOT_WITHDRAWN &&
-		    slot_use(word) == get64(&w->use))
-			return true;
+		if (slot_state_of(word) != SLOT_WITHDRAWN ||
+		    slot_use(word) != get64(&w->use))
+			continue;
+		tag = get64(&w->type);
+		/* WATCH-F1 acquire: the tag, then the state once more. The record
+		   gets another use after the slot has been freed, so as long as
+		   that is withdrawn it was the tag. Pairs with WATCH-R1,
+		   WATCH-R3. */
+		atomics_fence_acquire();
+		if (get64(&slot->state) != word)
+			continue;
+		*ret_tag = tag;
+		return true;
 	}
 	return false;
 }
@@ -131,13 +140,19 @@ queue_published(struct queue *queue, uint64_t *ret_sequence, uint64_t *ret_tag)
 	/* Who sees to it meanwhile takes back a sequence at a time, and of those
 	   that were withdrawn there is one. */
 	for (i = 0; i < 2; i++) {
-		sequence = get64(&p->sequence);
+		/* WATCH-A1 acquire: the sequence, then its tag. Pairs with
+		   QUEUE-R1. */
+		sequence = word64_load_acquire(&p->sequence);
 		tag = get64(&p->tag);
 		if (is_withdrawn(queue, sequence, &before)) {
 			sequence--;
 			tag = before;
 			break;
 		}
+		/* WATCH-F2 acquire: that nobody waits at the slot any more, then
+		   the sequence that has been taken back before. Pairs with
+		   WATCH-R2. */
+		atomics_fence_acquire();
 		if (get64(&p->sequence) == sequence)
 			break;
 	}
