@@ -79,6 +79,13 @@ struct chore {
    wait for no longer than for so many single calls. */
 #define QUEUE_STEP 32
 
+/* A look at what one who is dead has left, so far. */
+struct behind {
+	uint64_t dead;		/* generations up to there */
+	uint32_t participant;
+	uint32_t chunk;		/* the next one of slots */
+};
+
 struct queue {
 	struct view *view;
 	struct queue_map map;
@@ -104,6 +111,8 @@ struct queue {
 	uid_t uid;			/* when it was opened */
 	uint64_t recovered;		/* messages, when it was opened */
 	int64_t next_look;
+	struct behind behind;	/* at the dead: how far it is */
+	uint32_t left_chunk;	/* at what is left to anybody: the same */
 	int64_t slice;			/* of the next sleep */
 	uint32_t receives;		/* until the next look at the clock */
 	uint32_t quick;			/* quick looks in vain, as one of several */
@@ -214,10 +223,15 @@ queue_leave_to_anybody(struct queue *queue, uint32_t slot, uint64_t use)
 void
 queue_do_chores_soon(struct queue *queue);
 
-/* Puts in order what the dead have left. Returns the messages that went back. Not
-   under the lock. */
-uint64_t
+/* Puts in order what the dead have left, as far as that takes some milliseconds; the
+   next look goes on from there. True: that was all. Not under the lock. */
+bool
 queue_look(struct queue *queue);
+
+/* All of it, unless somebody stands still under the lock. Returns the messages that
+   went back. */
+uint64_t
+queue_look_to_the_end(struct queue *queue);
 
 /* The same of one participant, if it is dead. */
 uint64_t

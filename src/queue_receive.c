@@ -484,17 +484,18 @@ static int
 look_for_sender(struct queue *queue, struct receive *receive, int64_t deadline)
 {
 	uint32_t slot = (uint32_t)receive->wish->sender - 1;
+	bool all;
 	int r;
 
 	if (deadline == CUBBY_NOW && !is_new_tick(queue))
 		return -EAGAIN;
 	if (!members_have_gone(queue->view, &queue->map, slot))
 		return -EAGAIN;
-	queue_look(queue);
+	all = queue_look(queue);
 	do
 		r = try_once(queue, receive, deadline, false);
 	while (r > 0 && (r = help_out(queue, receive, r)) == 0);
-	return r == -EAGAIN ? -EPIPE : r;
+	return r == -EAGAIN && all ? -EPIPE : r;
 }
 
 /* Until there is one, or the deadline. */

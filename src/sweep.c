@@ -122,7 +122,8 @@ sweep_queue(struct sweep *sweep)
 	r = queue_open(sweep->view, NULL, 0, &queue);
 	if (r < 0)
 		return r;
-	sweep->swept.messages += queue.recovered + queue_look(&queue);
+	sweep->swept.messages += queue.recovered +
+				 queue_look_to_the_end(&queue);
 	sweep->swept.bytes += queue_trim(&queue);
 	bell_sweep(sweep->view, BELL_OF_OTHERS, a_participant_names,
 		   &queue.map);
