@@ -150,13 +150,11 @@ taken_word(uint64_t word, enum slot_state state)
 }
 
 /* A request, which has been described, is held until its caller can know who has
-   it: see queue_own_request(). What may fail to be copied, without addresses for all
-   blocks, is held until it has been: queue_copy(). */
+   it: see queue_own_request(). */
 static bool
-must_hold(const struct queue *queue, const struct wish *wish)
+must_hold(const struct receive *receive)
 {
-	return wish->kind == WISH_HOLD || unlikely(wish->taken.call) ||
-	       unlikely(queue->windows);
+	return receive->holds || unlikely(receive->wish->taken.call);
 }
 
 /* The instant of receiving. -EAGAIN: it has been withdrawn just now. */
@@ -165,7 +163,7 @@ take(struct queue *queue, struct receive *receive, struct wakes *wakes)
 {
 	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
 	struct queue_file *file = queue->map.file;
-	bool hold = must_hold(queue, receive->wish);
+	bool hold = must_hold(receive);
 	uint64_t to = taken_word(receive->word, hold ? SLOT_HELD : SLOT_TAKEN);
 
 	/* For the next receive, which is likely to be ours. */
@@ -401,7 +399,7 @@ accept(struct queue *queue, struct receive *receive)
 	if (!fits_its_place(queue, slot, receive->wish) ||
 	    (!hold && receive->wish->taken.size > receive->wish->size))
 		return false;
-	hold = must_hold(queue, receive->wish);
+	hold = must_hold(receive);
 	if (!slots_change(slot, &word, slot_state_with(word, hold ? SLOT_HELD :
 								   SLOT_TAKEN)))
 		return false;
@@ -562,9 +560,11 @@ get_one(struct queue *queue, struct receive *receive, int64_t deadline)
 	return r;
 }
 
-/* What a wish needs besides the message, before it is taken. */
+/* What a wish needs besides the message, before it is taken. What may fail to be
+   copied, without addresses for all blocks, is held until it has been:
+   queue_copy(). */
 static int
-prepare(struct queue *queue, const struct wish *wish,
+prepare(struct queue *queue, struct receive *receive,
 	struct cubby_message **ret_message)
 {
 	int r = 0;
@@ -572,7 +572,8 @@ prepare(struct queue *queue, const struct wish *wish,
 	*ret_message = NULL;
 	if (queue->map.geometry.block_stride)
 		r = queue_map_blocks(queue);
-	if (r < 0 || wish->kind != WISH_HOLD)
+	receive->holds = receive->wish->kind == WISH_HOLD || queue->windows;
+	if (r < 0 || receive->wish->kind != WISH_HOLD)
 		return r;
 	*ret_message = malloc(sizeof(**ret_message));
 	return *ret_message ? 0 : -ENOMEM;
@@ -582,7 +583,7 @@ static int
 receive_one(struct queue *queue, struct receive *receive, int64_t deadline)
 {
 	struct cubby_message *message;
-	int r = prepare(queue, receive->wish, &message);
+	int r = prepare(queue, receive, &message);
 
 	if (r < 0)
 		return r;

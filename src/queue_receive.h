@@ -22,6 +22,7 @@ struct receive {
 	uint32_t asks;
 	uint32_t *slots;	/* of a batch: QUEUE_STEP; or NULL */
 	uint32_t count;		/* taken in one step; 0: by itself */
+	bool holds;		/* whatever it takes, at first */
 };
 
 /* Copies out what has been taken from that slot, of that size as it was read. The
