@@ -28,6 +28,8 @@
  *	src/queue_repair.c: queue_free_withdrawn queue_put_back withdraw_offer
  *	src/robust_lock.h: robust_lock_take_free robust_lock_give
  * Left out:
+ *	WATCH-R2 WATCH-R3: for who asks what was published last, which nobody does
+ *	here; both are plain stores, which holds no less with the order
  *
  * Run live: -DRECEIVERS=2 -DHALTS=0
  * Run patient: -DRECEIVERS=2 -DHALTS=0 -DDEADLINE=0 -DHOLDS
