@@ -646,7 +646,7 @@ int
 bell_find(void);
 
 /* From here on this process is told -ENOSYS by that system call. refuse.c */
-enum { FUTEX_WAITV = 449 };
+enum { FUTEX_WAITV = 449, TIMERFD_SETTIME = 286 };
 void
 refuse_call(uint32_t number);
 

@@ -187,6 +187,9 @@ static const struct act acts[] = {
 	HEARS("wait-by-descriptors", CUBBY_EVERY, .sleeps = true,
 		   .prepare = prepare_wait_otherwise, .perform = wait_receive,
 		   .conclude = conclude_receive),
+	HEARS("wait-by-lit-descriptors", CUBBY_EVERY, .sleeps = true,
+		   .waiting = 1, .prepare = prepare_wait_lit,
+		   .perform = wait_receive, .conclude = conclude_receive),
 	/* others wait for room, until the slow one has received */
 	HEARS("receive-for-sleeper", CUBBY_EVERY, .bed = SEND_BED,
 	      .perform = receive, .conclude = conclude_receive),
@@ -355,9 +358,11 @@ act_live(const struct act *act, struct stage *stage, enum voice voice)
 	complain_to(stage);
 	tracee_offer();
 	prepare(&own);
+	clock_by_count(own.counts);
 	victim_mark(stage, MARK_START);
 	stage->result = act->perform(&own);
 	victim_mark(stage, MARK_END);
+	clock_by_count(false);
 	if (!may_be_told(act, stage))
 		fail("the victim was told: %s", cubby_strerror(stage->result));
 	if (act->conclude)

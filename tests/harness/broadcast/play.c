@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The worker's part: the scene, the strike, the survivors, and the account. */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@ static struct play {
 	struct house first, second;	/* the second, if it is replaced */
 	bool furnished;
 	pid_t sleeper;			/* 0: none, or it has left */
+	bool still;			/* it is stopped */
 } play;
 
 static bool
@@ -487,10 +489,21 @@ play_leave(struct run *run)
 	see_off(run);
 }
 
+/* The heir meets what the victim left as it was: the sleeper's own look, when its
+   slice is over, would find the dead at another moment in each run. */
+static void
+still_sleeper(bool still)
+{
+	if (play.sleeper && play.still != still)
+		kill(play.sleeper, still ? SIGSTOP : SIGCONT);
+	play.still = still;
+}
+
 void
 play_die(struct run *run, enum actor actor)
 {
-	(void)actor;
+	if (actor == VICTIM)
+		still_sleeper(true);
 	tracee_kill(&run->victim);
 }
 
@@ -499,6 +512,7 @@ play_bury(struct run *run, const struct scenario *heir,
 	  const struct pair *pair, enum strike strike, uint32_t second)
 {
 	(void)heir, (void)strike;
+	still_sleeper(false);
 	/* In every other run somebody looks after the dead first. */
 	if ((pair->first + second) % 2)
 		must(cubby_sweep(MAILBOX, NULL), "a sweep");

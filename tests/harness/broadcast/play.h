@@ -76,6 +76,7 @@ struct part {
 	cubby_message *message;
 	cubby_mailbox *beside;		/* in which nothing happens */
 	int bell;			/* of who polls */
+	bool counts;			/* its clock does: clock.c */
 	struct stage *stage;
 	const struct act *act;
 };
@@ -137,6 +138,8 @@ prepare_wait(struct part *own);
 /* Where the kernel cannot wait for several words. */
 void
 prepare_wait_otherwise(struct part *own);
+void
+prepare_wait_lit(struct part *own);
 /* Until that is not -EAGAIN any more. */
 int
 poll_until_done(struct part *own, int (*perform)(struct part *own));
@@ -146,6 +149,10 @@ int
 wait_receive(struct part *own);
 int
 wait_send(struct part *own);
+
+/* clock.c: of this process, that it goes by how often it is asked, or not */
+void
+clock_by_count(bool by_count);
 
 /* sleeper.c */
 
