@@ -156,7 +156,7 @@ layout_fingerprint(void)
 		offsetof(struct doorbell_file, polled),
 		sizeof(struct doorbell_file),
 		LANES_MAX, RECEIVERS_MAX, CLAIM_CHUNKS, CLAIMS_PER_CHUNK,
-		START_POSITION, CUBBY_START_COUNTERS,
+		START_POSITION, CUBBY_START_COUNTERS, LAYOUT_QUEUE,
 	};
 	const uint32_t byte_order = 0x01020304;
 	uint8_t first;

@@ -85,7 +85,12 @@ owner_generation(uint64_t owner)
  * uid, pid,	who joins; pid: L	all: what it says of itself
  * roles,
  * pid_namespace
- * name		who joins; for good	who joins, receivers
+ * name		who gives it one, and	all, if that is so: members.h
+ *		has locked its byte
+ * number	the same		all: the name's, + 1. It is this slot's
+ *					if `given` of that one says so
+ * given	who gives a name, by a	all: the slot, + 1, that name number N
+ *		CAS from 0; for good	of participant N here was given to
  * sequence,	L, by its owner, after	the owner, later ones
  * tag		the slot's state
  * reply	who is in it		servers, later ones: layout_reply.h
@@ -104,7 +109,9 @@ struct queue_participant {
 	word64 name[(SENDER_NAME_MAX + 1) / 8];
 	word64 reply;		/* the id of its reply file; 0: none yet */
 	word64 bell[2];
-	uint8_t unused[256 - 72 - SENDER_NAME_MAX - 1];
+	word32 number;
+	word32 given;
+	uint8_t unused[256 - 80 - SENDER_NAME_MAX - 1];
 };
 
 /*

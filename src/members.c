@@ -93,49 +93,106 @@ members_dead_up_to(const struct view *view, const struct queue_map *map,
 
 /* Names ------------------------------------------------------------------ */
 
+/* Has it got a name, for good? */
+static bool
+has_name(const struct queue_map *map, uint32_t slot)
+{
+	const struct queue_participant *p = queue_participant(map, slot);
+	uint32_t number;
+
+	if (!p || slot >= queue_participants(map))
+		return false;
+	/* relaxed: `given` says whether it is this slot's */
+	number = word32_load_relaxed(&p->number);
+	if (!number || number > queue_participants(map))
+		return false;
+	p = queue_participant(map, number - 1);
+	/* MEMBER-A5 acquire: given, then what it is. Pairs with MEMBER-X1. */
+	return word32_load_acquire(&p->given) == slot + 1;
+}
+
 void
 members_name(const struct queue_map *map, uint32_t slot,
 	     char ret[SENDER_NAME_MAX + 1])
 {
-	const struct queue_participant *p = queue_participant(map, slot);
-
 	memset(ret, 0, SENDER_NAME_MAX + 1);
-	if (!p)
+	if (!has_name(map, slot))
 		return;
-	/* relaxed: it is there for good, or not yet */
-	copy_out_relaxed(ret, p->name, SENDER_NAME_MAX + 1);
+	/* relaxed: it is there for good, after MEMBER-A5 */
+	copy_out_relaxed(ret, queue_participant(map, slot)->name,
+			 SENDER_NAME_MAX + 1);
 	ret[SENDER_NAME_MAX] = 0;
 }
 
 static void
-set_name(struct queue_participant *p, const char *name)
+write_name(struct queue_participant *p, const char *name)
 {
 	char all[SENDER_NAME_MAX + 1] = "";
 
 	strncpy(all, name, SENDER_NAME_MAX);
-	/* relaxed: before MEMBER-F1 */
+	/* relaxed: before MEMBER-X1 */
 	copy_in_relaxed(p->name, all, sizeof(all));
 }
 
-/* The first that bears it, but for one. */
-static uint32_t
-find(const struct queue_map *map, const char *name, uint32_t but)
+/* `given` says that name for that slot (+ 1): is it this one? */
+static bool
+is_given(const struct queue_map *map, uint32_t given, const char *name)
 {
-	uint32_t n, count = queue_participants(map);
 	char other[SENDER_NAME_MAX + 1];
 
-	for (n = 0; n < count; n++) {
-		members_name(map, n, other);
-		if (n != but && !strcmp(name, other))
-			return n;
+	if (!given || given > queue_participants(map))
+		return false;
+	/* relaxed: whoever read `given` has acquired it */
+	copy_out_relaxed(other, queue_participant(map, given - 1)->name,
+			 sizeof(other));
+	other[SENDER_NAME_MAX] = 0;
+	return !strcmp(name, other);
+}
+
+/* The slot that bears it; or PARTICIPANTS_MAX, and *ret_next is the number of
+   the next that is given. */
+static uint32_t
+find(const struct queue_map *map, const char *name, uint32_t *ret_next)
+{
+	uint32_t n, given;
+
+	for (n = 0; n < queue_participants(map); n++) {
+		/* MEMBER-A6 acquire: given, then what it is. Pairs with
+		   MEMBER-X1. */
+		given = word32_load_acquire(&queue_participant(map, n)->given);
+		if (!given)
+			break;
+		if (is_given(map, given, name))
+			return given - 1;
 	}
+	*ret_next = n;
 	return PARTICIPANTS_MAX;
 }
 
-uint32_t
-members_find(const struct queue_map *map, const char *name)
+/* The slot is ours to name. Another one may have got that name before. */
+static int
+give(const struct queue_map *map, uint32_t slot, const char *name, uint32_t n,
+     uint32_t *ret)
 {
-	return find(map, name, PARTICIPANTS_MAX);
+	struct queue_participant *p = queue_participant(map, slot);
+	uint32_t given;
+
+	write_name(p, name);
+	for (; n < queue_participants(map); n++) {
+		/* relaxed: before MEMBER-X1 */
+		word32_store_relaxed(&p->number, n + 1);
+		given = 0;
+		/* MEMBER-X1 acq_rel: what it is, then given; or what another
+		   one is. Pairs with MEMBER-A5, MEMBER-A6, MEMBER-X1. */
+		if (word32_cas_acq_rel(&queue_participant(map, n)->given,
+				       &given, slot + 1))
+			given = slot + 1;
+		if (given == slot + 1 || is_given(map, given, name)) {
+			*ret = given - 1;
+			return 0;
+		}
+	}
+	return -EUSERS;
 }
 
 /* Joining ---------------------------------------------------------------- */
@@ -143,16 +200,20 @@ members_find(const struct queue_map *map, const char *name)
 static int
 commit(const struct queue_map *map, int fd, uint32_t slot)
 {
+	uint32_t from = (uint32_t)round_down(queue_participants(map), PER_PAGE);
+	uint32_t to = (uint32_t)round_down(slot, PER_PAGE) + PER_PAGE;
 	int r;
 
-	if (slot < get32(&map->file->participants_committed))
+	if (slot < queue_participants(map))
 		return 0;
-	r = shm_commit(fd, map->geometry.participants + round_down(slot *
-		       sizeof(struct queue_participant), PAGE), PAGE,
+	/* All up to it: those of the slots below may stand still before this. */
+	r = shm_commit(fd,
+		       map->geometry.participants +
+			       from * sizeof(struct queue_participant),
+		       (to - from) * sizeof(struct queue_participant),
 		       INT64_MAX);
 	if (r == 0)
-		slots_raise(&map->file->participants_committed,
-			    (uint32_t)(round_down(slot, PER_PAGE) + PER_PAGE));
+		slots_raise(&map->file->participants_committed, to);
 	return r;
 }
 
@@ -172,29 +233,6 @@ reserve(const struct view *view, const struct queue_map *map, uint32_t slot,
 		return 0;
 	liveness_drop(ret);
 	return r == 1 ? -EAGAIN : r;
-}
-
-/* The slot is ours to have: may it bear the name? -EAGAIN: another one may. */
-static int
-claim_name(const struct queue_map *map, uint32_t slot, const char *name)
-{
-	struct queue_participant *p = queue_participant(map, slot);
-	char has[SENDER_NAME_MAX + 1];
-
-	members_name(map, slot, has);
-	if (!strcmp(has, name ? name : ""))
-		return 0;
-	/* Messages of an unnamed one that had it would become the named one's. */
-	if (!name || *has || get64(&p->generation))
-		return -EAGAIN;
-	set_name(p, name);
-	/* MEMBER-F1 seq_cst: ours, before we look at the others'. Pairs with
-	   MEMBER-F1. */
-	atomics_fence_seq_cst();
-	if (find(map, name, slot) > slot)
-		return 0;
-	set_name(p, "");
-	return -EAGAIN;
 }
 
 static int
@@ -226,25 +264,10 @@ enter(const struct view *view, const struct queue_map *map, uint32_t slot,
 	return 0;
 }
 
-/*
- * Does it bear another name? That is for good, so it need not be reserved to know
- * it; and must not be: its sender, coming back, would find it in use as long as we
- * stand still.
- */
-static bool
-is_anothers(const struct queue_map *map, uint32_t slot, const char *name)
-{
-	char has[SENDER_NAME_MAX + 1];
-
-	if (slot >= get32(&map->file->participants_committed))
-		return false;
-	members_name(map, slot, has);
-	return *has && strcmp(has, name ? name : "") != 0;
-}
-
+/* The slot is ours, or nobody's: it has this name, or never gets one. */
 static int
-try_slot(const struct view *view, const struct queue_map *map, int fd,
-	 uint32_t slot, const char *name, uint32_t roles, struct member *ret)
+try_slot(const struct view *view, const struct queue_map *map, uint32_t slot,
+	 uint32_t roles, struct member *ret)
 {
 	struct liveness joining;
 	int r;
@@ -252,29 +275,75 @@ try_slot(const struct view *view, const struct queue_map *map, int fd,
 	r = reserve(view, map, slot, &joining);
 	if (r < 0)
 		return r;
-	r = commit(map, fd, slot);
-	if (r == 0)
-		r = claim_name(map, slot, name);
-	if (r == 0)
-		r = enter(view, map, slot, roles, ret);
+	r = enter(view, map, slot, roles, ret);
 	liveness_drop(&joining);
 	return r;
 }
 
-static int
-try_name(const struct view *view, const struct queue_map *map, int fd,
-	 uint32_t slot, const char *name)
+/* Has anybody been in it? If it has no name then, it gets none. */
+static bool
+was_used(const struct queue_map *map, uint32_t slot)
 {
-	struct liveness joining;
-	int r;
+	/* MEMBER-A7 acquire: before we ask for its name, which it had before
+	   that, or does not get. Pairs with MEMBER-R1, MEMBER-R2. */
+	return slot < queue_participants(map) &&
+	       word64_load_acquire(&queue_participant(map, slot)->generation);
+}
 
-	r = reserve(view, map, slot, &joining);
+/* Nobody gives it a name until *ret is dropped; and it has memory. -EAGAIN:
+   somebody does, or is to be the first in it. */
+static int
+keep_name(const struct view *view, const struct queue_map *map, int fd,
+	  uint32_t slot, struct liveness *ret)
+{
+	int r = liveness_take_at(view->directory, ATTENDANCE,
+				 MEMBERS_NAMING + slot, ret);
+
 	if (r < 0)
 		return r;
 	r = commit(map, fd, slot);
+	if (r < 0)
+		liveness_drop(ret);
+	return r;
+}
+
+/* -EAGAIN: it is somebody else's. */
+static int
+try_unnamed(const struct view *view, const struct queue_map *map, int fd,
+	    uint32_t slot, uint32_t roles, struct member *ret)
+{
+	struct liveness naming = { 0 };
+	int r = 0;
+
+	if (!was_used(map, slot) && !has_name(map, slot))
+		r = keep_name(view, map, fd, slot, &naming);
+	if (r == 0 && has_name(map, slot))
+		r = -EAGAIN;
 	if (r == 0)
-		r = claim_name(map, slot, name);
-	liveness_drop(&joining);
+		r = try_slot(view, map, slot, roles, ret);
+	liveness_drop(&naming);
+	return r;
+}
+
+/* -EAGAIN: it is somebody else's. */
+static int
+try_to_give(const struct view *view, const struct queue_map *map, int fd,
+	    uint32_t slot, const char *name, uint32_t next, uint32_t *ret)
+{
+	struct liveness naming;
+	int r;
+
+	if (was_used(map, slot) || has_name(map, slot))
+		return -EAGAIN;
+	r = keep_name(view, map, fd, slot, &naming);
+	if (r < 0)
+		return r;
+	/* Messages of an unnamed one that had it would become the named one's. */
+	if (was_used(map, slot) || has_name(map, slot))
+		r = -EAGAIN;
+	else
+		r = give(map, slot, name, next, ret);
+	liveness_drop(&naming);
 	return r;
 }
 
@@ -282,44 +351,45 @@ int
 members_give_name(const struct view *view, const struct queue_map *map, int fd,
 		  const char *name, uint32_t *ret)
 {
-	uint32_t slot, bearer;
+	uint32_t slot, next, bearer = find(map, name, &next);
 	int r;
 
+	if (bearer < PARTICIPANTS_MAX) {
+		*ret = bearer;
+		return 0;
+	}
 	for (slot = 0; slot < PARTICIPANTS_MAX; slot++) {
-		if (is_anothers(map, slot, name))
-			continue;
-		bearer = members_find(map, name);
-		if (bearer < PARTICIPANTS_MAX) {
-			*ret = bearer;
-			return 0;
-		}
-		r = try_name(view, map, fd, slot, name);
-		if (r == 0)
-			*ret = slot;
+		r = try_to_give(view, map, fd, slot, name, next, ret);
 		if (r != -EAGAIN)
 			return r;
 	}
 	return -EUSERS;
 }
 
+static int
+join_by_name(const struct view *view, const struct queue_map *map, int fd,
+	     const char *name, uint32_t roles, struct member *ret)
+{
+	uint32_t slot;
+	int r = members_give_name(view, map, fd, name, &slot);
+
+	if (r < 0)
+		return r;
+	r = try_slot(view, map, slot, roles, ret);
+	return r == -EAGAIN ? -EBUSY : r;
+}
+
 int
 members_join(const struct view *view, const struct queue_map *map, int fd,
 	     const char *name, uint32_t roles, struct member *ret)
 {
-	uint32_t slot, bearer = PARTICIPANTS_MAX;
+	uint32_t slot;
 	int r;
 
+	if (name && *name)
+		return join_by_name(view, map, fd, name, roles, ret);
 	for (slot = 0; slot < PARTICIPANTS_MAX; slot++) {
-		if (is_anothers(map, slot, name))
-			continue;
-		/* Again each time: somebody may just be giving it to his. */
-		if (name)
-			bearer = members_find(map, name);
-		if (bearer < PARTICIPANTS_MAX) {
-			r = try_slot(view, map, fd, bearer, name, roles, ret);
-			return r == -EAGAIN ? -EBUSY : r;
-		}
-		r = try_slot(view, map, fd, slot, name, roles, ret);
+		r = try_unnamed(view, map, fd, slot, roles, ret);
 		if (r != -EAGAIN)
 			return r;
 	}

@@ -160,7 +160,7 @@ sender_and_name_that_are_not_one(void)
 	cubby_close(own);
 }
 
-/* Writes the name of slot 3 and takes it away again, until it is killed. */
+/* Gives slot 3 the first name and takes it away again, until it is killed. */
 static void
 flicker(struct gate *gate)
 {
@@ -179,11 +179,13 @@ flicker(struct gate *gate)
 	expect(file != MAP_FAILED);
 	/* relaxed: whatever there is, and in whatever order */
 	word32_store_relaxed(&file->participants_committed, UINT32_MAX);
-	p = (struct queue_participant *)(file + 1) + 3;
+	p = (struct queue_participant *)(file + 1);
+	word64_store_relaxed(&p[3].name[0], word);
+	word32_store_relaxed(&p[3].number, 1);
 	gate_open(gate);
 	for (;;) {
-		word64_store_relaxed(&p->name[0], word);
-		word64_store_relaxed(&p->name[0], 0);
+		word32_store_relaxed(&p->given, 4);
+		word32_store_relaxed(&p->given, 0);
 	}
 }
 
