@@ -34,7 +34,8 @@ struct listener {
 	bool trusts;
 	bool attends;		/* in the audience */
 	bool vain;		/* heard_take() gave up: there may be a message */
-	struct heard **lanes;	/* of LANES_MAX; NULL: not a lane */
+	struct heard **lanes;	/* NULL: not a lane */
+	uint32_t room;		/* in that array; at least `known` */
 	uint32_t known;		/* lanes below it have been opened, but for gaps */
 	/* A bit for each lane that is open, or that is none for us. */
 	uint64_t met[LANES_MAX / 64];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 10. May include: base atomics clock spin exclusion layout participants rest doorbell broadcast lane heard listener bell. */
+/* Layer 10. May include: base pointers atomics clock spin exclusion layout participants rest doorbell broadcast lane heard listener bell. */
 /*
  * Listening: which lane next, and waiting. As receiver.c does it, but that
  * nothing which others do here changes what is left for us: there is no bias,
@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "listener.h"
 #include "participants.h"
+#include "pointers.h"
 
 #include <stdlib.h>
 
@@ -40,10 +41,14 @@ note_met(struct listener *listener, uint32_t lane)
 static int
 open_lane(struct listener *listener, uint32_t lane, uint64_t history)
 {
+	struct heard **lanes = pointers_with(listener->lanes, &listener->room,
+					     lane);
 	struct heard *heard;
 	int r;
 
-	r = heard_open(listener, lane, &heard);
+	if (lanes)
+		listener->lanes = lanes;
+	r = lanes ? heard_open(listener, lane, &heard) : -ENOMEM;
 	if (r == 0) {
 		r = heard_begin(listener, heard, history);
 		if (r < 0)
@@ -529,14 +534,9 @@ listener_open(struct view *view, uint64_t history, bool trusts,
 	ret->view = view;
 	ret->waits = broadcast_waits(view);
 	ret->trusts = trusts;
-	ret->lanes = calloc(LANES_MAX, sizeof(*ret->lanes));
-	if (!ret->lanes)
-		return -ENOMEM;
 	r = join(ret);
-	if (r < 0) {
-		free(ret->lanes);
+	if (r < 0)
 		return r;
-	}
 	exclusion_init(&ret->exclusion);
 	spin_init(&ret->spin);
 	r = attend(ret, history);

@@ -28,8 +28,6 @@
 #define CLOCK_EVERY	(1 * NSEC_PER_MSEC)	/* at least, while called */
 #define AWAIT_LOOKS	64
 #define GAPS_EVERY	16	/* sweeps */
-#define COOL_EVERY	4096	/* rounds */
-#define COOL_MIN	1	/* lanes, for a membarrier */
 #define DEADLINE_NOW	0	/* CUBBY_NOW */
 
 /* Lanes ------------------------------------------------------------------ */
@@ -107,6 +105,7 @@ try_word(struct receiver *receiver, uint32_t word, uint64_t bits,
 			begin_turn(receiver, lane, brought(wish));
 			return r;
 		}
+		receiver->vain++;
 	}
 	return -EAGAIN;
 }
@@ -154,46 +153,35 @@ try_known(struct receiver *receiver, struct wish *wish)
 	return -EAGAIN;
 }
 
-/* A batch of lanes that have been quiet for long: their senders shall ring. */
-static void
-cool_lanes(struct receiver *receiver)
+/* Does a lane ring but the one whose turn it is? */
+static bool
+others_ring(const struct receiver *receiver)
 {
-	struct lane_reader *batch[64], *reader;
-	struct sight sight;
-	uint32_t lane, count = 0, i;
+	uint32_t word, words = receiver_words(receiver);
+	uint64_t bits;
 
-	for (lane = 0; lane < receiver->known && count < 64; lane++) {
-		reader = receiver->lanes[lane];
-		if (reader && reader->quiet > COOL_EVERY / 2 &&
-		    doorbell_ringing(receiver->view, lane / 64) >>
-		    (lane & 63) & 1)
-			batch[count++] = reader;
+	for (word = 0; word < words; word++) {
+		bits = doorbell_ringing(receiver->view, word);
+		if (word == receiver->current / 64)
+			bits &= ~(UINT64_C(1) << (receiver->current & 63));
+		if (bits)
+			return true;
 	}
-	if (count < COOL_MIN)
-		return;
-	for (i = 0; i < count; i++)
-		doorbell_cool(receiver->view, batch[i]->lane);
-	doorbell_cooled();
-	for (i = 0; i < count; i++) {
-		batch[i]->quiet = 0;
-		batch[i]->taken = 0;
-		doorbell_cool_again(receiver->view, batch[i]->lane);
-		if (lane_look(batch[i], &sight) > 0)
-			doorbell_mark(receiver->view, batch[i]->lane);
-	}
+	return false;
 }
 
 static int
 try_others(struct receiver *receiver, struct wish *wish, bool thorough)
 {
-	uint32_t words = thorough ? LANES_MAX / 64 : receiver->known / 64 + 1;
+	uint32_t words = thorough ? LANES_MAX / 64 : receiver_words(receiver);
 	int r;
 
-	if (words > LANES_MAX / 64)
-		words = LANES_MAX / 64;
 	if (unlikely(wish->sender))
 		return wish->sender > LANES_MAX ? -EAGAIN :
 		       try_lane(receiver, (uint32_t)wish->sender - 1, wish);
+	/* Before: with many lanes to look at, there is always something. */
+	if (unlikely(receiver->vain >= COOL_EVERY))
+		receiver_cool(receiver);
 	r = try_ringing(receiver, words, wish);
 	if (r != -EAGAIN)
 		return r;
@@ -202,8 +190,6 @@ try_others(struct receiver *receiver, struct wish *wish, bool thorough)
 			;
 		r = try_known(receiver, wish);
 	}
-	if (unlikely(++receiver->rounds % COOL_EVERY == 0))
-		cool_lanes(receiver);
 	return r;
 }
 
@@ -477,20 +463,29 @@ fall_back(struct receiver *receiver, struct lane_reader *reader)
 		cpu_relax();
 }
 
+/* Does the lane whose turn it is ring alone? alone: its bit, if one word has
+   those of all lanes; else 0. */
+static FAST bool
+rings_alone(const struct receiver *receiver, uint64_t alone)
+{
+	return likely(alone) ? doorbell_ringing(receiver->view, 0) == alone :
+			       !others_ring(receiver);
+}
+
 struct lane_reader *
 receiver_await_turn(struct receiver *receiver)
 {
 	struct lane_reader *reader = receiver->turn;
-	uint64_t alone;
+	uint64_t alone = 0;
 	int i;
 
-	if (!reader || !receiver->burst || receiver->current >= 64 ||
-	    receiver->known > 64 || !receiver->spin.budget)
+	if (!reader || !receiver->burst || !receiver->spin.budget)
 		return NULL;
-	alone = UINT64_C(1) << receiver->current;
+	if (likely(receiver->known <= 64))
+		alone = UINT64_C(1) << receiver->current;
 	fall_back(receiver, reader);
 	for (i = 0; i < AWAIT_LOOKS; i++) {
-		if (doorbell_ringing(receiver->view, 0) != alone ||
+		if (!rings_alone(receiver, alone) ||
 		    claims_returned(receiver->view) != receiver->returned)
 			return NULL;
 		if (lane_has_plain(reader)) {
@@ -636,23 +631,6 @@ receiver_arm(struct receiver *receiver, int64_t *ret_slice)
 }
 
 /* Batches ---------------------------------------------------------------- */
-
-/* Does a lane ring but the one whose turn it is? */
-static bool
-others_ring(const struct receiver *receiver)
-{
-	uint32_t word, words = receiver->known / 64 + 1;
-	uint64_t bits;
-
-	for (word = 0; word < words && word < LANES_MAX / 64; word++) {
-		bits = doorbell_ringing(receiver->view, word);
-		if (word == receiver->current / 64)
-			bits &= ~(UINT64_C(1) << (receiver->current & 63));
-		if (bits)
-			return true;
-	}
-	return false;
-}
 
 bool
 receiver_grant_more(struct receiver *receiver, struct wish *wish)

@@ -65,6 +65,22 @@ receiver_retract(struct receiver *receiver, struct rest *rest, int slept);
 bool
 receiver_grant_more(struct receiver *receiver, struct wish *wish);
 
+/* Words of bits that have those of the lanes known, and of one more. */
+static FAST uint32_t
+receiver_words(const struct receiver *receiver)
+{
+	uint32_t words = receiver->known / 64 + 1;
+
+	return words > LANES_MAX / 64 ? LANES_MAX / 64 : words;
+}
+
+/* Looks at ringing lanes in vain, after which those that are quiet are cooled. */
+#define COOL_EVERY 4096
+
+/* Cools them: see receiver_cool.c. */
+void
+receiver_cool(struct receiver *receiver);
+
 /* Its descriptor: as sender_hang() and sender_arm(). */
 void
 receiver_hang(struct receiver *receiver, const struct bell *bell);

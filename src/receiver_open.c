@@ -35,14 +35,9 @@ receiver_open(struct view *view, bool trusts, struct receiver *ret)
 	ret->trusts = trusts;
 	ret->length = 1;
 	ret->poll_length = 1;
-	ret->lanes = calloc(LANES_MAX, sizeof(*ret->lanes));
-	if (!ret->lanes)
-		return -ENOMEM;
 	r = join(ret);
-	if (r < 0) {
-		free(ret->lanes);
+	if (r < 0)
 		return r;
-	}
 	/* relaxed: our own */
 	answers_init(&ret->answers, view, ret->slot, word64_load_relaxed(
 			&view->receivers->slots[ret->slot].generation));

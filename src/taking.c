@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics spin exclusion shm liveness layout participants claims doorbell lane taking answers. */
+/* Layer 9. May include: base pointers atomics spin exclusion shm liveness layout participants claims doorbell lane taking answers. */
 /*
  * Taking one message.
  *
@@ -21,6 +21,7 @@
  */
 #include "base.h"
 #include "liveness.h"
+#include "pointers.h"
 #include "taking.h"
 
 #include <fcntl.h>
@@ -36,11 +37,17 @@
 static int
 open_lane(struct receiver *receiver, uint32_t lane)
 {
+	struct lane_reader **lanes = pointers_with(receiver->lanes,
+						   &receiver->room, lane);
 	struct lane_reader *reader = malloc(sizeof(*reader));
 	int r;
 
-	if (!reader)
+	if (lanes)
+		receiver->lanes = lanes;
+	if (!lanes || !reader) {
+		free(reader);
 		return receiver->trouble = -ENOMEM;
+	}
 	r = lane_open_reader(receiver->view, lane, reader);
 	if (r == 0) {
 		receiver->lanes[lane] = reader;

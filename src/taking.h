@@ -19,7 +19,8 @@ struct receiver {
 	struct liveness life;
 	uint32_t slot;
 	bool trusts;			/* hold other users' messages in place */
-	struct lane_reader **lanes;	/* of LANES_MAX; NULL: not a lane */
+	struct lane_reader **lanes;	/* NULL: not a lane */
+	uint32_t room;			/* in that array; at least `known` */
 	uint32_t known;			/* lanes below it have been opened */
 	int trouble;			/* of opening one, to be told; or 0 */
 	struct lane_reader *turn;	/* the lane whose turn it is; or NULL */
@@ -29,7 +30,7 @@ struct receiver {
 	int64_t began;			/* ns: its turn */
 	uint32_t returned;		/* claims_returned() when last looked */
 	uint32_t calm;			/* bursts since the last sleep */
-	uint32_t rounds;		/* looks at all lanes, for cooling */
+	uint32_t vain;			/* looks at ringing lanes, since lanes were cooled */
 	uint32_t polls;			/* looks in vain until the clock */
 	uint32_t poll_length;
 	int64_t polled;			/* ns: when last at the clock */
