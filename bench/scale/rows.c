@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../compare/json.h"
+#include "../settings.h"
+#include "rows.h"
+
+#define CURVES_MAX 64
+#define TARGETS_MAX 16
+#define REASON 200
+
+struct verdict {
+	const struct target *target;
+	double value, near, far;
+	char reason[REASON];
+};
+
+static struct {
+	struct json json;
+	const struct scale_test *test;
+	const struct curve *curves[CURVES_MAX];
+	const char *tests[CURVES_MAX]; /* of each curve */
+	int curve_count;
+	struct verdict verdicts[TARGETS_MAX];
+	int verdict_count;
+} rows;
+
+/* Head ------------------------------------------------------------------- */
+
+static void
+os_name(char *ret, size_t size)
+{
+	FILE *file = fopen("/etc/os-release", "re");
+	char line[200];
+
+	snprintf(ret, size, "Linux");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "PRETTY_NAME=\"%99[^\"]", ret) == 1)
+			break;
+	}
+	if (file)
+		fclose(file);
+}
+
+static void
+write_machine(const struct settings *settings)
+{
+	struct json *json = &rows.json;
+	char text[128];
+	struct utsname name;
+
+	uname(&name);
+	json_object(json, "machine");
+	settings_processor(text, sizeof(text));
+	json_string(json, "processor", text);
+	json_string(json, "architecture", name.machine);
+	json_string(json, "kernel", name.release);
+	os_name(text, sizeof(text));
+	json_string(json, "system", text);
+	json_array(json, "cpus");
+	for (int i = 0; i < settings->cpu_count; i++)
+		json_number(json, NULL, settings->cpus[i]);
+	json_end_array(json);
+	json_number(json, "memory_bytes",
+		    (double)sysconf(_SC_PHYS_PAGES) *
+			    (double)sysconf(_SC_PAGESIZE));
+	json_end_object(json);
+}
+
+static void
+write_settings(const struct scale *scale)
+{
+	struct json *json = &rows.json;
+
+	json_object(json, "settings");
+	json_bool(json, "quick", scale->quick);
+	json_number(json, "rounds", scale->settings.rounds);
+	json_number(json, "round_ms", (double)scale->settings.duration / 1e6);
+	json_number(json, "near_from_ns", scale->settings.near_from);
+	json_number(json, "far_from_ns", scale->settings.far_from);
+	json_end_object(json);
+}
+
+void
+rows_open(const char *path, const struct scale *scale)
+{
+	struct json *json = &rows.json;
+	time_t now = time(NULL);
+	char when[32];
+
+	json_open(json, path);
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+	json_object(json, NULL);
+	json_number(json, "schema", 1);
+	json_string(json, "program", "cubby-scale");
+	json_string(json, "when", when);
+	write_machine(&scale->settings);
+	write_settings(scale);
+	json_array(json, "rows");
+}
+
+/* Rows ------------------------------------------------------------------- */
+
+void
+rows_test(const struct scale_test *test)
+{
+	rows.test = test;
+	printf("\n%s: %s\n", test->name, test->title);
+	fflush(stdout);
+}
+
+void
+rows_curve(const struct curve *curve)
+{
+	printf("  %s\n    %-24s %-9s %14s %14s %14s %5s\n", curve->title,
+	       curve->x, "", curve->unit, "p10", "p90", "n");
+	if (rows.curve_count == CURVES_MAX)
+		return;
+	rows.tests[rows.curve_count] = rows.test->name;
+	rows.curves[rows.curve_count++] = curve;
+}
+
+static void
+begin(const struct curve *curve, double x, const char *class)
+{
+	struct json *json = &rows.json;
+
+	json_object(json, NULL);
+	json_string(json, "test", rows.test->name);
+	json_string(json, "curve", curve->name);
+	json_number(json, "x", x);
+	json_string(json, "class", class);
+	json_string(json, "unit", curve->unit);
+}
+
+static void
+write_values(const struct curve *curve, double x, const char *class,
+	     struct sample *values)
+{
+	struct json *json = &rows.json;
+	double value = sample_quantile(values, 0.5);
+	double low = sample_quantile(values, 0.1);
+	double high = sample_quantile(values, 0.9);
+	int digits = fabs(value) < 10 ? 3 : fabs(value) < 1000 ? 1 : 0;
+
+	begin(curve, x, class);
+	json_number(json, "value", value);
+	json_number(json, "low", low);
+	json_number(json, "high", high);
+	json_number(json, "rounds", (double)values->count);
+	json_end_object(json);
+	printf("    %-24.0f %-9s %14.*f %14.*f %14.*f %5zu\n", x,
+	       class ? class : "", digits, value, digits, low, digits, high,
+	       values->count);
+	fflush(stdout);
+}
+
+void
+rows_class(const struct curve *curve, double x, enum distance distance,
+	   struct sample *values)
+{
+	if (values->count)
+		write_values(curve, x, distance_names[distance], values);
+}
+
+void
+rows_values(const struct curve *curve, double x, struct sample *values)
+{
+	if (values->count)
+		write_values(curve, x, NULL, values);
+}
+
+void
+rows_value(const struct curve *curve, double x, double value)
+{
+	struct sample one = { &value, 1, 1 };
+
+	write_values(curve, x, NULL, &one);
+}
+
+void
+rows_end(const struct curve *curve, double x, const char *reason)
+{
+	begin(curve, x, NULL);
+	json_null(&rows.json, "value");
+	json_string(&rows.json, "reason", reason);
+	json_end_object(&rows.json);
+	printf("    %-24.0f not measured: %s\n", x, reason);
+	fflush(stdout);
+}
+
+/* Targets ---------------------------------------------------------------- */
+
+void
+rows_target(const struct target *target, double value, double near, double far,
+	    const char *reason)
+{
+	struct verdict *verdict;
+
+	if (rows.verdict_count == TARGETS_MAX)
+		return;
+	verdict = &rows.verdicts[rows.verdict_count++];
+	*verdict = (struct verdict){ target, value, near, far, "" };
+	if (isnan(value))
+		snprintf(verdict->reason, REASON, "%s",
+			 reason ? reason : "nothing was measured");
+}
+
+static bool
+held(const struct verdict *verdict)
+{
+	return verdict->target->sense == TARGET_AT_MOST ?
+		       verdict->value <= verdict->target->goal :
+		       verdict->value >= verdict->target->goal;
+}
+
+static void
+write_verdict(const struct verdict *verdict)
+{
+	const struct target *target = verdict->target;
+	bool at_most = target->sense == TARGET_AT_MOST;
+	struct json *json = &rows.json;
+
+	json_object(json, NULL);
+	json_string(json, "name", target->name);
+	json_string(json, "text", target->text);
+	json_string(json, "sense", at_most ? "at most" : "at least");
+	json_number(json, "goal", target->goal);
+	json_string(json, "unit", target->unit);
+	json_number(json, "value", verdict->value);
+	json_number(json, "near", verdict->near);
+	json_number(json, "far", verdict->far);
+	if (isnan(verdict->value)) {
+		json_null(json, "held");
+		json_string(json, "reason", verdict->reason);
+	} else {
+		json_bool(json, "held", held(verdict));
+		json_null(json, "reason");
+	}
+	json_end_object(json);
+	if (isnan(verdict->value))
+		printf("  %-22s not measured: %s\n", target->name,
+		       verdict->reason);
+	else
+		printf("  %-22s %8.2f %s %8.2f %-6s %s\n", target->name,
+		       verdict->value, at_most ? "<=" : ">=", target->goal,
+		       target->unit, held(verdict) ? "held" : "MISSED");
+}
+
+static void
+write_curves(void)
+{
+	struct json *json = &rows.json;
+
+	json_array(json, "curves");
+	for (int i = 0; i < rows.curve_count; i++) {
+		const struct curve *curve = rows.curves[i];
+
+		json_object(json, NULL);
+		json_string(json, "name", curve->name);
+		json_string(json, "test", rows.tests[i]);
+		json_string(json, "title", curve->title);
+		json_string(json, "x", curve->x);
+		json_string(json, "unit", curve->unit);
+		json_string(json, "better",
+			    curve->more_is_better ? "more" : "less");
+		json_end_object(json);
+	}
+	json_end_array(json);
+}
+
+int
+rows_close(void)
+{
+	struct json *json = &rows.json;
+	int missed = 0;
+
+	json_end_array(json);
+	write_curves();
+	json_array(json, "targets");
+	printf("\ntargets\n");
+	for (int i = 0; i < rows.verdict_count; i++) {
+		const struct verdict *verdict = &rows.verdicts[i];
+
+		write_verdict(verdict);
+		missed += !isnan(verdict->value) && !held(verdict);
+	}
+	json_end_array(json);
+	json_end_object(json);
+	json_close(json);
+	return missed;
+}
