@@ -18,17 +18,22 @@
 #define PER_MESSAGE 140.0 /* bytes, at most */
 
 static const struct curve memory_curve = {
-	"backlog_memory", "files of the mailbox", "messages that wait", "bytes",
-	false
+	.name = "backlog",
+	.title = "A backlog, without a limit: memory",
+	.series = "files of the mailbox",
+	.x = "messages that wait",
+	.unit = "bytes",
 };
-static const struct curve send_curve = {
-	"backlog_send", "to send one, since the point before",
-	"messages that wait", "ns", false
-};
-static const struct curve receive_curve = {
-	"backlog_receive", "to receive one, until the point before",
-	"messages that wait", "ns", false
-};
+#define OF_TIME(what) \
+	{ \
+		.name = "backlog_time", \
+		.title = "A backlog, without a limit: time of a message", \
+		.series = what, \
+		.x = "messages that wait", \
+		.unit = "ns", \
+	}
+static const struct curve send_curve = OF_TIME("to send it");
+static const struct curve receive_curve = OF_TIME("to receive it");
 static const struct target target = {
 	"backlog_back",
 	"files of the mailbox when ten million messages have been received",

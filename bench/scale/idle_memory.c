@@ -94,18 +94,20 @@ act(struct troop *troop, int member, int order, long argument)
 
 /* An idle sender --------------------------------------------------------- */
 
+#define OF_SENDER(what) \
+	{ \
+		.name = "memory_sender", \
+		.title = "Memory of an idle sender, each", \
+		.series = what, \
+		.x = "senders of the mailbox", \
+		.unit = "bytes", \
+	}
 static const struct curve sender_curves[] = {
-	{ "idle_sender", "memory of an idle sender, all in all, each",
-	  "senders of the mailbox", "bytes", false },
-	{ "idle_sender_files", "of that, files", "senders of the mailbox",
-	  "bytes", false },
-	{ "idle_sender_private", "of that, private memory of its process",
-	  "senders of the mailbox", "bytes", false },
-	{ "idle_sender_tables", "of that, page tables of its process",
-	  "senders of the mailbox", "bytes", false },
-	{ "idle_sender_receiver",
-	  "of that, private memory and page tables of the receiver's process",
-	  "senders of the mailbox", "bytes", false },
+	OF_SENDER("all in all"),
+	OF_SENDER("files"),
+	OF_SENDER("private, in its process"),
+	OF_SENDER("page tables of its process"),
+	OF_SENDER("private and page tables, in the receiver's process"),
 };
 #define PARTS 5
 
@@ -191,9 +193,11 @@ run_senders(const struct scale *scale)
 /* An idle mailbox -------------------------------------------------------- */
 
 static const struct curve mailbox_curve = {
-	"idle_mailbox", "files of a mailbox: made and left (0), and one that is "
-			"received from (1)",
-	"receivers", "bytes", false
+	.name = "memory_mailbox",
+	.title = "Memory of an idle mailbox",
+	.series = "files",
+	.x = "receivers",
+	.unit = "bytes",
 };
 static const struct target mailbox_target = {
 	"idle_mailbox_memory",
@@ -230,8 +234,12 @@ run_mailbox(void)
 /* A message -------------------------------------------------------------- */
 
 static const struct curve message_curve = {
-	"message_memory", "memory of a message that waits, without a limit",
-	"bytes of the message", "bytes", false
+	.name = "memory_message",
+	.title = "Memory of a message that waits",
+	.series = "files, without a limit",
+	.x = "bytes of the message",
+	.unit = "bytes",
+	.x_is_bytes = true,
 };
 
 /* So many that what the mailbox itself takes does not matter. */

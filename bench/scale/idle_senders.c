@@ -312,12 +312,20 @@ all_laps(struct laps *laps)
 
 /* What came of it -------------------------------------------------------- */
 
-static const struct curve trips = { "idle_round_trip",
-				    "round trip beside idle senders",
-				    "idle senders", "ns", false };
-static const struct curve ratios = { "idle_ratio",
-				     "the same, to that beside none, in one lap",
-				     "idle senders", "ratio", false };
+static const struct curve trips = {
+	.name = "idle_senders",
+	.title = "One busy sender beside idle ones",
+	.series = "round trip",
+	.x = "idle senders",
+	.unit = "ns",
+};
+static const struct curve ratios = {
+	.name = "idle_senders_ratio",
+	.title = "The same, beside the round trip without idle ones",
+	.series = "round trip",
+	.x = "idle senders",
+	.unit = "ratio",
+};
 static const struct target target = {
 	"idle_senders",
 	"one busy sender among 1,000 idle ones: round trip beside that of one "

@@ -155,34 +155,36 @@ struct curves {
 	struct curve make, first, files, private, tables, descriptors, mappings;
 };
 
+#define OF_MAILBOXES(its_name, its_title, its_series, its_unit) \
+	{ \
+		.name = its_name, \
+		.title = its_title, \
+		.series = its_series, \
+		.x = "mailboxes", \
+		.unit = its_unit, \
+	}
+#define TIMES "Mailboxes that one process receives from: time"
+#define SIZES "Mailboxes that one process receives from: bytes each"
+#define HANDLES "Mailboxes that one process receives from: handles each"
+#define MACHINE "Mailboxes that several processes receive from: time"
+
 static const struct curves in_one_process = {
-	{ "mailboxes_make", "to make one more, open for receiving, in one process",
-	  "mailboxes", "ns", false },
-	{ "mailboxes_first",
-	  "to open one of them for sending, until its first message is received",
-	  "mailboxes", "ns", false },
-	{ "mailboxes_files", "files of an idle mailbox, each", "mailboxes",
-	  "bytes", false },
-	{ "mailboxes_private",
-	  "private memory of the process that receives from them, each",
-	  "mailboxes", "bytes", false },
-	{ "mailboxes_tables", "page tables of that process, each", "mailboxes",
-	  "bytes", false },
-	{ "mailboxes_descriptors", "descriptors of that process, each",
-	  "mailboxes", "descriptors", false },
-	{ "mailboxes_mappings", "mappings of that process, each", "mailboxes",
-	  "mappings", false },
+	OF_MAILBOXES("mailboxes", TIMES, "to make one more", "ns"),
+	OF_MAILBOXES("mailboxes", TIMES,
+		     "to open one for sending, until a message is received",
+		     "ns"),
+	OF_MAILBOXES("mailboxes_memory", SIZES, "files", "bytes"),
+	OF_MAILBOXES("mailboxes_memory", SIZES, "private memory", "bytes"),
+	OF_MAILBOXES("mailboxes_memory", SIZES, "page tables", "bytes"),
+	OF_MAILBOXES("mailboxes_handles", HANDLES, "descriptors", "handles"),
+	OF_MAILBOXES("mailboxes_handles", HANDLES, "mappings", "handles"),
 };
-static const struct curve machine_make = {
-	"mailboxes_machine_make", "to make one more, on the machine, by several "
-				  "processes",
-	"mailboxes", "ns", false
-};
-static const struct curve machine_first = {
-	"mailboxes_machine_first",
-	"to open one of them for sending, until its first message is received",
-	"mailboxes", "ns", false
-};
+static const struct curve machine_make =
+	OF_MAILBOXES("mailboxes_machine", MACHINE, "to make one more", "ns");
+static const struct curve machine_first =
+	OF_MAILBOXES("mailboxes_machine", MACHINE,
+		     "to open one for sending, until a message is received",
+		     "ns");
 
 struct point {
 	double x;

@@ -30,8 +30,12 @@ prepare(const char *test, const struct stream_point *points, int count,
 /* Senders ---------------------------------------------------------------- */
 
 static const struct curve senders_curve = {
-	"busy_senders", "rate at which one receiver gets messages, all sending",
-	"senders", "messages/s", true
+	.name = "busy_senders",
+	.title = "Busy senders to one receiver",
+	.series = "rate, all in all",
+	.x = "senders",
+	.unit = "messages/s",
+	.more_is_better = true,
 };
 
 static bool
@@ -67,8 +71,12 @@ const struct scale_test busy_senders_test = {
 /* Receivers -------------------------------------------------------------- */
 
 static const struct curve receivers_curve = {
-	"receivers", "rate at which four senders' messages are received, all in all",
-	"receivers", "messages/s", true
+	.name = "receivers",
+	.title = "Receivers of what four senders send",
+	.series = "rate, all in all",
+	.x = "receivers",
+	.unit = "messages/s",
+	.more_is_better = true,
 };
 
 static bool
@@ -96,16 +104,19 @@ const struct scale_test receivers_test = {
 
 /* More processes than processors ----------------------------------------- */
 
-static const struct curve pairs_curve = {
-	"oversubscribed_pairs",
-	"rate of pairs, each with a mailbox of its own, all in all",
-	"processes a processor", "messages/s", true
-};
-static const struct curve shared_curve = {
-	"oversubscribed_shared",
-	"rate of as many senders as receivers at one mailbox, all in all",
-	"processes a processor", "messages/s", true
-};
+#define OVERSUBSCRIPTION(what) \
+	{ \
+		.name = "oversubscription", \
+		.title = "More processes than processors: rate, all in all", \
+		.series = what, \
+		.x = "processes a processor", \
+		.unit = "messages/s", \
+		.more_is_better = true, \
+	}
+static const struct curve pairs_curve =
+	OVERSUBSCRIPTION("pairs, each with a mailbox");
+static const struct curve shared_curve =
+	OVERSUBSCRIPTION("half send, half receive, at one mailbox");
 static const struct target target = {
 	"oversubscribed",
 	"eight processes a processor: rate beside that of one a processor (the "

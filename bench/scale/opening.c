@@ -17,24 +17,25 @@
 #define SENDERS_MOST 1000
 #define FEW 20
 
-static const struct curve new_curve = {
-	"open_new", "to open for sending until the first message is sent, with "
-		    "a new lane",
-	"idle senders of the mailbox", "ns", false
-};
-static const struct curve again_curve = {
-	"open_again", "the same, with a lane that another has left",
-	"idle senders of the mailbox", "ns", false
-};
-static const struct curve receive_curve = {
-	"open_receiver",
-	"to open for receiving until a message that waits is received",
-	"idle senders of the mailbox", "ns", false
-};
+#define OPEN(what) \
+	{ \
+		.name = "open", \
+		.title = "To open, until the first message", \
+		.series = what, \
+		.x = "idle senders of the mailbox", \
+		.unit = "ns", \
+	}
+static const struct curve new_curve = OPEN("to send, with a new lane");
+static const struct curve again_curve =
+	OPEN("to send, with a lane that another has left");
+static const struct curve receive_curve =
+	OPEN("to receive what waits there already");
 static const struct curve make_curve = {
-	"open_make", "to make a mailbox, open for both, until the first message "
-		     "is received",
-	"made before", "ns", false
+	.name = "open_make",
+	.title = "To make a mailbox, until the first message is received",
+	.series = "by one who sends and receives",
+	.x = "mailboxes that there are",
+	.unit = "ns",
 };
 static const struct target target = {
 	"open_to_first",

@@ -117,8 +117,12 @@ rows_test(const struct scale_test *test)
 void
 rows_curve(const struct curve *curve)
 {
-	printf("  %s\n    %-24s %-9s %14s %14s %14s %5s\n", curve->title,
-	       curve->x, "", curve->unit, "p10", "p90", "n");
+	printf("  %s: %s\n    %-24s %-9s %14s %14s %14s %5s\n", curve->title,
+	       curve->series, curve->x, "", curve->unit, "p10", "p90", "n");
+	for (int i = 0; i < rows.curve_count; i++) {
+		if (!strcmp(rows.curves[i]->name, curve->name))
+			return;
+	}
 	if (rows.curve_count == CURVES_MAX)
 		return;
 	rows.tests[rows.curve_count] = rows.test->name;
@@ -133,6 +137,7 @@ begin(const struct curve *curve, double x, const char *class)
 	json_object(json, NULL);
 	json_string(json, "test", rows.test->name);
 	json_string(json, "curve", curve->name);
+	json_string(json, "series", curve->series);
 	json_number(json, "x", x);
 	json_string(json, "class", class);
 	json_string(json, "unit", curve->unit);
@@ -266,6 +271,7 @@ write_curves(void)
 		json_string(json, "test", rows.tests[i]);
 		json_string(json, "title", curve->title);
 		json_string(json, "x", curve->x);
+		json_string(json, "x_unit", curve->x_is_bytes ? "bytes" : NULL);
 		json_string(json, "unit", curve->unit);
 		json_string(json, "better",
 			    curve->more_is_better ? "more" : "less");

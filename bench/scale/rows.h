@@ -8,12 +8,14 @@
 #include "../places.h"
 #include "scale.h"
 
+/* One line, or one for each class. Those of one name belong together, and have
+   all the same but for the series. */
 struct curve {
-	const char *name;
-	const char *title;
+	const char *name, *title, *series;
 	const char *x; /* what there is more and more of */
 	const char *unit;
 	bool more_is_better;
+	bool x_is_bytes;
 };
 
 /* Exits with a message if it cannot be written. */

@@ -135,13 +135,18 @@ act(struct troop *troop, int member, int order, long argument)
 
 /* In the coordinator ----------------------------------------------------- */
 
-static const struct curve copied_curve = {
-	"sizes_copied", "copied in and out", "bytes of the message", "bytes/s",
-	true
-};
-static const struct curve in_place_curve = {
-	"sizes_in_place", "in place", "bytes of the message", "bytes/s", true
-};
+#define OF_SIZE(what) \
+	{ \
+		.name = "sizes", \
+		.title = "Large messages, written and read in full", \
+		.series = what, \
+		.x = "bytes of the message", \
+		.unit = "bytes/s", \
+		.more_is_better = true, \
+		.x_is_bytes = true, \
+	}
+static const struct curve copied_curve = OF_SIZE("copied in and out");
+static const struct curve in_place_curve = OF_SIZE("in place");
 
 /* Few enough of the large ones that their memory is no matter. */
 static int

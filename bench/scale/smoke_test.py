@@ -37,7 +37,7 @@ def check_results(results, tests):
         check_row(row, curves)
     bare = curves.keys() - {row["curve"] for row in results["rows"]}
     # On a busy machine every round of the two that are pinned may be dropped.
-    check(bare <= {"idle_round_trip", "idle_ratio"}, f"no rows of {bare}")
+    check(bare <= {"idle_senders", "idle_senders_ratio"}, f"no rows of {bare}")
     check({curve["test"] for curve in curves.values()} == tests,
           "a test without a curve")
     targets = {target["name"]: target for target in results["targets"]}
