@@ -13,6 +13,7 @@
 #include "../clock.h"
 #include "cubby.h"
 #include "memory.h"
+#include "root.h"
 #include "rows.h"
 #include "troop.h"
 
@@ -187,7 +188,7 @@ static const struct curve machine_first =
 		     "ns");
 
 struct point {
-	double x;
+	double x, reached; /* how many there were to be, and are */
 	struct sample make, first;
 	struct found found; /* of member 0 */
 	char reason[200];   /* "": it was reached */
@@ -220,8 +221,11 @@ one_point(struct troop *troop, int members, int each, int tries,
 		sample_add(&ret->make, found->make_ns[i]);
 	for (int i = 0; i < found->firsts; i++)
 		sample_add(&ret->first, found->first_ns[i]);
-	for (int i = 0; i < members && !ret->reason[0]; i++)
-		describe(&found[i], each, ret);
+	for (int i = 0; i < members; i++) {
+		ret->reached += found[i].open;
+		if (!ret->reason[0])
+			describe(&found[i], each, ret);
+	}
 	ret->found = *found;
 	return true;
 }
@@ -232,11 +236,10 @@ report_times(const struct curve *curve, struct point *points, int count,
 {
 	rows_curve(curve);
 	for (int i = 0; i < count; i++) {
+		rows_values(curve, points[i].reached,
+			    first ? &points[i].first : &points[i].make);
 		if (points[i].reason[0])
 			rows_end(curve, points[i].x, points[i].reason);
-		else
-			rows_values(curve, points[i].x,
-				    first ? &points[i].first : &points[i].make);
 	}
 }
 
@@ -248,11 +251,10 @@ report_sizes(const struct curve *curve, const struct point *points, int count,
 	for (int i = 0; i < count; i++) {
 		const char *found = (const char *)&points[i].found;
 
+		rows_value(curve, points[i].reached,
+			   *(const double *)(found + offset));
 		if (points[i].reason[0])
 			rows_end(curve, points[i].x, points[i].reason);
-		else
-			rows_value(curve, points[i].x,
-				   *(const double *)(found + offset));
 	}
 }
 
@@ -315,21 +317,6 @@ report_machine(struct point *points, int count)
 	report_times(&machine_first, points, count, true);
 }
 
-/* What lies there, of the processes that have ended. */
-static void
-remove_all(int members, int each)
-{
-	for (int i = 0; i < members; i++) {
-		for (int j = 0; j < each; j++) {
-			char name[64];
-
-			name_of(i, j, name, sizeof(name));
-			if (cubby_unlink(name) == -ENOENT)
-				break;
-		}
-	}
-}
-
 static bool
 run_test(const struct scale *scale)
 {
@@ -346,10 +333,10 @@ run_test(const struct scale *scale)
 	}
 	fine = run_points(1, in_one, scale->quick ? 3 : 6,
 			  scale->quick ? 10 : 100, report_process);
-	remove_all(1, 10000);
+	root_clear();
 	fine &= run_points(4, in_each, scale->quick ? 1 : 4,
 			   scale->quick ? 10 : 100, report_machine);
-	remove_all(4, 2500);
+	root_clear();
 	return fine;
 }
 

@@ -27,6 +27,19 @@ remove_one(const char *path, const struct stat *status, int kind,
 	return 0;
 }
 
+static int
+remove_below(const char *path, const struct stat *status, int kind,
+	     struct FTW *walk)
+{
+	return walk->level ? remove_one(path, status, kind, walk) : 0;
+}
+
+void
+root_clear(void)
+{
+	nftw(root, remove_below, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static void
 block(sigset_t *ret_all)
 {

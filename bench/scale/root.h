@@ -16,6 +16,10 @@ root_enter(void);
 const char *
 root_path(void);
 
+/* Removes all mailboxes; nobody has one open. */
+void
+root_clear(void);
+
 /* The directory of a mailbox of one's own. */
 void
 root_mailbox(const char *name, char *ret, unsigned long size);
