@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs every test of cubby-bench with the shortest of rounds, and checks that
-each is measured, or says why not. No figure is judged: a loaded machine would
-fail it, and a goal that is missed is for the results to tell."""
+"""smoke_test.py CUBBY_BENCH RESULTS: runs every test of cubby-bench with the
+shortest of rounds, writes RESULTS, and checks that each is measured, or says why
+not. No figure is judged: a loaded machine would fail it, and a goal that is missed
+is for the results to tell."""
 import json
+import os
 import subprocess
 import sys
-import tempfile
 
 GOALS = {"round_trip", "round_trip_polling", "round_trip_pausing", "rate", "reference_64",
          "reference_40", "fan_in", "idle_rate", "idle_round_trip", "in_place",
@@ -43,14 +44,15 @@ def check_row(row):
 
 
 def main():
-    bench = sys.argv[1]
-    with tempfile.NamedTemporaryFile(suffix=".json") as results:
-        run = subprocess.run(
-            [bench, "--rounds", "1", "--round-ms", "1", "--hunt", "0",
-             "--json", results.name], stdout=subprocess.PIPE, text=True)
-        print(run.stdout)
-        check(run.returncode == 0, f"cubby-bench ended with {run.returncode}")
-        rows = json.load(results)
+    bench, results = sys.argv[1:]
+    os.makedirs(os.path.dirname(results), exist_ok=True)
+    run = subprocess.run(
+        [bench, "--rounds", "1", "--round-ms", "1", "--hunt", "0",
+         "--json", results], stdout=subprocess.PIPE, text=True)
+    print(run.stdout)
+    check(run.returncode == 0, f"cubby-bench ended with {run.returncode}")
+    with open(results, encoding="utf-8") as file:
+        rows = json.load(file)
     for row in rows:
         check_row(row)
     names = {row["test"] for row in rows}

@@ -1,83 +1,44 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """bench-table.py [RESULTS [README]]: rewrites what README.md says of speed,
-between its marks, from the rows that `make bench` has written."""
+between its marks, from what `make bench` has written: RESULTS, results.json, and
+peers.json beside it, if it is there."""
 
-import json
 import os
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(ROOT, "bench", "report"))
+
+import bounds  # noqa: E402
+import data  # noqa: E402
+from peers import Peers  # noqa: E402
+from words import figure, parties, short, size  # noqa: E402
+
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 CLASSES = ("near", "far")
-
-# In words; another test is told by its name.
-TESTS = {
-    "round_trip": "There and back",
-    "rate": "One way",
-    "fan_in": "One way, up to three senders",
-    "idle_rate": "One way, idle senders beside",
-    "idle_round_trip": "There and back, idle senders beside",
-    "in_place": "There and back, in place, untouched",
-    "in_full": "One way, in place, written and read in full",
-    "asleep": "There and back, one side asleep",
-    "queue": "One way, in order of arrival",
-}
-
-# Messages waiting, and what is done to one of them.
-WAITING = {
-    "first": "The first, and send one",
-    "type": "The first of a type, and send one",
-    "not_type": "The first of any type but one, and send one",
-    "lowest": "The first of the lowest type, and send one",
-    "priority": "The first of the highest priority, and send one",
-    "withdrawal": "Send synchronously, and withdraw",
-}
-COUNTS = ("10", "1,000", "100,000")
 
 # Systems that show something about the measuring: only in results.json.
 ASIDE = ("polling", "pausing", "rte_ring")
 
-
-def words(name):
-    return TESTS.get(name, name.replace("_", " ").capitalize())
+# Of peers.json: the columns of the table, and what each is.
+BESIDE = (
+    ("There and back, 64 B", ("round_trip", "spinning", 64, 1, 1)),
+    ("The same, asleep", ("round_trip", "asleep", 64, 1, 1)),
+    ("One way, 64 B", ("rate", "shipped", 64, 1, 1)),
+    ("One way, 1 MiB", ("rate", "shipped", 1 << 20, 1, 1)),
+)
 
 
 def size_of(row):
-    size = row.get("size")
-    if not size:
-        return ""
-    for unit, bytes_ in (("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if size % bytes_ == 0:
-            return "%d %s" % (size // bytes_, unit)
-    return "%d B" % size
-
-
-def parties_of(row):
-    return "%s to %s" % (row.get("senders", "?"), row.get("receivers", "?"))
-
-
-def short(value):
-    """Three digits that count."""
-    return "%.0f" % value if value >= 100 else "%.3g" % value
-
-
-def figure(value, unit):
-    if value is None:
-        return "-"
-    scales = {"messages/s": ((1e6, " M/s"), (1e3, " k/s"), (1, "/s")),
-              "bytes/s": ((1e9, " GB/s"), (1e6, " MB/s"), (1, " B/s")),
-              "ns": ((1e6, " ms"), (1e4, " µs"), (1, " ns"))}
-    for least, name in scales.get(unit, ()):
-        if value >= least or least == 1:
-            scale = 1e3 if name == " µs" else least
-            return short(value / scale) + name
-    return short(value) + (" " + unit if unit else "")
+    return size(row["size"]) if row.get("size") else ""
 
 
 def table(titles, rows):
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) +
+              " |" for row in rows]
     return "\n".join(lines)
 
 
@@ -90,11 +51,11 @@ def figures(rows):
         if any(word in row.get("system", "") for word in ASIDE):
             continue
         key = (row["test"], row.get("system", ""), size_of(row),
-               parties_of(row), row.get("unit", ""))
+               parties(row), row.get("unit", ""))
         found.setdefault(key, {})[row["class"]] = row.get("value")
     lines = []
-    for (test, system, size, parties, unit), values in found.items():
-        lines.append([words(test), system, size, parties] +
+    for (test, system, its_size, its_parties, unit), values in found.items():
+        lines.append([bounds.title(test), system, its_size, its_parties] +
                      [figure(values.get(c), unit) for c in CLASSES])
     return table(["Test", "System", "Size", "Senders to receivers", "Near",
                   "Far"], lines)
@@ -105,11 +66,11 @@ def waiting(rows):
     found = {(row["test"], row["system"]): row.get("value")
              for row in rows if row["test"].startswith("waiting_")}
     lines = []
-    for what, title in WAITING.items():
+    for what, title in bounds.WAITING.items():
         values = [found.get(("waiting_" + what, "cubby, %s waiting" % count))
-                  for count in COUNTS]
+                  for count in bounds.COUNTS]
         lines.append([title] + [figure(value, "ns") for value in values])
-    return table(["Receive"] + [count + " waiting" for count in COUNTS], lines)
+    return table(["Receive"] + [count + " waiting" for count in bounds.COUNTS], lines)
 
 
 def verdict(row):
@@ -138,8 +99,38 @@ def goals(rows):
     return table(["Ratio", "Size", "Goal", "Near", "Far", "Verdict"], lines)
 
 
-def block(rows):
-    machine = next(row for row in rows if row["test"] == "machine")
+def beside(peers_data):
+    """A line for each peer, on processors that are near, or else as they were."""
+    peers = Peers(peers_data)
+    keys = [key for _, key in BESIDE]
+    classes = peers.shown_classes(keys)
+    if not classes:
+        return ""
+    lines = []
+    for peer in peers.present():
+        rows = [peers.of(key, peer).get(classes[0]) for key in keys]
+        if peer["kind"] == "floor" or "batches" in peer["offers"]:
+            continue
+        lines.append([peer["name"]] +
+                     [figure(row["value"], row["unit"]) if row else "-"
+                      for row in rows])
+    absent = [peer["name"] for peer in peers.peers if not peer["present"]]
+    machine = peers_data["machine"]
+    return "\n".join([
+        "Beside what people use today: measured on %s, on %s, Linux %s, on"
+        % (peers_data["when"].split("T")[0], machine["processor"],
+           machine["kernel"]),
+        "processors that are %s; one sender, one receiver, messages written "
+        "and read in full," % classes[0],
+        "medians over rounds; - where there is nothing to measure, or no round "
+        "counted.",
+        "[bench/README.md](bench/README.md) says how.",
+        "", table(["System"] + [title for title, _ in BESIDE], lines), ""] +
+        (["Absent there: %s." % "; ".join(absent), ""] if absent else []))
+
+
+def block(rows, peers_data):
+    machine = bounds.machine(rows)
     return "\n".join([
         "Measured on %s, on %s, Linux %s." % (
             machine["when"].split("T")[0], machine["system"],
@@ -149,7 +140,8 @@ def block(rows):
         "there and back in less than %d ns) and far (in more);"
         % machine.get("far_from_ns", 250),
         "[docs/performance.md](docs/performance.md) says how.",
-        "", figures(rows), "",
+        "", figures(rows), ""] +
+        ([beside(peers_data)] if peers_data else []) + [
         "One process alone that receives a message of 64 bytes and sends one "
         "in its place,",
         "in order of arrival (or by priority), while so many wait:",
@@ -173,13 +165,17 @@ def main():
     results = sys.argv[1] if len(sys.argv) > 1 else default
     readme = (sys.argv[2] if len(sys.argv) > 2
               else os.path.join(ROOT, "README.md"))
-    if not os.path.exists(results):
+    try:
+        rows = data.read_results(results)
+        peers_data = data.read_peers(
+            os.path.join(os.path.dirname(results), "peers.json"))
+    except data.Malformed as error:
+        sys.exit("bench-table: %s" % error)
+    if rows is None:
         sys.exit("bench-table: no %s; run make bench" % results)
-    with open(results, encoding="utf-8") as file:
-        rows = json.load(file)
     with open(readme, encoding="utf-8") as file:
         text = file.read()
-    text = rewrite(text, block(rows))
+    text = rewrite(text, block(rows, peers_data))
     with open(readme, "w", encoding="utf-8") as file:
         file.write(text)
 

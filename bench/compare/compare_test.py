@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs cubby-compare with the shortest of rounds, and checks that its results are
-what bench/README.md says, whole, and that nothing failed. No figure is judged."""
+"""compare_test.py CUBBY_COMPARE RESULTS: runs it with the shortest of rounds,
+writes RESULTS, and checks that they are what bench/README.md says, whole, and that
+nothing failed. No figure is judged."""
 import json
+import os
 import subprocess
 import sys
-import tempfile
 
 TESTS = {"round_trip", "rate", "even_load"}
 COUNTED = {"calls_rate", "calls_round_trip", "calls_even_load"}
@@ -64,14 +65,16 @@ def check_costs(rows):
 
 
 def main():
-    with tempfile.NamedTemporaryFile(suffix=".json") as results:
-        run = subprocess.run(
-            [sys.argv[1], "--rounds", "2", "--round-ms", "2", "--hunt", "0",
-             "--size", "64", "--json", results.name],
-            stdout=subprocess.PIPE, text=True)
-        print(run.stdout)
-        check(run.returncode == 0, f"cubby-compare ended with {run.returncode}")
-        found = json.load(results)
+    program, results = sys.argv[1:]
+    os.makedirs(os.path.dirname(results), exist_ok=True)
+    run = subprocess.run(
+        [program, "--rounds", "2", "--round-ms", "2", "--hunt", "0",
+         "--size", "64", "--json", results],
+        stdout=subprocess.PIPE, text=True)
+    print(run.stdout)
+    check(run.returncode == 0, f"cubby-compare ended with {run.returncode}")
+    with open(results, encoding="utf-8") as file:
+        found = json.load(file)
     check(found["schema"] == 1, "another schema")
     check({"processor", "kernel", "system", "cpus"} <= found["machine"].keys(),
           "no machine")

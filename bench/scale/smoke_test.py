@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs every test of cubby-scale quickly, and checks that each curve is drawn,
-and that nothing is left behind, also by one that is interrupted. No figure is
-judged: a loaded machine would fail it."""
+"""smoke_test.py CUBBY_SCALE RESULTS: runs every test of it quickly, writes
+RESULTS, and checks that each curve is drawn, and that nothing is left behind, also
+by one that is interrupted. No figure is judged: a loaded machine would fail it."""
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import tempfile
 
 TARGETS = {"idle_senders", "oversubscribed", "idle_mailbox_memory",
            "idle_sender_memory", "open_to_first", "backlog_back"}
@@ -66,15 +65,16 @@ def interrupt(program):
 
 
 def main():
-    program = sys.argv[1]
+    program, results = sys.argv[1:]
+    os.makedirs(os.path.dirname(results), exist_ok=True)
     tests = {line.split()[0] for line in subprocess.check_output(
         [program, "--list"], text=True).splitlines()}
-    with tempfile.NamedTemporaryFile(suffix=".json") as results:
-        run = subprocess.run([program, "--quick", "--json", results.name],
-                             stdout=subprocess.PIPE, text=True)
-        print(run.stdout)
-        check(run.returncode == 0, f"cubby-scale ended with {run.returncode}")
-        check_results(json.load(results), tests)
+    run = subprocess.run([program, "--quick", "--json", results],
+                         stdout=subprocess.PIPE, text=True)
+    print(run.stdout)
+    check(run.returncode == 0, f"cubby-scale ended with {run.returncode}")
+    with open(results, encoding="utf-8") as file:
+        check_results(json.load(file), tests)
     roots = roots_of(run.stdout)
     check(roots and not os.path.exists(roots[0]), f"{roots} is left")
     interrupt(program)
