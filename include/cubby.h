@@ -82,9 +82,10 @@
  *			grants, or too many calls under way
  *	-EXDEV		the mailbox lies in another file system than the region
  * and those of the kernel for what the process itself or the file system has run
- * out of (-ENOMEM, -EMFILE, -ENFILE, -ENOLCK, -EDQUOT, -EFBIG, -EMLINK), or for a
- * file system that fails (-EIO, -EROFS). Out-parameters (named ret_...) are
- * untouched on failure, but for ret_size with -EMSGSIZE.
+ * out of (-ENOMEM, -EMFILE, -ENFILE, -ENOLCK, -EDQUOT, -EFBIG, -EMLINK; -EMFILE also
+ * when it has closed the descriptors that the handle keeps), or for a file system that
+ * fails (-EIO, -EROFS). Out-parameters (named ret_...) are untouched on failure, but
+ * for ret_size with -EMSGSIZE.
  *
  * Threads may share a handle. After fork() the child's calls on an inherited
  * handle return -ECHILD; it opens its own. Nothing here is safe to call from a

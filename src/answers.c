@@ -23,6 +23,7 @@
 struct peer {
 	uint64_t id;
 	int fd;			/* -1: open it anew */
+	struct file_identity is;
 	int64_t asked;		/* clock_tick(), when it last lived */
 	struct mapping mapping;
 	struct liveness life;	/* ours, there */
@@ -48,7 +49,7 @@ close_peer(struct answers *answers, uint64_t sender)
 	shm_unmap(&peer->mapping);
 	liveness_drop(&peer->life);
 	if (peer->fd >= 0) {
-		close(peer->fd);
+		shm_close_kept(peer->fd, &peer->is);
 		answers->descriptors--;
 	}
 	free(peer);
@@ -57,7 +58,8 @@ close_peer(struct answers *answers, uint64_t sender)
 static void
 keep_descriptor(struct answers *answers, struct peer *peer, int fd)
 {
-	if (answers->descriptors == DESCRIPTORS_MAX) {
+	if (answers->descriptors == DESCRIPTORS_MAX ||
+	    shm_identify(fd, &peer->is) < 0) {
 		close(fd);
 		return;
 	}
@@ -127,9 +129,10 @@ static int
 descriptor_of(const struct answers *answers, const struct peer *peer,
 	      bool *ret_ours)
 {
-	*ret_ours = peer->fd < 0;
-	return *ret_ours ? reply_file_reopen(answers->view, peer->id) :
-			   peer->fd;
+	int fd = shm_still(peer->fd, &peer->is);
+
+	*ret_ours = fd < 0;
+	return *ret_ours ? reply_file_reopen(answers->view, peer->id) : fd;
 }
 
 /* Is that byte locked? What cannot be known counts as locked, unless there is no
@@ -202,7 +205,7 @@ answers_forget(struct answers *answers)
 			continue;
 		shm_forget(&peer->mapping);
 		if (peer->fd >= 0)
-			close(peer->fd);
+			shm_close_kept(peer->fd, &peer->is);
 		free(peer);
 	}
 	free(answers->peers);

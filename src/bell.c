@@ -28,11 +28,15 @@ name_of(uint64_t number, char ret[NAME_SIZE])
 static int
 open_place(const struct view *view, enum bell_place place)
 {
+	int parent = place == BELL_OF_LANE ? view_lanes(view) :
+					     view_directory(view);
 	int fd;
 
+	if (parent < 0)
+		return -EMFILE;
 	if (place == BELL_OF_LANE)
-		return view->lanes_directory;
-	fd = openat(view->directory, BELLS,
+		return parent;
+	fd = openat(parent, BELLS,
 		    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -52,6 +56,7 @@ bell_begin(enum bell_place place, struct bell *ret)
 	uint8_t bytes[16];
 	int r;
 
+	memset(&ret->is, 0, sizeof(ret->is));
 	ret->place = place;
 	ret->fd = -1;
 	do {
@@ -78,9 +83,11 @@ make(const struct view *view, int directory, struct bell *bell)
 		return bell->fd == -EPERM ? -EOPNOTSUPP :
 		       bell->fd == -EEXIST ? -EBADMSG : bell->fd;
 	}
-	r = access_set(bell->fd, bell->place == BELL_OF_LANE ?
-		       ACCESS_LANE_BELL : ACCESS_BELL, &view->attributes,
-		       geteuid());
+	r = shm_identify(bell->fd, &bell->is);
+	if (r == 0)
+		r = access_set(bell->fd, bell->place == BELL_OF_LANE ?
+			       ACCESS_LANE_BELL : ACCESS_BELL,
+			       &view->attributes, geteuid());
 	if (r < 0) {
 		unlinkat(directory, name, 0);
 		close(bell->fd);
@@ -102,12 +109,17 @@ bell_make(const struct view *view, struct bell *bell)
 }
 
 void
+bell_close(struct bell *bell)
+{
+	shm_close_kept(bell->fd, &bell->is);
+	bell->fd = -1;
+}
+
+void
 bell_remove(const struct view *view, struct bell *bell)
 {
 	/* Before: to take it down takes a descriptor. */
-	if (bell->fd >= 0)
-		close(bell->fd);
-	bell->fd = -1;
+	bell_close(bell);
 	bell_remove_left(view, bell->place, bell->number);
 	bell->number = 0;
 }
@@ -139,13 +151,13 @@ bell_remove_of_slot(const struct view *view, uint32_t slot)
 void
 bell_light(const struct bell *bell)
 {
-	fifo_tell(bell->fd);
+	fifo_tell(shm_still(bell->fd, &bell->is));
 }
 
 void
 bell_drain(const struct bell *bell)
 {
-	fifo_drain(bell->fd);
+	fifo_drain(shm_still(bell->fd, &bell->is));
 }
 
 /* Another's -------------------------------------------------------------- */
@@ -185,7 +197,7 @@ static void
 drop(struct bell_cache *cache)
 {
 	if (cache->is_open)
-		close(cache->fd);
+		shm_close_kept(cache->fd, &cache->is);
 	cache->is_open = false;
 }
 
@@ -196,11 +208,15 @@ ring_kept(struct view *view, enum bell_place place, uint64_t number)
 	struct bell_cache *cache = &view->rung;
 	int fd;
 
-	if (!cache->is_open || cache->number != number) {
+	if (!cache->is_open || cache->number != number ||
+	    shm_still(cache->fd, &cache->is) < 0) {
 		fd = open_bell(view, place, number);
 		if (fd < 0)
 			return;
 		drop(cache);
+		/* Not known, it is not looked at. */
+		memset(&cache->is, 0, sizeof(cache->is));
+		shm_identify(fd, &cache->is);
 		cache->fd = fd;
 		cache->number = number;
 		cache->is_open = true;

@@ -46,6 +46,7 @@ struct bell {
 	enum bell_place place;
 	uint64_t number;
 	int fd;			/* readable: it has been rung */
+	struct file_identity is;
 };
 
 /* Chooses a number, which the caller publishes; then bell_make(). Errors:
@@ -57,6 +58,10 @@ bell_begin(enum bell_place place, struct bell *ret);
    ACL, and there are none), and the kernel's. Then nothing is left. */
 int
 bell_make(const struct view *view, struct bell *bell);
+
+/* Its descriptor alone, if it is still that. */
+void
+bell_close(struct bell *bell);
 
 /* Takes it down. */
 void

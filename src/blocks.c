@@ -442,9 +442,13 @@ blocks_create(int fd, uint64_t base, uint64_t length, uint64_t limit,
 {
 	unsigned shift = UNIT_SHIFT;
 	uint64_t nodes, words, mapped;
+	struct file_identity is;
 	struct buddy_node *zeros;
 	struct blocks *b;
+	int r = shm_identify(fd, &is);
 
+	if (r < 0)
+		return r;
 	while (length >> shift > BUDDY_UNITS_MAX)
 		shift++;
 	nodes = BUDDY_LISTS + (length >> shift);
@@ -460,7 +464,8 @@ blocks_create(int fd, uint64_t base, uint64_t length, uint64_t limit,
 	b->pages = (struct pages){ .bits = (uint64_t *)(zeros + nodes),
 				   .base = base,
 				   .limit = limit,
-				   .fd = fd };
+				   .fd = fd,
+				   .is = is };
 	b->base = base;
 	b->length = length;
 	b->mapped = (size_t)mapped;

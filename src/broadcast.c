@@ -163,7 +163,7 @@ take_voice(struct view *view, uint32_t slot, struct liveness *ret)
 	int tries, r = -EAGAIN;
 
 	for (tries = 0; r == -EAGAIN && tries < VOICE_TRIES; tries++) {
-		r = liveness_take_at(view->directory, RECEIVERS,
+		r = liveness_take_at(view_directory(view), RECEIVERS,
 				     broadcast_voice(slot, slot_next(last)), ret);
 		if (r == -EAGAIN)
 			/* relaxed: as above */
@@ -173,7 +173,7 @@ take_voice(struct view *view, uint32_t slot, struct liveness *ret)
 	word32_store_relaxed(&view->receivers->slots[slot].shared,
 			     r == -EAGAIN);
 	return r != -EAGAIN ? r :
-	       liveness_share_at(view->directory, RECEIVERS,
+	       liveness_share_at(view_directory(view), RECEIVERS,
 				 broadcast_voice(slot, slot_next(last)), ret);
 }
 
@@ -194,7 +194,7 @@ commit_cursors(struct view *view, uint32_t slot, uint32_t from, uint32_t to)
 			  (slot * (uint64_t)LANES_MAX + from);
 	int fd, r;
 
-	fd = shm_open_at(view->directory, RECEIVERS, O_RDWR, NULL);
+	fd = shm_open_at(view_directory(view), RECEIVERS, O_RDWR, NULL);
 	if (fd < 0)
 		return fd;
 	r = shm_commit(fd, offset, (to - from) * sizeof(struct lane_cursor),

@@ -55,12 +55,19 @@ take_first(struct caller *caller, struct caller_list *list)
 	return slot;
 }
 
+/* Its file, or -1: see shm_still(). */
+static int
+file_of(const struct caller *caller)
+{
+	return shm_still(caller->fd, &caller->is);
+}
+
 /* The memory of a reply that did not fit into the slot. */
 static void
 give_back(const struct caller *caller, uint32_t slot, uint64_t size)
 {
 	if (size > CALL_REST)
-		shm_give_back(caller->fd, reply_offset(caller->view, slot),
+		shm_give_back(file_of(caller), reply_offset(caller->view, slot),
 			      round_up(size, PAGE));
 }
 
@@ -69,7 +76,7 @@ static bool
 has_living_server(const struct caller *caller, uint64_t taken, uint32_t use)
 {
 	return taken_is_by_server(taken, use) &&
-	       liveness_ask(caller->fd, server_byte(taken_who(taken))) != 0;
+	       liveness_ask(file_of(caller), server_byte(taken_who(taken))) != 0;
 }
 
 /* May the server that has it still write into the slot? If nobody has it who
@@ -129,7 +136,7 @@ grow(struct caller *caller)
 		return -EUSERS;
 	if (!more)
 		more = SLOTS_FIRST;
-	r = shm_commit(caller->fd, PAGE * (1 + (uint64_t)caller->count),
+	r = shm_commit(file_of(caller), PAGE * (1 + (uint64_t)caller->count),
 		       PAGE * more, INT64_MAX);
 	if (r < 0)
 		return r;
@@ -171,7 +178,7 @@ close_file(struct caller *caller)
 	reply_file_unlink(caller->view, caller->id);
 	shm_unmap(&caller->mapping);
 	liveness_drop(&caller->life);
-	close(caller->fd);
+	shm_close_kept(caller->fd, &caller->is);
 	/* In the next one every `taken` is 0: older than a first use, and not than
 	   any. */
 	memset(caller->slots, 0, CALL_SLOTS_MAX * sizeof(*caller->slots));
@@ -201,7 +208,10 @@ make_file(struct caller *caller, word64 *said)
 	if (r < 0)
 		return r;
 	caller->id = id;
-	r = grow(caller);
+	memset(&caller->is, 0, sizeof(caller->is));
+	r = shm_identify(caller->fd, &caller->is);
+	if (r == 0)
+		r = grow(caller);
 	if (r < 0) {
 		close_file(caller);
 		return r;
@@ -502,11 +512,14 @@ static int
 read_file(const struct caller *caller, uint32_t slot, char *buffer, size_t size)
 {
 	uint64_t offset = reply_offset(caller->view, slot);
+	int fd = file_of(caller);
 	size_t done = 0;
 	ssize_t n;
 
+	if (fd < 0)
+		return -EMFILE;
 	while (done < size) {
-		n = pread(caller->fd, buffer + done, size - done,
+		n = pread(fd, buffer + done, size - done,
 			  (off_t)(offset + done));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -652,7 +665,7 @@ caller_forget(struct caller *caller)
 
 	if (caller->id) {
 		shm_forget(&caller->mapping);
-		close(caller->fd);
+		shm_close_kept(caller->fd, &caller->is);
 	}
 	/* Another thread may have been at them: see sender_forget(). */
 	if (caller->exclusion.taken)

@@ -39,7 +39,8 @@ struct caller {
 	const struct view *view;
 	uid_t uid;			/* effective, when it was opened */
 	uint64_t id;			/* of the file; 0: none yet */
-	int fd;
+	int fd;				/* use it by file_of() */
+	struct file_identity is;
 	struct mapping mapping;
 	struct liveness life;
 	struct caller_slot *slots;	/* of CALL_SLOTS_MAX */

@@ -74,7 +74,7 @@ commit_chunk(struct view *view, uint32_t chunk)
 	uint64_t first = round_down(offset, PAGE);
 	int fd, r;
 
-	fd = shm_open_at(view->directory, "receivers", O_RDWR, NULL);
+	fd = shm_open_at(view_directory(view), "receivers", O_RDWR, NULL);
 	if (fd < 0)
 		return fd;
 	r = shm_commit(fd, first, round_up(offset + length, PAGE) - first,

@@ -424,7 +424,8 @@ open_others(struct view *view, enum directory_access access)
 		return r;
 	view->lanes_directory = openat(view->directory, LANES, PATH_DIRECTORY);
 	if (view->lanes_directory >= 0)
-		return 0;
+		return shm_identify(view->lanes_directory,
+				    &view->lanes_directory_is);
 	/* Something else in its place: the mailbox is there, and damaged. */
 	return errno == ENOTDIR || errno == ELOOP ? -EBADMSG : -errno;
 }
@@ -468,6 +469,8 @@ directory_open(const struct place *place, enum directory_access access,
 		return errno == ELOOP ? -ENOTDIR : -errno;
 	r = check_directory(view.directory);
 	if (r == 0)
+		r = shm_identify(view.directory, &view.directory_is);
+	if (r == 0)
 		r = open_files(&view, access);
 	if (r < 0) {
 		directory_close(&view);
@@ -481,10 +484,8 @@ static void
 close_descriptors(struct view *view)
 {
 	bell_close_rung(view);
-	if (view->directory >= 0)
-		close(view->directory);
-	if (view->lanes_directory >= 0)
-		close(view->lanes_directory);
+	shm_close_kept(view->directory, &view->directory_is);
+	shm_close_kept(view->lanes_directory, &view->lanes_directory_is);
 }
 
 void

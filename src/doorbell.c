@@ -515,7 +515,7 @@ stir_polls(struct view *view, uint32_t lane, struct lane_entry *entry)
 	_Static_assert(offsetof(struct lane_file, bell) ==
 		       offsetof(struct lane_file, polls) + 8, "read as one");
 	snprintf(name, sizeof(name), "lane.%u", lane);
-	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, NULL);
+	fd = shm_open_at(view_lanes(view), name, O_RDONLY, NULL);
 	if (fd < 0)
 		return;
 	/* BELL-F11 seq_cst: the event before the look at who polls. Pairs with

@@ -133,11 +133,16 @@ inbox_leave(struct owner *owner)
 int
 addressee_open(const struct inbox_at *at, struct addressee *ret)
 {
-	int fd = shm_open_at(at->directory, at->file, O_RDONLY, NULL);
+	int fd = shm_open_at(at->directory, at->file, O_RDONLY, NULL), r;
 
 	if (fd < 0)
 		return fd;
 	memset(ret, 0, sizeof(*ret));
+	r = shm_identify(fd, &ret->is);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
 	ret->inbox = at->inbox;
 	ret->fd = fd;
 	return 0;
@@ -147,7 +152,7 @@ void
 addressee_close(struct addressee *addressee)
 {
 	if (addressee->inbox)
-		close(addressee->fd);
+		shm_close_kept(addressee->fd, &addressee->is);
 	addressee->inbox = NULL;
 }
 
@@ -172,7 +177,8 @@ addressee_ask(struct addressee *addressee, uint64_t word, int64_t tick)
 	if (addressee->bound && addressee->bound != generation)
 		gone = true;
 	else
-		gone = generation && !is_alive(addressee->fd, word);
+		gone = generation && !is_alive(shm_still(addressee->fd,
+						   &addressee->is), word);
 	addressee->word = word;
 	addressee->asked = gone ? INT64_MIN : tick;
 	return gone ? -EPIPE : 0;

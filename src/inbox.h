@@ -86,6 +86,7 @@ inbox_leave(struct owner *owner);
 struct addressee {
 	const struct inbox *inbox;
 	int fd;			/* to ask the kernel through */
+	struct file_identity is;
 	uint64_t bound;		/* the one generation that is meant; 0: whoever
 				   receives */
 	uint64_t word;		/* of `owner`: alive when asked */

@@ -80,7 +80,7 @@ count_lane(const struct view *view, uint32_t i, struct cubby_info *info)
 	int r;
 
 	lane_name(i, name);
-	if (fstatat(view->lanes_directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(view_lanes(view), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	info->lanes++;
 	info->memory += memory_of(&st);
@@ -140,7 +140,7 @@ static int
 count_receivers(const struct view *view, struct cubby_info *info)
 {
 	uint32_t slot, count = participants_slots(view);
-	int fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+	int fd = shm_open_at(view_directory(view), ATTENDANCE, O_RDONLY, NULL);
 	int alive = 0;
 
 	if (fd < 0) {
@@ -200,9 +200,9 @@ add_memory(const struct view *view, struct cubby_info *info)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < ARRAY_SIZE(files); i++)
-		r = shm_add_memory(view->directory, files[i], &info->memory);
+		r = shm_add_memory(view_directory(view), files[i], &info->memory);
 	if (r == 0)
-		r = region_links_add_memory(view->lanes_directory,
+		r = region_links_add_memory(view_lanes(view),
 					    &info->memory);
 	return r < 0 ? r : reply_file_add_memory(view, &info->memory);
 }
@@ -291,7 +291,7 @@ tell_sender(const struct view *view, uint32_t lane,
 static int
 may_receive(const struct view *view)
 {
-	int fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+	int fd = shm_open_at(view_directory(view), ATTENDANCE, O_RDONLY, NULL);
 
 	if (fd >= 0)
 		close(fd);

@@ -240,7 +240,7 @@ inspect_lane(const struct view *view, uint32_t lane, struct glimpse *ret)
 	int fd, r;
 
 	lane_name(lane, name);
-	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, &ret->st);
+	fd = shm_open_at(view_lanes(view), name, O_RDONLY, &ret->st);
 	if (fd < 0)
 		return fd;
 	r = shm_map(fd, view->geometry.blocks_offset, PROT_READ, &mapping);

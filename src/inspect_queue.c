@@ -25,7 +25,7 @@ open_map(const struct view *view, struct queue_map *ret)
 
 	if (layout_queue_geometry(&view->attributes, &map.geometry) < 0)
 		return -EBADMSG;
-	fd = shm_open_at(view->directory, QUEUE, O_RDONLY, &st);
+	fd = shm_open_at(view_directory(view), QUEUE, O_RDONLY, &st);
 	if (fd < 0)
 		return fd;
 	r = (uint64_t)st.st_size < sizeof(struct queue_file) ? -EBADMSG :
@@ -83,7 +83,7 @@ count_participants(const struct view *view, const struct queue_map *map,
 		   struct cubby_info *info)
 {
 	uint32_t n, count = queue_participants(map);
-	int fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+	int fd = shm_open_at(view_directory(view), ATTENDANCE, O_RDONLY, NULL);
 	const struct queue_participant *p;
 	int r = fd < 0 && !shm_tells_of_file(fd) ? fd : 0;
 
@@ -138,9 +138,9 @@ inspect_queue(const struct view *view, struct cubby_info *info)
 	count_waiters(&map, info);
 	r = count_participants(view, &map, info);
 	if (r == 0)
-		r = shm_add_memory(view->directory, QUEUE, &info->memory);
+		r = shm_add_memory(view_directory(view), QUEUE, &info->memory);
 	if (r == 0)
-		r = shm_add_memory(view->directory, BLOCKS, &info->memory);
+		r = shm_add_memory(view_directory(view), BLOCKS, &info->memory);
 	if (shm_is_broken(&map.mapping))
 		r = -EBADMSG;
 	shm_unmap(&map.mapping);
@@ -313,7 +313,7 @@ begin_look(const struct view *view, struct queue_map *map, struct looked **ret)
 	if (!looked)
 		return -ENOMEM;
 	looked->map = map;
-	looked->attendance = shm_open_at(view->directory, ATTENDANCE, O_RDONLY,
+	looked->attendance = shm_open_at(view_directory(view), ATTENDANCE, O_RDONLY,
 					 NULL);
 	r = looked->attendance < 0 ? looked->attendance : open_map(view, map);
 	if (r == 0) {

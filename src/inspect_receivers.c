@@ -118,7 +118,7 @@ map_doorbell(const struct view *view, struct mapping *ret)
 {
 	int fd, r;
 
-	fd = shm_open_at(view->directory, DOORBELL, O_RDONLY, NULL);
+	fd = shm_open_at(view_directory(view), DOORBELL, O_RDONLY, NULL);
 	if (fd < 0)
 		return fd;
 	r = shm_map(fd, sizeof(struct doorbell_file), PROT_READ, ret);
@@ -134,7 +134,7 @@ inspect_receivers(const struct view *view,
 	struct mapping doorbell;
 	int fd, r;
 
-	fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+	fd = shm_open_at(view_directory(view), ATTENDANCE, O_RDONLY, NULL);
 	if (fd < 0)
 		return fd;
 	r = map_doorbell(view, &doorbell);

@@ -66,7 +66,8 @@ struct lane_writer {
 	struct sleeper sleeper;
 	struct mapping mapping;
 	struct liveness life;
-	int fd;
+	int fd;			/* use it by lane_file_fd() */
+	struct file_identity is;
 	struct carry carry;	/* begun when the first block is needed */
 	uint64_t turn;		/* see lane_rings.h */
 	uint32_t current;	/* the ring that is sent into */
@@ -77,6 +78,13 @@ struct lane_writer {
 				   ask whether they live. Else -1 */
 	struct file_identity receivers_is;
 };
+
+/* Its file, or -1: see shm_still(). */
+static inline int
+lane_file_fd(const struct lane_writer *writer)
+{
+	return shm_still(writer->fd, &writer->is);
+}
 
 /*
  * Gets a lane: with a name, that sender's; else one that a former unnamed

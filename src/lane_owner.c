@@ -50,9 +50,11 @@ map_writer(struct lane_writer *w, const char *name)
 	struct stat st;
 	int r;
 
-	w->fd = shm_open_at(w->view->lanes_directory, name, O_RDWR, &st);
+	w->fd = shm_open_at(view_lanes(w->view), name, O_RDWR, &st);
 	if (w->fd < 0)
 		return w->fd;
+	w->is.device = st.st_dev;
+	w->is.inode = st.st_ino;
 	r = shm_map(w->fd, w->view->geometry.lane_length,
 		    PROT_READ | PROT_WRITE, &w->mapping);
 	if (r == 0 && ((uint64_t)st.st_size < sizeof(struct lane_file) ||
@@ -85,7 +87,7 @@ lock_writer(struct lane_writer *w, const char *name)
 	if (r < 0)
 		return r;
 	liveness_fork_lock();
-	fd = shm_open_at(w->view->lanes_directory, name, O_RDWR, &st);
+	fd = shm_open_at(view_lanes(w->view), name, O_RDWR, &st);
 	if (fd < 0)
 		r = fd;
 	else if (st.st_ino != ours.st_ino || st.st_dev != ours.st_dev)
@@ -124,7 +126,7 @@ static void
 unmap_writer(struct lane_writer *w)
 {
 	shm_unmap(&w->mapping);
-	close(w->fd);
+	shm_close_kept(w->fd, &w->is);
 	liveness_drop(&w->life);
 }
 
@@ -134,12 +136,16 @@ make_file(struct lane_writer *w, const char *temporary, const char *name)
 	struct view *view = w->view;
 	int r;
 
-	w->fd = openat(view->lanes_directory, temporary,
+	w->fd = openat(view_lanes(view), temporary,
 		       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		       0600);
 	if (w->fd < 0)
 		return -errno;
-	r = access_set(w->fd, ACCESS_LANE, &view->attributes, geteuid());
+	memset(&w->is, 0, sizeof(w->is));
+	r = shm_identify(w->fd, &w->is);
+	if (r == 0)
+		r = access_set(w->fd, ACCESS_LANE, &view->attributes,
+			       geteuid());
 	if (r == 0)
 		r = shm_map(w->fd, view->geometry.lane_length,
 			    PROT_READ | PROT_WRITE, &w->mapping);
@@ -168,7 +174,7 @@ static int
 give_number(struct lane_writer *w, const char *temporary, uint32_t lane,
 	    bool named)
 {
-	int dir = w->view->lanes_directory;
+	int dir = view_lanes(w->view);
 	char name[16];
 
 	for (; lane < LANES_MAX; lane++) {
@@ -216,7 +222,7 @@ make_numbered(struct lane_writer *w, const char *name, uint32_t lane)
 		r = give_number(w, temporary, lane, name);
 	if (r < 0) {
 		if (w->fd >= 0)
-			unlinkat(w->view->lanes_directory, temporary, 0);
+			unlinkat(view_lanes(w->view), temporary, 0);
 		unmap_writer(w);
 		return r;
 	}
@@ -256,7 +262,7 @@ is_in_use(const struct lane_writer *w, const char *file)
 {
 	int fd, r;
 
-	fd = shm_open_at(w->view->lanes_directory, file, O_RDONLY, NULL);
+	fd = shm_open_at(view_lanes(w->view), file, O_RDONLY, NULL);
 	if (fd < 0)
 		return false;
 	r = liveness_ask(fd, 0);
@@ -374,7 +380,7 @@ try_lane(struct lane_writer *w, const char *name, uint32_t lane, uint32_t *own)
 	int r;
 
 	lane_name(lane, file);
-	if (fstatat(w->view->lanes_directory, file, &st,
+	if (fstatat(view_lanes(w->view), file, &st,
 		    AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if (st.st_uid != geteuid() || !S_ISREG(st.st_mode))
@@ -403,7 +409,7 @@ number_of(const char *entry)
 static uint32_t
 end_of_lanes(const struct view *view)
 {
-	int fd = openat(view->lanes_directory, ".",
+	int fd = openat(view_lanes(view), ".",
 			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *found;
@@ -471,6 +477,8 @@ lane_open_writer(struct view *view, const char *name, struct lane_writer *ret)
 	struct lane_writer w = { .view = view, .fd = -1, .receivers = -1 };
 	int r;
 
+	if (view_lanes(view) < 0)
+		return -EMFILE;
 	r = open_receivers(&w);
 	if (r == 0)
 		r = find_lane(&w, name);
@@ -510,7 +518,7 @@ lane_forget_writer(struct lane_writer *writer)
 {
 	carry_end(&writer->carry);
 	shm_forget(&writer->mapping);
-	close(writer->fd);
+	shm_close_kept(writer->fd, &writer->is);
 	close_receivers(writer);
 }
 
@@ -537,7 +545,7 @@ lane_sweep(struct view *view, uint32_t lane, uint64_t *ret_bytes)
 	int r;
 
 	lane_name(lane, file);
-	if (fstatat(view->lanes_directory, file, &before,
+	if (fstatat(view_lanes(view), file, &before,
 		    AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if (before.st_uid != geteuid() || !S_ISREG(before.st_mode))
@@ -570,7 +578,7 @@ is_unfinished(struct view *view, const char *name)
 
 	if (strncmp(name, TEMPORARY, strlen(TEMPORARY)))
 		return false;
-	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, &st);
+	fd = shm_open_at(view_lanes(view), name, O_RDONLY, &st);
 	if (fd < 0)
 		return false;
 	r = liveness_ask(fd, 0);
@@ -581,7 +589,7 @@ is_unfinished(struct view *view, const char *name)
 uint32_t
 lane_sweep_unfinished(struct view *view)
 {
-	int fd = openat(view->lanes_directory, ".",
+	int fd = openat(view_lanes(view), ".",
 			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *found;
 	uint32_t removed = 0;
@@ -596,7 +604,7 @@ lane_sweep_unfinished(struct view *view)
 	}
 	while ((found = readdir(directory)))
 		if (is_unfinished(view, found->d_name) &&
-		    unlinkat(view->lanes_directory, found->d_name, 0) == 0)
+		    unlinkat(view_lanes(view), found->d_name, 0) == 0)
 			removed++;
 	closedir(directory);
 	return removed;

@@ -52,7 +52,7 @@ commit_entries(struct view *view, uint32_t lane)
 	end = (uint32_t)round_up(lane + 1, LANES_PER_PAGE);
 	offset = offsetof(struct receivers_file, lanes) +
 		 seen * sizeof(struct lane_entry);
-	fd = shm_open_at(view->directory, RECEIVERS, O_RDWR, NULL);
+	fd = shm_open_at(view_directory(view), RECEIVERS, O_RDWR, NULL);
 	if (fd < 0)
 		return fd;
 	r = shm_commit(fd, offset, (end - seen) * sizeof(struct lane_entry),
@@ -82,7 +82,7 @@ map_lane(struct view *view, const char *name, struct lane_reader *reader)
 	struct stat st;
 	int fd, r;
 
-	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, &st);
+	fd = shm_open_at(view_lanes(view), name, O_RDONLY, &st);
 	if (fd < 0)
 		return fd;
 	reader->uid = st.st_uid;

@@ -56,7 +56,7 @@ ring_commit(struct lane_writer *w, uint64_t cells)
 	uint64_t had = w->rings[0].committed;
 	int r;
 
-	r = shm_commit(w->fd, 0, sizeof(struct lane_file) +
+	r = shm_commit(lane_file_fd(w), 0, sizeof(struct lane_file) +
 		       (cells << g->cell_shift), INT64_MAX);
 	if (r < 0)
 		return r;
@@ -99,13 +99,13 @@ ring_hollow(struct lane_writer *w, uint32_t ring, uint64_t position)
 	uint64_t from = layout_ring_offset(g, ring);
 	uint64_t to = round_down(layout_ring_offset(g, ring + 1), PAGE);
 
-	shm_give_back(w->fd, from, first - from);
+	shm_give_back(lane_file_fd(w), from, first - from);
 	from = first + PAGE;
 	if (second > from)
-		shm_give_back(w->fd, from, second - from);
+		shm_give_back(lane_file_fd(w), from, second - from);
 	from = second + PAGE;
 	if (to > from)
-		shm_give_back(w->fd, from, to - from);
+		shm_give_back(lane_file_fd(w), from, to - from);
 }
 
 /* Where it stands -------------------------------------------------------- */
@@ -248,7 +248,7 @@ ring_inherit(struct lane_writer *w, uint64_t *ret_size)
 	ring_start(w);
 	/* relaxed: our predecessor is dead */
 	w->rings[0].committed = word64_load_relaxed(&w->file->ring_committed);
-	if (fstat(w->fd, &st) < 0)
+	if (fstat(lane_file_fd(w), &st) < 0)
 		return -errno;
 	*ret_size = (uint64_t)st.st_size;
 	return w->rings[0].committed > g->ring_cells ||

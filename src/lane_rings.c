@@ -100,7 +100,7 @@ give_back(struct lane_writer *w, uint32_t i)
 	w->rings[i].kept = false;
 	w->rings[i].thin = false;
 	set_committed(w, i, 0);
-	shm_give_back(w->fd, layout_ring_offset(g, i),
+	shm_give_back(lane_file_fd(w), layout_ring_offset(g, i),
 		      cells_of(w, i) << g->cell_shift);
 }
 
@@ -144,7 +144,7 @@ extend(struct lane_writer *w, uint32_t i)
 		   w->view->attributes.memory_limit) {
 		r = -ENOSPC;
 	} else {
-		r = shm_commit(w->fd, layout_ring_offset(g, i) +
+		r = shm_commit(lane_file_fd(w), layout_ring_offset(g, i) +
 			       (layout_cell_index(from, cells_of(w, i) - 1)
 				<< g->cell_shift),
 			       bytes, INT64_MAX);
@@ -442,10 +442,10 @@ rings_tidy(struct lane_writer *w)
 			set_committed(w, i, 0);
 			continue;
 		}
-		shm_give_back(w->fd, from, offset - from);
+		shm_give_back(lane_file_fd(w), from, offset - from);
 		from = layout_ring_offset(g, i + 1);
 	}
-	shm_give_back(w->fd, from, layout_ring_offset(g, i) - from);
+	shm_give_back(lane_file_fd(w), from, layout_ring_offset(g, i) - from);
 }
 
 int

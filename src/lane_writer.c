@@ -160,7 +160,7 @@ lane_start_carry(struct lane_writer *w)
 {
 	int r;
 
-	r = carry_start(&w->carry, w->view, w->lane, w->fd);
+	r = carry_start(&w->carry, w->view, w->lane, lane_file_fd(w));
 	if (r < 0)
 		return r;
 	r = inherit(w);

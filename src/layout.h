@@ -621,17 +621,32 @@ struct view {
 	struct geometry geometry;
 	struct attributes attributes;	/* copied, and checked */
 	uint8_t uuid[16];
-	int directory;
-	int lanes_directory;
+	int directory;		/* use them by view_directory(), */
+	int lanes_directory;	/* and view_lanes() */
+	struct file_identity directory_is, lanes_directory_is;
 	bool fences;	/* barrier_all() of others does not reach us: fence on
 			   every publish and advance */
 	struct bell_cache {	/* the bell rung last: see bell.c */
 		word32 busy;
 		bool is_open;
 		int fd;
+		struct file_identity is;
 		uint64_t number;
 	} rung;
 };
+
+/* They, or -1: they have been closed to us. */
+static inline int
+view_directory(const struct view *view)
+{
+	return shm_still(view->directory, &view->directory_is);
+}
+
+static inline int
+view_lanes(const struct view *view)
+{
+	return shm_still(view->lanes_directory, &view->lanes_directory_is);
+}
 
 static inline struct claim *
 layout_claim(struct receivers_file *file, const struct geometry *geometry,

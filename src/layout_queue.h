@@ -393,6 +393,7 @@ struct queue_map {
 	struct mapping mapping;
 	int attendance;		/* to ask who lives, kept open so that it can
 				   be asked when descriptors have run out; -1 */
+	struct file_identity attendance_is;
 	bool rendezvous;
 };
 

@@ -54,9 +54,9 @@ bury(const struct place *place, struct view *view)
 	    shm_is_broken(&view->receivers_mapping) || !may_remove(view) ||
 	    !directory_end(view))
 		return false;
-	buried = directory_carry_out(place, view->directory);
+	buried = directory_carry_out(place, view_directory(view));
 	/* Had it been unlinked, it lies there. */
-	directory_sweep_gone(view->directory, view->uuid);
+	directory_sweep_gone(view_directory(view), view->uuid);
 	return buried;
 }
 
@@ -108,7 +108,7 @@ mailbox_inbox(const struct view *view)
 {
 	struct inbox_at at = {
 		.inbox = &view->receivers->inbox,
-		.directory = view->directory, .file = RECEIVERS,
+		.directory = view_directory(view), .file = RECEIVERS,
 	};
 
 	return at;
@@ -193,7 +193,7 @@ static void
 leave_and_sweep(struct cubby_mailbox *mailbox)
 {
 	bool temporary = mailbox->view.attributes.lifetime == CUBBY_TEMPORARY;
-	int directory = fcntl(mailbox->view.directory, F_DUPFD_CLOEXEC, 0);
+	int directory = fcntl(view_directory(&mailbox->view), F_DUPFD_CLOEXEC, 0);
 
 	leave(mailbox);
 	if (directory < 0)
@@ -223,7 +223,7 @@ enter(const struct request *request, const struct place *place,
 	if (r == 0)
 		r = directory_come_in(&mailbox->view);
 	/* It ends after it has lost its name. */
-	if (r == -ENOENT && directory_is_at(place, mailbox->view.directory) &&
+	if (r == -ENOENT && directory_is_at(place, view_directory(&mailbox->view)) &&
 	    mailbox->view.attributes.lifetime != CUBBY_TEMPORARY)
 		r = -EBADMSG;
 	if (r < 0)
@@ -463,7 +463,7 @@ leave_regions(struct cubby_mailbox *mailbox)
 	}
 	if (mailbox->process == liveness_process())
 		region_sent_end(&mailbox->regions_sent,
-				mailbox->view.lanes_directory);
+				view_lanes(&mailbox->view));
 	free(mailbox->regions_sent);
 }
 
@@ -499,7 +499,7 @@ settle(int parent, const uint8_t uuid[16])
 		return;
 	if (memcmp(view.uuid, uuid, sizeof(view.uuid)) != 0)
 		directory_rename_away(&gone, view.uuid);
-	directory_sweep_gone(view.directory, view.uuid);
+	directory_sweep_gone(view_directory(&view), view.uuid);
 	directory_close(&view);
 }
 

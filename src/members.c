@@ -17,11 +17,11 @@
 static int
 is_locked(const struct view *view, const struct queue_map *map, uint64_t byte)
 {
-	int fd, r;
+	int fd = shm_still(map->attendance, &map->attendance_is), r;
 
-	if (likely(map->attendance >= 0))
-		return liveness_ask(map->attendance, byte);
-	fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+	if (likely(fd >= 0))
+		return liveness_ask(fd, byte);
+	fd = shm_open_at(view_directory(view), ATTENDANCE, O_RDONLY, NULL);
 	if (fd < 0)
 		return fd;
 	r = liveness_ask(fd, byte);
@@ -224,7 +224,7 @@ reserve(const struct view *view, const struct queue_map *map, uint32_t slot,
 {
 	int r;
 
-	r = liveness_take_at(view->directory, ATTENDANCE,
+	r = liveness_take_at(view_directory(view), ATTENDANCE,
 			     MEMBERS_JOINING + slot, ret);
 	if (r < 0)
 		return r;
@@ -250,7 +250,7 @@ enter(const struct view *view, const struct queue_map *map, uint32_t slot,
 	/* MEMBER-R1 release: nobody's, from here on. Pairs with MEMBER-A1,
 	   MEMBER-A2. */
 	word64_store_release(&p->generation, ret->generation - 1);
-	r = liveness_take_at(view->directory, ATTENDANCE, MEMBERS + slot,
+	r = liveness_take_at(view_directory(view), ATTENDANCE, MEMBERS + slot,
 			     &ret->life);
 	if (r < 0)
 		return r;

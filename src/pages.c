@@ -10,6 +10,12 @@
 
 _Static_assert(UINT64_C(1) << PAGE_SHIFT == PAGE, "");
 
+static int
+file_of(const struct pages *pages)
+{
+	return shm_still(pages->fd, &pages->is);
+}
+
 /* Of the 64 pages of that word, those in [first, end). */
 static uint64_t
 word_mask(uint64_t word, uint64_t first, uint64_t end)
@@ -75,7 +81,7 @@ commit_gaps(struct pages *p, uint64_t first, uint64_t end, int64_t deadline)
 
 	while ((first = run_end(p, first, end, true)) < end) {
 		gap_end = run_end(p, first, min_u64(end, first + STEP), false);
-		r = shm_commit(p->fd, p->base + (first << PAGE_SHIFT),
+		r = shm_commit(file_of(p), p->base + (first << PAGE_SHIFT),
 			       (gap_end - first) << PAGE_SHIFT, deadline);
 		if (r < 0)
 			return r;
@@ -106,14 +112,14 @@ void
 pages_punch(const struct pages *pages, uint64_t first, uint64_t end)
 {
 	if (first < end)
-		shm_give_back(pages->fd, pages->base + (first << PAGE_SHIFT),
+		shm_give_back(file_of(pages), pages->base + (first << PAGE_SHIFT),
 			      (end - first) << PAGE_SHIFT);
 }
 
 int
 pages_give_back(struct pages *pages, uint64_t first, uint64_t end)
 {
-	int r = shm_give_back(pages->fd, pages->base + (first << PAGE_SHIFT),
+	int r = shm_give_back(file_of(pages), pages->base + (first << PAGE_SHIFT),
 			      (end - first) << PAGE_SHIFT);
 
 	if (r == 0)

@@ -11,6 +11,7 @@
 #define CUBBY_PAGES_H
 
 #include "base.h"
+#include "shm.h"
 
 #define PAGE_SHIFT 12
 
@@ -19,7 +20,8 @@ struct pages {
 	uint64_t base;	/* where the part begins in the file */
 	uint64_t limit; /* bytes */
 	uint64_t committed; /* bytes */
-	int fd;
+	int fd;			/* and which file that is: see shm_still() */
+	struct file_identity is;
 };
 
 /* Those of [first, end) that are committed. */

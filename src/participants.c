@@ -60,7 +60,7 @@ commit_slot(struct view *view, uint32_t slot)
 			  sizeof(struct receiver_slot);
 	int fd, r;
 
-	fd = shm_open_at(view->directory, RECEIVERS, O_RDWR, NULL);
+	fd = shm_open_at(view_directory(view), RECEIVERS, O_RDWR, NULL);
 	if (fd < 0)
 		return fd;
 	r = shm_commit(fd, offset, PAGE, INT64_MAX);
@@ -79,7 +79,7 @@ participants_join(struct view *view, struct liveness *ret_joining,
 	int r;
 
 	for (slot = 0; slot < RECEIVERS_MAX; slot++) {
-		r = liveness_take_at(view->directory, ATTENDANCE,
+		r = liveness_take_at(view_directory(view), ATTENDANCE,
 				     JOINING + slot, &joining);
 		if (r == -EAGAIN)
 			continue;
@@ -124,7 +124,7 @@ participants_enter(struct view *view, uint32_t slot, struct liveness *joining,
 	int r;
 
 	end_sleep(view, slot);
-	r = liveness_take_at(view->directory, ATTENDANCE, slot, ret_life);
+	r = liveness_take_at(view_directory(view), ATTENDANCE, slot, ret_life);
 	if (r == 0) {
 		/* relaxed: only the slot's owner writes these */
 		generation = slot_next(word64_load_relaxed(&s->generation));
@@ -161,7 +161,7 @@ clear_slot(struct view *view, uint32_t slot,
 {
 	struct liveness joining;
 
-	if (liveness_take_at(view->directory, ATTENDANCE, JOINING + slot,
+	if (liveness_take_at(view_directory(view), ATTENDANCE, JOINING + slot,
 			     &joining) < 0)
 		return;
 	if (participants_alive(view, slot) == 0) {
@@ -198,7 +198,7 @@ participants_stand_by(struct view *view, struct liveness *ret_life)
 	int r;
 
 	for (i = 0; i < BYSTANDERS_MAX; i++) {
-		r = liveness_take_at(view->directory, ATTENDANCE,
+		r = liveness_take_at(view_directory(view), ATTENDANCE,
 				     BYSTANDERS + i, ret_life);
 		if (r != -EAGAIN)
 			return r;
@@ -211,7 +211,7 @@ participants_alive(const struct view *view, uint32_t slot)
 {
 	int fd, r;
 
-	fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+	fd = shm_open_at(view_directory(view), ATTENDANCE, O_RDONLY, NULL);
 	if (fd < 0)
 		return fd;
 	r = liveness_ask(fd, slot);
@@ -228,7 +228,7 @@ participants_any(const struct view *view)
 	};
 	int fd, r;
 
-	fd = shm_open_at(view->directory, ATTENDANCE, O_RDONLY, NULL);
+	fd = shm_open_at(view_directory(view), ATTENDANCE, O_RDONLY, NULL);
 	if (fd < 0)
 		return fd;
 	r = fcntl(fd, F_OFD_GETLK, &lock) < 0 ? -errno :

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 12. May include: base atomics clock exclusion layout bell doorbell handle pollable. */
+/* Layer 12. May include: base atomics clock exclusion shm layout bell doorbell handle pollable. */
 /*
  * A descriptor for each end of a handle, that polls readable when the end may
  * be ready. It is an epoll descriptor over two others:
@@ -45,6 +45,8 @@ struct pollable {
 	uint32_t role;
 	int fd;			/* the one that is told of */
 	int timer;
+	/* Which tell them from files, not from others of the sort. */
+	struct file_identity is, timer_is;
 	int64_t ends;		/* when the timer does */
 	int64_t slice;
 	struct bell bell;
@@ -68,7 +70,8 @@ set_timer(struct pollable *pollable, int64_t at)
 	};
 
 	pollable->ends = at;
-	timerfd_settime(pollable->timer, TFD_TIMER_ABSTIME, &spec, NULL);
+	timerfd_settime(shm_still(pollable->timer, &pollable->timer_is),
+			TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
 /* Armed. rested: it was before, and nobody has rung since. */
@@ -133,7 +136,11 @@ make_descriptors(struct pollable *pollable)
 					 TFD_CLOEXEC | TFD_NONBLOCK);
 	if (pollable->timer < 0)
 		return -errno;
-	r = watch(pollable, pollable->timer);
+	r = shm_identify(pollable->fd, &pollable->is);
+	if (r == 0)
+		r = shm_identify(pollable->timer, &pollable->timer_is);
+	if (r == 0)
+		r = watch(pollable, pollable->timer);
 	return r < 0 ? r : watch(pollable, pollable->bell.fd);
 }
 
@@ -156,10 +163,8 @@ hang_bell(struct cubby_mailbox *mailbox, struct pollable *pollable)
 static void
 close_descriptors(struct pollable *pollable)
 {
-	if (pollable->timer >= 0)
-		close(pollable->timer);
-	if (pollable->fd >= 0)
-		close(pollable->fd);
+	shm_close_kept(pollable->timer, &pollable->timer_is);
+	shm_close_kept(pollable->fd, &pollable->is);
 }
 
 static void
@@ -201,8 +206,10 @@ get(struct cubby_mailbox *mailbox, uint32_t role)
 	struct pollable **place = place_of(mailbox, role);
 	int r;
 
-	if (*place)
-		return (*place)->fd;
+	if (*place) {
+		r = shm_still((*place)->fd, &(*place)->is);
+		return r < 0 ? -EMFILE : r;
+	}
 	r = make(mailbox, role, place);
 	if (r < 0)
 		return r;
@@ -248,7 +255,7 @@ forget(struct pollable *pollable)
 {
 	if (!pollable)
 		return;
-	close(pollable->bell.fd);
+	bell_close(&pollable->bell);
 	close_descriptors(pollable);
 	free(pollable);
 }

@@ -218,7 +218,7 @@ give_back_block(struct queue *queue, uint32_t n, uint64_t from, uint64_t to)
 	struct queue_slot *slot = queue_slot(&queue->map, n);
 
 	set32(&slot->holes, 1);
-	shm_give_back(queue->blocks_fd,
+	shm_give_back(queue_blocks_fd(queue),
 		      n * queue->map.geometry.block_stride + from, to - from);
 	set64(&slot->block, from);
 	set32(&slot->holes, 0);
@@ -241,7 +241,7 @@ shrink(struct queue *queue)
 	uint32_t n = queue->shrinking;
 
 	queue->shrinking = CHUNK_NONE;
-	slots_give_back(&queue->map, queue->fd, n);
+	slots_give_back(&queue->map, queue_fd(queue), n);
 	queue_add_chore(queue, CHORE_CHUNK_BARE, n);
 }
 
@@ -496,7 +496,7 @@ queue_commit_nodes(struct queue *queue)
 
 	if (committed + NODES_PER_PAGE > map->geometry.nodes_max)
 		return -ENOSPC;
-	r = shm_commit(queue->fd, map->geometry.nodes + committed *
+	r = shm_commit(queue_fd(queue), map->geometry.nodes + committed *
 		       sizeof(struct queue_node), PAGE, INT64_MAX);
 	if (r == 0)
 		slots_raise(&map->file->nodes_committed,
@@ -507,7 +507,7 @@ queue_commit_nodes(struct queue *queue)
 int
 queue_commit_waiters(struct queue *queue)
 {
-	return waiters_commit(&queue->map, queue->fd);
+	return waiters_commit(&queue->map, queue_fd(queue));
 }
 
 /* One more chunk of slots. */
@@ -518,7 +518,7 @@ grow(struct queue *queue, int64_t deadline)
 	uint32_t chunk = CHUNK_NONE;
 	int r;
 
-	r = slots_commit_table(&queue->map, queue->fd);
+	r = slots_commit_table(&queue->map, queue_fd(queue));
 	if (r == 0)
 		r = queue_enter(queue, deadline);
 	if (r < 0)
@@ -530,7 +530,7 @@ grow(struct queue *queue, int64_t deadline)
 		return r;
 	if (chunk == CHUNK_NONE)
 		return -ENOSPC;
-	r = slots_commit(&queue->map, queue->fd, chunk, deadline);
+	r = slots_commit(&queue->map, queue_fd(queue), chunk, deadline);
 	queue_add_chore(queue, r == 0 ? CHORE_CHUNK_READY : CHORE_CHUNK_BARE,
 			chunk);
 	return r;
@@ -619,7 +619,7 @@ memory_of(const struct queue *queue, uint64_t unknown)
 {
 	struct stat a, b;
 
-	if (fstat(queue->fd, &a) < 0 || fstat(queue->blocks_fd, &b) < 0)
+	if (fstat(queue_fd(queue), &a) < 0 || fstat(queue_blocks_fd(queue), &b) < 0)
 		return unknown;
 	return 512 * (uint64_t)(a.st_blocks + b.st_blocks);
 }
@@ -690,7 +690,7 @@ queue_commit_block(struct queue *queue, uint32_t n, uint64_t size,
 	for (;;) {
 		r = account_alone(queue, n, needs, deadline);
 		if (r == 0)
-			r = shm_commit(queue->blocks_fd, offset + has,
+			r = shm_commit(queue_blocks_fd(queue), offset + has,
 				       needs - has, deadline);
 		if (r == 0) {
 			set32(&slot->holes, 0);

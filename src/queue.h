@@ -91,7 +91,8 @@ struct queue {
 	struct queue_map map;
 	struct mapping blocks;		/* not mapped before it is needed */
 	bool windows;			/* nor ever: see queue_blocks.c */
-	int fd, blocks_fd;
+	int fd, blocks_fd;		/* use them by queue_fd() and so on */
+	struct file_identity is, blocks_is;
 	struct member member;
 	struct answers answers;		/* of one who receives */
 	struct addressee *addressee;	/* of an inbox, who sends; or NULL */
@@ -121,6 +122,19 @@ struct queue {
 	uint32_t descriptors[2];	/* records: see queue_poll.c */
 	uint64_t bells[2];
 };
+
+/* Its files, or -1: see shm_still(). */
+static inline int
+queue_fd(const struct queue *queue)
+{
+	return shm_still(queue->fd, &queue->is);
+}
+
+static inline int
+queue_blocks_fd(const struct queue *queue)
+{
+	return shm_still(queue->blocks_fd, &queue->blocks_is);
+}
 
 /* Opening (queue_open.c) ------------------------------------------------- */
 

@@ -27,7 +27,7 @@ queue_map_blocks(struct queue *queue)
 	if (likely(queue->blocks.address) || queue->windows)
 		return 0;
 	if (length <= SIZE_MAX / 4)
-		r = shm_map(queue->blocks_fd, (size_t)length,
+		r = shm_map(queue_blocks_fd(queue), (size_t)length,
 			    PROT_READ | PROT_WRITE, &queue->blocks);
 	queue->windows = r == -ENOMEM;
 	return r == -ENOMEM ? 0 : r;
@@ -42,7 +42,7 @@ queue_open_block(struct queue *queue, uint32_t slot, uint64_t size,
 
 	memset(window, 0, sizeof(*window));
 	if (r == 0 && unlikely(queue->windows))
-		r = shm_map_at(queue->blocks_fd, offset,
+		r = shm_map_at(queue_blocks_fd(queue), offset,
 			       (size_t)round_up(size, PAGE),
 			       PROT_READ | PROT_WRITE, window);
 	if (r == 0)
@@ -56,10 +56,13 @@ queue_read_block(struct queue *queue, uint32_t slot, void *buffer,
 		 uint64_t size)
 {
 	uint64_t offset = queue->map.geometry.block_stride * slot, done = 0;
+	int fd = queue_blocks_fd(queue);
 	ssize_t n;
 
+	if (fd < 0)
+		return -EMFILE;
 	while (done < size) {
-		n = pread(queue->blocks_fd, (char *)buffer + done,
+		n = pread(fd, (char *)buffer + done,
 			  (size_t)(size - done), (off_t)(offset + done));
 		if (n == 0)
 			return -EBADMSG;	/* it has been cut short */

@@ -30,7 +30,7 @@ int
 queue_named_sender(struct queue *queue, const char *name, uint64_t *ret)
 {
 	uint32_t slot;
-	int r = members_give_name(queue->view, &queue->map, queue->fd, name,
+	int r = members_give_name(queue->view, &queue->map, queue_fd(queue), name,
 				  &slot);
 
 	if (r == 0)

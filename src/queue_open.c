@@ -32,6 +32,26 @@ is_owner_alive(void *context, uint32_t slot, uint64_t generation)
 	return members_alive(queue->view, &queue->map, slot, now);
 }
 
+/* Which they are. */
+static int
+note_files(struct queue *queue)
+{
+	int r = shm_identify(queue->fd, &queue->is);
+
+	if (r == 0)
+		r = shm_identify(queue->blocks_fd, &queue->blocks_is);
+	return r < 0 ? r : shm_identify(queue->map.attendance,
+					&queue->map.attendance_is);
+}
+
+static void
+close_descriptors(struct queue *queue)
+{
+	shm_close_kept(queue->fd, &queue->is);
+	shm_close_kept(queue->blocks_fd, &queue->blocks_is);
+	shm_close_kept(queue->map.attendance, &queue->map.attendance_is);
+}
+
 static int
 open_files(struct queue *queue)
 {
@@ -39,16 +59,19 @@ open_files(struct queue *queue)
 	struct stat st;
 	int r;
 
-	queue->fd = shm_open_at(view->directory, QUEUE, O_RDWR, &st);
+	queue->fd = shm_open_at(view_directory(view), QUEUE, O_RDWR, &st);
 	if (queue->fd < 0)
 		return queue->fd;
-	queue->blocks_fd = shm_open_at(view->directory, BLOCKS, O_RDWR, NULL);
+	queue->blocks_fd = shm_open_at(view_directory(view), BLOCKS, O_RDWR, NULL);
 	if (queue->blocks_fd < 0)
 		return queue->blocks_fd;
-	queue->map.attendance = shm_open_at(view->directory, ATTENDANCE,
+	queue->map.attendance = shm_open_at(view_directory(view), ATTENDANCE,
 					    O_RDONLY, NULL);
 	if (queue->map.attendance < 0)
 		return queue->map.attendance;
+	r = note_files(queue);
+	if (r < 0)
+		return r;
 	if ((uint64_t)st.st_size < sizeof(struct queue_file))
 		return -EBADMSG;
 	r = shm_map(queue->fd, (size_t)queue->map.geometry.length,
@@ -64,12 +87,7 @@ close_files(struct queue *queue)
 {
 	shm_unmap(&queue->blocks);
 	shm_unmap(&queue->map.mapping);
-	if (queue->fd >= 0)
-		close(queue->fd);
-	if (queue->blocks_fd >= 0)
-		close(queue->blocks_fd);
-	if (queue->map.attendance >= 0)
-		close(queue->map.attendance);
+	close_descriptors(queue);
 }
 
 static int
@@ -209,7 +227,5 @@ queue_forget(struct queue *queue)
 	answers_forget(&queue->answers);
 	shm_forget(&queue->blocks);
 	shm_forget(&queue->map.mapping);
-	close(queue->fd);
-	close(queue->blocks_fd);
-	close(queue->map.attendance);
+	close_descriptors(queue);
 }

@@ -73,9 +73,12 @@ call_a_lie(struct cubby_region *region)
 static int
 is_long_enough(const struct cubby_region *region, uint64_t size)
 {
+	int fd = region_memory(region);
 	struct stat st;
 
-	if (fstat(region->memory, &st) < 0)
+	if (fd < 0)
+		return -EMFILE;
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	return (uint64_t)st.st_size >= length_for(size);
 }
@@ -181,7 +184,9 @@ region_alive(const struct cubby_region *region, uint32_t slot,
 {
 	struct region_participant participant = { slot, generation };
 
-	return region_participant_alive(region->file, region->attendance,
+	return region_participant_alive(region->file,
+					shm_still(region->attendance,
+						  &region->attendance_is),
 					participant);
 }
 
@@ -192,10 +197,11 @@ static bool
 fits(const struct cubby_region *region, uint64_t size)
 {
 	uint64_t wanted = length_for(size);
+	int fd = region_memory(region);
 	struct statfs fs;
 	struct stat st;
 
-	if (fstatfs(region->memory, &fs) < 0 || fstat(region->memory, &st) < 0)
+	if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
 		return true;
 	if (!fs.f_blocks || wanted <= (uint64_t)st.st_size)
 		return true;
@@ -238,7 +244,7 @@ cubby_region_grow(cubby_region *region, uint64_t size)
 		return r;
 	if (!fits(region, size))
 		return -ENOSPC;
-	r = shm_commit(region->memory, length_for(now),
+	r = shm_commit(region_memory(region), length_for(now),
 		       length_for(size) - length_for(now), INT64_MAX);
 	if (r == 0)
 		r = publish_size(region, size);
@@ -304,8 +310,12 @@ map(struct cubby_region *region)
 static int
 take_part(struct cubby_region *region, const struct region_attendance *join)
 {
-	int r = map(region);
+	int r = shm_identify(region->memory, &region->memory_is);
 
+	if (r == 0 && region->attendance >= 0)
+		r = shm_identify(region->attendance, &region->attendance_is);
+	if (r == 0)
+		r = map(region);
 	if (r == 0 && join)
 		r = region_join(region->file, region->memory, join,
 				&region->self, &region->life);
@@ -315,11 +325,10 @@ take_part(struct cubby_region *region, const struct region_attendance *join)
 static void
 close_descriptors(struct cubby_region *region)
 {
-	if (region->link_directory >= 0)
-		close(region->link_directory);
-	if (region->attendance >= 0 && region->attendance != region->memory)
-		close(region->attendance);
-	close(region->memory);
+	shm_close_kept(region->link_directory, &region->link_is);
+	if (region->attendance != region->memory)
+		shm_close_kept(region->attendance, &region->attendance_is);
+	shm_close_kept(region->memory, &region->memory_is);
 }
 
 int

@@ -47,6 +47,7 @@ struct cubby_region {
 	word32 lied;		/* 1: what the file says cannot be */
 	uint8_t uuid[16];
 	int memory;		/* descriptors: of the file, */
+	struct file_identity memory_is, attendance_is, link_is;
 	int attendance;		/* of where the bytes are locked, to ask; or -1 */
 	struct region_participant self;
 	struct liveness life;
@@ -61,6 +62,13 @@ struct cubby_region {
 	struct cubby_message *message;	/* and held so */
 	struct cubby_region *next;	/* of those received from there */
 };
+
+/* Its memory's file, or -1: see shm_still(). */
+static inline int
+region_memory(const struct cubby_region *region)
+{
+	return shm_still(region->memory, &region->memory_is);
+}
 
 /* For calls on a handle: -ECHILD (inherited through fork()), -EBADMSG (its
    file makes no sense), -EACCES (writes, and it is attached for reading). */

@@ -91,9 +91,12 @@ end(struct cubby_region *region)
 static int
 check_owner(const struct cubby_region *region)
 {
+	int fd = region_memory(region);
 	struct stat st;
 
-	if (fstat(region->memory, &st) < 0)
+	if (fd < 0)
+		return -EMFILE;
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	return st.st_uid == geteuid() || geteuid() == 0 ? 0 : -EACCES;
 }
@@ -177,22 +180,22 @@ transfer(struct cubby_region *region, struct shipment *shipment,
 	uint32_t number;
 	int r;
 
-	r = region_begin_transfer(region, view->lanes_directory, &number);
+	r = region_begin_transfer(region, view_lanes(view), &number);
 	if (r < 0)
 		return r;
 	fill_ticket(region, number, &shipment->ticket);
 	/* Those keep it to whom it may go back. This is never done later: its
 	   next owner may have done it then. */
-	r = access_share(region->memory, &view->attributes, from);
+	r = access_share(region_memory(region), &view->attributes, from);
 	if (r == -EPERM)
 		r = -EACCES;	/* -EPERM is about another directory */
 	if (r == 0)
 		r = send_ticket(shipment, ret);
 	if (r < 0) {
 		region->end = end;
-		if (region_cancel_transfer(region, view->lanes_directory,
+		if (region_cancel_transfer(region, view_lanes(view),
 					   number)) {
-			access_share(region->memory, &nobody, from);
+			access_share(region_memory(region), &nobody, from);
 			return r;
 		}
 	}
@@ -207,7 +210,7 @@ note_sent(const struct shipment *shipment)
 	struct cubby_mailbox *mailbox = shipment->mailbox;
 
 	exclusion_enter(&mailbox->regions_exclusion);
-	region_sent_add(&mailbox->regions_sent, mailbox->view.lanes_directory,
+	region_sent_add(&mailbox->regions_sent, view_lanes(&mailbox->view),
 			&shipment->ticket);
 	exclusion_leave(&mailbox->regions_exclusion);
 }
@@ -292,7 +295,7 @@ static int
 open_region(struct cubby_mailbox *mailbox, const struct wish *wish,
 	    struct cubby_region **ret)
 {
-	int r, lanes = mailbox->view.lanes_directory;
+	int r, lanes = view_lanes(&mailbox->view);
 	struct region_ticket ticket;
 
 	if (wish->taken.size != sizeof(ticket))

@@ -512,7 +512,7 @@ look(int directory, struct cubby_region_info *ret)
 	r = attach(directory, false, &region);
 	if (r < 0)
 		return r;
-	if (fstat(region->memory, &st) < 0) {
+	if (fstat(region_memory(region), &st) < 0) {
 		r = -errno;
 	} else {
 		ret->size = cubby_region_size(region);

@@ -36,9 +36,12 @@ link_name(const uint8_t uuid[16], uint32_t number, char ret[LINK_NAME])
 static int
 make_link(const struct cubby_region *region, int lanes, uint32_t number)
 {
+	int fd = region_memory(region);
 	char from[32], to[LINK_NAME];
 
-	snprintf(from, sizeof(from), "/proc/self/fd/%d", region->memory);
+	if (fd < 0 || lanes < 0)
+		return -EMFILE;
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
 	link_name(region->uuid, number, to);
 	if (linkat(AT_FDCWD, from, lanes, to, AT_SYMLINK_FOLLOW) == 0)
 		return 0;
@@ -62,9 +65,9 @@ region_unlink(struct cubby_region *region)
 
 	if (region->link_directory < 0)
 		return true;
-	gone = remove_link(region->link_directory, region->uuid,
-			   region->link_number);
-	close(region->link_directory);
+	gone = remove_link(shm_still(region->link_directory, &region->link_is),
+			   region->uuid, region->link_number);
+	shm_close_kept(region->link_directory, &region->link_is);
 	region->link_directory = -1;
 	return gone;
 }
@@ -79,10 +82,15 @@ region_unlink_ticket(int lanes, const struct region_ticket *ticket)
 static int
 remember_link(struct cubby_region *region, int lanes, uint32_t number)
 {
-	int directory = fcntl(lanes, F_DUPFD_CLOEXEC, 0);
+	int directory = fcntl(lanes, F_DUPFD_CLOEXEC, 0), r;
 
 	if (directory < 0)
 		return -errno;
+	r = shm_identify(directory, &region->link_is);
+	if (r < 0) {
+		close(directory);
+		return r;
+	}
 	region->link_directory = directory;
 	region->link_number = number;
 	return 0;
@@ -293,7 +301,7 @@ static void
 end_file(struct cubby_region *region)
 {
 	if (!region_unlink(region))
-		shm_give_back(region->memory, REGION_DATA,
+		shm_give_back(region_memory(region), REGION_DATA,
 			      round_up(region->size_max, PAGE));
 }
 

@@ -87,8 +87,10 @@ make(const struct view *view, uint64_t id, uint32_t slots, int *ret_fd,
      struct mapping *ret_mapping, struct liveness *ret_life)
 {
 	char temporary[NAME_MAX + 1], name[FILE_NAME];
-	int dir = view->lanes_directory, fd, r;
+	int dir = view_lanes(view), fd, r;
 
+	if (dir < 0)
+		return -EMFILE;
 	r = shm_random_name(TEMPORARY, temporary);
 	if (r < 0)
 		return r;
@@ -160,7 +162,7 @@ reply_file_reopen(const struct view *view, uint64_t id)
 	char name[FILE_NAME];
 
 	file_name(id, name);
-	return shm_open_at(view->lanes_directory, name, O_RDWR, NULL);
+	return shm_open_at(view_lanes(view), name, O_RDWR, NULL);
 }
 
 int
@@ -173,7 +175,7 @@ reply_file_open(const struct view *view, uint64_t id, uid_t uid, int *ret_fd,
 	int fd, r;
 
 	file_name(id, name);
-	fd = shm_open_at(view->lanes_directory, name, O_RDWR, &st);
+	fd = shm_open_at(view_lanes(view), name, O_RDWR, &st);
 	if (fd < 0)
 		return fd;
 	r = uid != (uid_t)-1 && st.st_uid != uid ? -EBADMSG :
@@ -230,7 +232,7 @@ reply_file_calls(const struct view *view, uint64_t id, struct reply_calls *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	file_name(id, name);
-	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, NULL);
+	fd = shm_open_at(view_lanes(view), name, O_RDONLY, NULL);
 	if (fd < 0)
 		return fd;
 	while (r == 0 && (at = next_slot(fd, at)) >= 0) {
@@ -252,7 +254,7 @@ reply_file_lock(const struct view *view, uint64_t id, uint64_t byte,
 	char name[FILE_NAME];
 
 	file_name(id, name);
-	return liveness_take_at(view->lanes_directory, name, byte, ret);
+	return liveness_take_at(view_lanes(view), name, byte, ret);
 }
 
 /* Going ------------------------------------------------------------------ */
@@ -263,7 +265,7 @@ reply_file_unlink(const struct view *view, uint64_t id)
 	char name[FILE_NAME];
 
 	file_name(id, name);
-	unlinkat(view->lanes_directory, name, 0);
+	unlinkat(view_lanes(view), name, 0);
 }
 
 /* Its name is never used again, so it is the same file that is unlinked. */
@@ -290,7 +292,7 @@ reply_file_sweep(const struct view *view)
 {
 	uint64_t bytes = 0;
 
-	shm_visit(view->lanes_directory, sweep_file, &bytes);
+	shm_visit(view_lanes(view), sweep_file, &bytes);
 	return bytes;
 }
 
@@ -305,7 +307,7 @@ add_file(int lanes, const char *name, void *context)
 int
 reply_file_add_memory(const struct view *view, uint64_t *sum)
 {
-	int r = shm_visit(view->lanes_directory, add_file, sum);
+	int r = shm_visit(view_lanes(view), add_file, sum);
 
 	return shm_tells_of_file(r) ? 0 : r;
 }

@@ -130,7 +130,7 @@ shm_identify(int fd, struct file_identity *ret)
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return -errno;
+		return errno == EBADF ? -EMFILE : -errno;
 	ret->device = st.st_dev;
 	ret->inode = st.st_ino;
 	return 0;
@@ -140,11 +140,15 @@ int
 shm_still(int fd, const struct file_identity *identity)
 {
 	struct file_identity now;
+	int r;
 
-	return fd >= 0 && shm_identify(fd, &now) == 0 &&
-	       now.device == identity->device && now.inode == identity->inode ?
-		       fd :
-		       -1;
+	if (fd < 0 || !identity->inode)
+		return fd;
+	r = shm_identify(fd, &now);
+	if (r < 0)
+		return r == -EMFILE ? -1 : fd;
+	return now.device == identity->device &&
+	       now.inode == identity->inode ? fd : -1;
 }
 
 void
@@ -298,6 +302,8 @@ shm_give_back(int fd, uint64_t offset, uint64_t length)
 int
 shm_map_error(int error)
 {
+	if (error == EBADF)
+		return -EMFILE;	/* it was kept: see shm_still() */
 	return error == EAGAIN ? -ENOMEM : -error;
 }
 

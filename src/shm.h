@@ -43,7 +43,10 @@ shm_open_made(int dir, const char *name);
  * which nothing may be changed. So who opens a file to keep it notes which one it is
  * (0, or fstat's error), and asks before each use, for 0.3 us: its number, or -1,
  * which no call of the kernel takes: shm_open_at() and shm_commit() tell -EMFILE of
- * it. What another thread closes between the two is not seen.
+ * it. What another thread closes between the two is not seen. An identity of zeros:
+ * it has just been opened, and is not looked at. Where fstat() fails, and not
+ * because nothing is open, it counts as that file: of those that are kept here it
+ * fails by no fault of the descriptor's.
  */
 struct file_identity {
 	uint64_t device, inode;

@@ -82,7 +82,7 @@ a_sender_names(void *context, uint64_t number)
 	for (lane = 0; !names && lane < LANES_MAX &&
 		       (fd >= 0 || lane < entries); lane++) {
 		lane_name(lane, name);
-		fd = shm_open_at(view->lanes_directory, name, O_RDONLY, NULL);
+		fd = shm_open_at(view_lanes(view), name, O_RDONLY, NULL);
 		if (fd < 0) {
 			/* What cannot be looked at may be its. */
 			names = fd != -ENOENT && fd != -EBADMSG;
@@ -141,7 +141,7 @@ sweep_view(const struct place *place, struct sweep *sweep)
 	if (r < 0)
 		return r;
 	sweep->view = &view;
-	sweep->swept.bytes += region_sweep_links(view.lanes_directory) +
+	sweep->swept.bytes += region_sweep_links(view_lanes(&view)) +
 			      reply_file_sweep(&view);
 	/* Of lanes, and of reply files. */
 	lane_sweep_unfinished(&view);

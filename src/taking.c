@@ -119,7 +119,7 @@ has_gone(const struct view *view, uint32_t lane)
 	int fd, r;
 
 	lane_name(lane, name);
-	fd = shm_open_at(view->lanes_directory, name, O_RDONLY, NULL);
+	fd = shm_open_at(view_lanes(view), name, O_RDONLY, NULL);
 	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
 		return fd;
 	if (fd < 0)

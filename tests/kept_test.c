@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Test: orders. */
 /*
  * A process closes all of its descriptors, as daemons do, and opens files of its own
  * under their numbers. Of these nothing is believed, and in these nothing is changed:
  * who lives is not called dead, and what cannot go on says so.
  */
 #include "support/support.h"
+#include <cubby_sync.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static const enum cubby_order orders[] = { CUBBY_ORDER_SENDER,
+					   CUBBY_ORDER_ARRIVAL,
+					   CUBBY_ORDER_PRIORITY };
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 #define NUMBERS 128	/* more than the library ever has open here */
@@ -58,6 +63,22 @@ become_own(int file, const struct gate *one, const struct gate *other)
 			expect_system(dup2(kept, fd));
 }
 
+/* What is opened, or gets its memory, at the first message, and the first wait. */
+static void
+warm_up(cubby_mailbox *mailbox, bool sends)
+{
+	char text[8];
+
+	if (sends) {
+		send_text(mailbox, "first");
+		expect_text(mailbox, "first");
+	}
+	expect_result(cubby_receive_full(mailbox, NULL, 0,
+					 cubby_deadline_after(1000000), text,
+					 sizeof(text), NULL, NULL),
+		      -ETIMEDOUT);
+}
+
 static void
 a_living_receiver_of_a_broadcast_is_waited_for(void)
 {
@@ -68,7 +89,6 @@ a_living_receiver_of_a_broadcast_is_waited_for(void)
 	cubby_mailbox *mailbox;
 	struct child child;
 
-	need_order_sender();
 	options.delivery = CUBBY_EVERY;
 	options.capacity = 16;
 	mailbox = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE, &options);
@@ -105,8 +125,346 @@ a_living_receiver_of_a_broadcast_is_waited_for(void)
 	cubby_close(mailbox);
 }
 
+/* Blocks are sent and received, more than has memory so far. Returns the first error,
+   and what was accepted and received before. */
+static int
+exchange(cubby_mailbox *mailbox, uint64_t *sent, uint64_t *received)
+{
+	static char block[40000], got[40000];
+	int r = 0;
+
+	for (int round = 0; r == 0 && round < 40; round++) {
+		for (int i = 0; r == 0 && i < 1 + round % 7; i++) {
+			pattern_fill(block, sizeof(block), *sent);
+			r = cubby_send_full(mailbox, block, sizeof(block),
+					    NULL, 0, CUBBY_NOW);
+			*sent += r == 0;
+		}
+		while (*received < *sent) {
+			int result = cubby_receive_full(mailbox, NULL, 0,
+							CUBBY_NOW, got,
+							sizeof(got), NULL,
+							NULL);
+
+			expect_ok(result);
+			expect(pattern_holds(got, sizeof(got), *received));
+			++*received;
+		}
+	}
+	return r;
+}
+
+static void
+expect_own(int file, const struct gate *one, const struct gate *other)
+{
+	struct stat own, st;
+
+	expect_untouched(file);
+	expect_system(fstat(file, &own));
+	for (int fd = 3; fd < NUMBERS; fd++)
+		if (fd != one->fd && fd != other->fd) {
+			expect_system(fstat(fd, &st));
+			expect_int(st.st_ino, own.st_ino);
+		}
+}
+
+/* What was accepted is received; what cannot be had is told by an error that says
+   so; the files stay, also when the handle is closed. */
+static void
+exchange_without_descriptors(enum cubby_order order,
+			     enum cubby_buffering buffering, size_t before)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct gate one = gate_make(), other = gate_make();
+	int file = make_own_file(), r;
+	struct child child;
+
+	options.order = order;
+	options.buffering = buffering;
+	options.message_max = 100000;
+	in_child(&child) {
+		cubby_mailbox *own = open_mailbox("m", CUBBY_CREATE | BOTH,
+						  &options);
+		static char block[40000];
+		uint64_t sent = 0, received = 0, more = before;
+
+		warm_up(own, true);
+		/* From here on the blocks of this lane are mapped. */
+		expect_ok(cubby_send(own, block, sizeof(block)));
+		expect_ok(cubby_receive(own, block, sizeof(block), NULL));
+		for (; sent < before; sent++) {
+			pattern_fill(block, sizeof(block), sent);
+			expect_ok(cubby_send_full(own, block, sizeof(block),
+						  NULL, 0, CUBBY_NOW));
+		}
+		become_own(file, &one, &other);
+		if (more)
+			expect_ok(cubby_receive_full(own, NULL, 0, CUBBY_NOW,
+						     block, sizeof(block),
+						     NULL, NULL));
+		received += more != 0;
+		r = exchange(own, &sent, &received);
+		expect(r == 0 || r == -EMFILE || r == -EAGAIN);
+		expect_int(received, sent);
+		/* Many small ones: more of the ring, or more slots. */
+		for (more = 0, r = 0; r == 0 && more < 100000; more += r == 0)
+			r = cubby_send_full(own, &more, sizeof(more), NULL, 0,
+					    CUBBY_NOW);
+		expect(r == 0 || r == -EMFILE || r == -EAGAIN);
+		for (uint64_t i = 0; i < more; i++)
+			expect_int(receive_number(own), i);
+		expect_empty(own);
+		expect_own(NUMBERS, &one, &other);
+		cubby_close(own);
+		expect_own(NUMBERS, &one, &other);
+	}
+	child_finish(&child);
+	expect_ok(cubby_unlink("m"));
+	expect_untouched(file);
+	close(file);
+}
+
+static void
+a_limited_mailbox_leaves_other_files_alone(void)
+{
+	for (size_t i = 0; i < COUNT_OF(orders); i++)
+		exchange_without_descriptors(orders[i], CUBBY_LIMITED, 0);
+}
+
+static void
+what_is_in_a_limited_one_stays(void)
+{
+	for (size_t i = 0; i < COUNT_OF(orders); i++)
+		exchange_without_descriptors(orders[i], CUBBY_LIMITED, 5);
+}
+
+static void
+an_unlimited_mailbox_leaves_other_files_alone(void)
+{
+	for (size_t i = 0; i < COUNT_OF(orders); i++)
+		exchange_without_descriptors(orders[i], CUBBY_UNLIMITED, 0);
+}
+
+static void
+what_is_in_an_unlimited_one_stays(void)
+{
+	for (size_t i = 0; i < COUNT_OF(orders); i++)
+		exchange_without_descriptors(orders[i], CUBBY_UNLIMITED, 100);
+}
+
+/* What a living process holds is given to nobody else. */
+static void
+hold_in_order(enum cubby_order order)
+{
+	struct cubby_options options = { sizeof(options), .order = order };
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | BOTH,
+					      &options);
+	struct gate held = gate_make(), done = gate_make();
+	int file = make_own_file();
+	cubby_message *message;
+	struct child child;
+
+	in_child(&child) {
+		cubby_mailbox *own = open_mailbox("m", BOTH, NULL);
+		char text[8];
+
+		warm_up(own, true);
+		become_own(file, &held, &done);
+		gate_open(&held);
+		gate_wait(&done);
+		for (int i = 0; i < 20; i++) {
+			expect_result(cubby_receive_full(own, NULL, 0,
+				      cubby_deadline_after(INT64_C(20000000)),
+				      text, sizeof(text), NULL, NULL),
+				      -ETIMEDOUT);
+		}
+		cubby_close(own);
+		expect_own(NUMBERS, &held, &done);
+	}
+	gate_wait(&held);
+	send_text(mailbox, "held");
+	expect_ok(cubby_hold(mailbox, NULL, CUBBY_NOW, &message));
+	gate_open(&done);
+	child_finish(&child);
+	expect_ok(cubby_release(message));
+	expect_empty(mailbox);
+	cubby_close(mailbox);
+	expect_ok(cubby_unlink("m"));
+	expect_untouched(file);
+	close(file);
+}
+
+static void
+a_living_holder_keeps_its_message(void)
+{
+	for (size_t i = 0; i < COUNT_OF(orders); i++)
+		hold_in_order(orders[i]);
+}
+
+/* A region's mutex that a living one has locked is not taken from it, and what has
+   to have memory says that it cannot. */
+static void
+a_living_owner_keeps_its_mutex(void)
+{
+	struct cubby_region_options options = CUBBY_REGION_OPTIONS_INIT;
+	struct gate locked = gate_make(), done = gate_make();
+	int file = make_own_file();
+	cubby_region *region;
+	struct child child;
+
+	options.size = 4096;
+	options.size_max = 1 << 20;
+	expect_ok(cubby_region_open("/r", CUBBY_CREATE | CUBBY_WRITE, &options,
+				    &region));
+	in_child(&child) {
+		cubby_mutex *mutex;
+		cubby_region *own;
+
+		expect_ok(cubby_region_open("/r", CUBBY_WRITE, NULL, &own));
+		mutex = cubby_region_data(own);
+		become_own(file, &locked, &done);
+		gate_open(&locked);
+		gate_wait(&done);
+		expect_result(cubby_mutex_lock(own, mutex,
+			      cubby_deadline_after(INT64_C(200000000))),
+			      -ETIMEDOUT);
+		expect_result(cubby_region_grow(own, 100000), -EMFILE);
+		cubby_region_close(own);
+		expect_own(NUMBERS, &locked, &done);
+	}
+	gate_wait(&locked);
+	expect_ok(cubby_mutex_lock(region, cubby_region_data(region),
+				   CUBBY_NOW));
+	gate_open(&done);
+	child_finish(&child);
+	expect_ok(cubby_mutex_unlock(region, cubby_region_data(region)));
+	cubby_region_close(region);
+	expect_untouched(file);
+	close(file);
+}
+
+static uint64_t
+call(cubby_mailbox *mailbox, const char *wanted, int *ret)
+{
+	static char reply[20000];
+	size_t size = 0;
+
+	*ret = cubby_call(mailbox, wanted, strlen(wanted), reply, sizeof(reply),
+			  &size, soon());
+	if (*ret == 0)
+		expect(pattern_holds(reply, size, size));
+	return size;
+}
+
+static int
+serve(cubby_mailbox *mailbox)
+{
+	struct cubby_envelope request = CUBBY_ENVELOPE_INIT;
+	static char text[64], reply[20000];
+	size_t size;
+
+	expect_ok(cubby_receive_full(mailbox, NULL, 0, soon(), text,
+				     sizeof(text) - 1, &size, &request));
+	text[size] = 0;
+	size = (size_t)atoi(text);
+	pattern_fill(reply, size, size);
+	return cubby_reply(mailbox, &request, reply, size);
+}
+
+/* A server that lives is waited for; what lies in the file cannot be read any more. */
+static void
+call_in_order(enum cubby_order order)
+{
+	struct cubby_options options = { sizeof(options), .order = order };
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | CUBBY_RECEIVE,
+					      &options);
+	struct gate one = gate_make(), other = gate_make();
+	int file = make_own_file(), r;
+	struct child child;
+
+	in_child(&child) {
+		cubby_mailbox *own = open_mailbox("m", CUBBY_SEND, NULL);
+
+		call(own, "20000", &r);
+		expect_ok(r);
+		become_own(file, &one, &other);
+		expect_int(call(own, "20", &r), 20);
+		expect_ok(r);
+		call(own, "20000", &r);
+		expect_result(r, -EMFILE);
+		cubby_close(own);
+		expect_own(NUMBERS, &one, &other);
+	}
+	for (int i = 0; i < 3; i++)
+		expect_ok(serve(mailbox));
+	child_finish(&child);
+	cubby_close(mailbox);
+	expect_ok(cubby_unlink("m"));
+	expect_untouched(file);
+	close(file);
+}
+
+static void
+a_caller_reads_no_other_file(void)
+{
+	for (size_t i = 0; i < COUNT_OF(orders); i++)
+		call_in_order(orders[i]);
+}
+
+/* What it cannot write into the caller's file it writes nowhere. */
+static void
+serve_in_order(enum cubby_order order)
+{
+	struct cubby_options options = { sizeof(options), .order = order };
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND,
+					      &options);
+	struct gate served = gate_make(), closed = gate_make();
+	int file = make_own_file(), r;
+	struct child child;
+
+	in_child(&child) {
+		cubby_mailbox *own = open_mailbox("m", CUBBY_RECEIVE, NULL);
+
+		warm_up(own, false);
+		gate_open(&served);
+		expect_ok(serve(own));
+		become_own(file, &served, &closed);
+		expect_ok(serve(own));
+		expect_result(serve(own), -EMFILE);
+		cubby_close(own);
+		expect_own(NUMBERS, &served, &closed);
+	}
+	gate_wait(&served);
+	call(mailbox, "20000", &r);
+	expect_ok(r);
+	call(mailbox, "20", &r);
+	expect_ok(r);
+	call(mailbox, "20000", &r);
+	expect(r < 0);
+	child_finish(&child);
+	cubby_close(mailbox);
+	expect_ok(cubby_unlink("m"));
+	expect_untouched(file);
+	close(file);
+}
+
+static void
+a_server_writes_no_other_file(void)
+{
+	for (size_t i = 0; i < COUNT_OF(orders); i++)
+		serve_in_order(orders[i]);
+}
+
 static const struct test tests[] = {
 	TEST(a_living_receiver_of_a_broadcast_is_waited_for),
+	TEST(a_limited_mailbox_leaves_other_files_alone),
+	TEST(what_is_in_a_limited_one_stays),
+	TEST(an_unlimited_mailbox_leaves_other_files_alone),
+	TEST(what_is_in_an_unlimited_one_stays),
+	TEST(a_living_holder_keeps_its_message),
+	TEST(a_living_owner_keeps_its_mutex),
+	TEST(a_caller_reads_no_other_file),
+	TEST(a_server_writes_no_other_file),
 };
 
 int
