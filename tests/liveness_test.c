@@ -192,7 +192,7 @@ what_is_no_file_cannot_be_taken(void)
 	need(liveness_take_at(AT_FDCWD, link, 1, &liveness) == -EBADMSG);
 	need(!unlink(link));
 	need(liveness_take_at(AT_FDCWD, link, 1, &liveness) == -ENOENT);
-	need(liveness_take_fd(-1, 1, &liveness) == -EBADF);
+	need(liveness_take_fd(-1, 1, &liveness) == -EMFILE);
 	need(!liveness.page);
 	need(forked_descriptors() == before);
 }

@@ -270,7 +270,7 @@ what_is_no_file_cannot_be_committed(void)
 {
 	int pipes[2];
 
-	need(shm_commit(-1, 0, PAGE, FOREVER) == -EBADF);
+	need(shm_commit(-1, 0, PAGE, FOREVER) == -EMFILE);
 	need(!pipe(pipes));
 	need(shm_commit(pipes[1], 0, PAGE, FOREVER) == -ESPIPE);
 }
@@ -510,7 +510,7 @@ a_failed_mapping_leaves_nothing(void)
 	memset(&mapping, 0x5a, sizeof(mapping));
 	untouched = mapping;
 	need(shm_map(fd, 0, RW, &mapping) == -EINVAL);
-	need(shm_map(-1, PAGE, RW, &mapping) == -EBADF);
+	need(shm_map(-1, PAGE, RW, &mapping) == -EMFILE);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	read_only = open(path, O_RDONLY | O_CLOEXEC);
 	need(read_only >= 0);
