@@ -231,8 +231,11 @@ class Page(Case):
                 page.find(".//section[@id='%s']" % name)), name)
 
     def test_what_was_not_measured_of_growth_is_said(self):
+        file = self.files["scale.json"]
+        file["rows"] = [row for row in file["rows"] if row["curve"] not in
+                        ("sizes", "backlog")]
         text = text_of(self.page().find(".//section[@id='scale']"))
-        there = {row["curve"] for row in self.files["scale.json"]["rows"]}
+        there = {row["curve"] for row in file["rows"]}
         for name, what in EXPECTED.items():
             self.assertEqual(what not in text, name in there, name)
 
