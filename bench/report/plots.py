@@ -116,15 +116,20 @@ def values_span(values):
 def axis_below(scale, unit, top, bottom, label=None, ticks=None):
     """The lines up through the plot, and what they stand for."""
     parts = []
+    written = -math.inf  # up to there
     for value in ticks or scale.ticks():
         x = scale(value)
         name = label(value) if label else words.tick(value, unit)
         half = len(name) * FIGURE_WIDTH / 2
         anchor = ("start" if x < half else "end" if x > WIDTH - half else
                   "middle")
+        left = x - {"start": 0, "middle": half, "end": 2 * half}[anchor]
         parts.append(tag("line", x1=x, x2=x, y1=float(top), y2=float(bottom),
                          class_="grid"))
-        parts.append(text(x, bottom + 14.0, name, "tick", anchor))
+        # A line without its figure is one between those beside it.
+        if left > written + FIGURE_WIDTH / 2:
+            parts.append(text(x, bottom + 14.0, name, "tick", anchor))
+            written = left + 2 * half
     return parts
 
 
