@@ -139,7 +139,7 @@ shm_identify(int fd, struct file_identity *ret)
 int
 shm_still(int fd, const struct file_identity *identity)
 {
-	struct file_identity now;
+	struct file_identity now = { 0 };
 	int r;
 
 	if (fd < 0 || !identity->inode)
