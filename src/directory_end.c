@@ -234,7 +234,7 @@ end(struct view *view, bool unknown)
 		/* DIR-F1 seq_cst: CLOSING before the question. Pairs with
 		   DIR-F2. */
 		atomics_fence_seq_cst();
-		if (is_used(view->directory, unknown)) {
+		if (is_used(view_directory(view), unknown)) {
 			change_state(state, &word, STATE_OPEN);
 			return false;
 		}
@@ -287,7 +287,7 @@ directory_come_in(const struct view *view)
 	if (directory_state(word) == STATE_OPEN)
 		return 0;
 	return directory_state(word) == STATE_DEAD ? -ENOENT :
-					      take_back(view->directory);
+					      take_back(view_directory(view));
 }
 
 /* One who has come late may still put a lane there: it is tried again. */

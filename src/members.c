@@ -296,7 +296,7 @@ static int
 keep_name(const struct view *view, const struct queue_map *map, int fd,
 	  uint32_t slot, struct liveness *ret)
 {
-	int r = liveness_take_at(view->directory, ATTENDANCE,
+	int r = liveness_take_at(view_directory(view), ATTENDANCE,
 				 MEMBERS_NAMING + slot, ret);
 
 	if (r < 0)
