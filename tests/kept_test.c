@@ -455,6 +455,35 @@ a_server_writes_no_other_file(void)
 		serve_in_order(orders[i]);
 }
 
+/* To give a name in a queue needs a lock in its directory, which is gone. */
+static void
+a_name_is_given_in_no_other_directory(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct gate one = gate_make(), other = gate_make();
+	int file = make_own_file();
+	struct child child;
+
+	options.order = CUBBY_ORDER_ARRIVAL;
+	in_child(&child) {
+		struct cubby_filter of_nobody = CUBBY_FILTER_INIT;
+		cubby_mailbox *own = open_mailbox("m", CUBBY_CREATE |
+						  CUBBY_RECEIVE, &options);
+		char text[8];
+
+		of_nobody.sender_name = "nobody";
+		become_own(file, &one, &other);
+		expect_result(cubby_receive_full(own, &of_nobody, 0, CUBBY_NOW,
+						 text, sizeof(text), NULL,
+						 NULL), -EMFILE);
+		cubby_close(own);
+		expect_untouched(NUMBERS);
+	}
+	child_finish(&child);
+	expect_untouched(file);
+	close(file);
+}
+
 static const struct test tests[] = {
 	TEST(a_living_receiver_of_a_broadcast_is_waited_for),
 	TEST(a_limited_mailbox_leaves_other_files_alone),
@@ -465,6 +494,7 @@ static const struct test tests[] = {
 	TEST(a_living_owner_keeps_its_mutex),
 	TEST(a_caller_reads_no_other_file),
 	TEST(a_server_writes_no_other_file),
+	TEST(a_name_is_given_in_no_other_directory),
 };
 
 int
