@@ -9,11 +9,13 @@
  * Which ranges those are is kept in a table. An entry is taken by its address
  * becoming BUSY, and is valid from when it is another; a fork() in the middle of
  * that leaves it BUSY in the child, where it does no harm. Entries go before
- * their memory does, for another thread may be given the same addresses at once.
+ * their memory does, for another thread may be given the same addresses at once;
+ * and no fork() falls between the two, for a child would keep what has no entry.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -33,6 +35,7 @@ struct range {
 
 static struct range ranges[RANGES_MAX];
 static atomic_size_t ranges_used; /* none is beyond */
+static pthread_mutex_t unmapping = PTHREAD_MUTEX_INITIALIZER; /* or forking */
 
 int
 __real_madvise(void *address, size_t length, int advice);
@@ -94,14 +97,23 @@ int
 __wrap_munmap(void *address, size_t length)
 {
 	uintptr_t to = end_of(address, length);
+	sigset_t all, before;
+	int result;
 
+	/* A handler may fork. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	pthread_mutex_lock(&unmapping);
 	for (size_t i = 0; i < ranges_used; i++) {
 		uintptr_t from = ranges[i].from;
 
 		if (from != BUSY && from >= (uintptr_t)address && from < to)
 			ranges[i].from = 0;
 	}
-	return __real_munmap(address, length);
+	result = __real_munmap(address, length);
+	pthread_mutex_unlock(&unmapping);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return result;
 }
 
 static void
@@ -130,6 +142,7 @@ static _Thread_local int done[2] = { -1, -1 };
 void
 emulated_before(void)
 {
+	pthread_mutex_lock(&unmapping);
 	/* Where no descriptor is to be had, it is not waited for. */
 	if (pipe2(done, O_CLOEXEC))
 		done[0] = done[1] = -1;
@@ -138,7 +151,10 @@ emulated_before(void)
 void
 emulated_child(void)
 {
+	static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+
 	drop_what_is_the_parents();
+	unmapping = unlocked;
 	if (done[0] < 0)
 		return;
 	if (write(done[1], "", 1) != 1)
@@ -153,14 +169,15 @@ emulated_parent(void)
 {
 	char byte;
 
-	if (done[0] < 0)
-		return;
-	/* If there is no child, nobody has the other end. */
-	close(done[1]);
-	while (read(done[0], &byte, 1) < 0 && errno == EINTR)
-		;
-	close(done[0]);
-	done[0] = done[1] = -1;
+	if (done[0] >= 0) {
+		/* If there is no child, nobody has the other end. */
+		close(done[1]);
+		while (read(done[0], &byte, 1) < 0 && errno == EINTR)
+			;
+		close(done[0]);
+		done[0] = done[1] = -1;
+	}
+	pthread_mutex_unlock(&unmapping);
 }
 
 /* Before the library's: a child's handlers, and those of the parent afterwards, are
