@@ -237,6 +237,8 @@ queue_leave_to_anybody(struct queue *queue, uint32_t slot, uint64_t use)
 void
 queue_do_chores_soon(struct queue *queue);
 
+/* Behind the dead (queue_behind.c) --------------------------------------- */
+
 /* Puts in order what the dead have left, as far as that takes some milliseconds; the
    next look goes on from there. True: that was all. Not under the lock. */
 bool
@@ -258,6 +260,8 @@ queue_owner_is_alive(const struct queue *queue, uint64_t owner)
 			     owner_participant(owner),
 			     owner_generation(owner)) != 0;
 }
+
+/* Memory (queue.c) ------------------------------------------------------- */
 
 /*
  * Has the catalogue by sender kept from here on. Under the lock. False: it needs

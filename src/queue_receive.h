@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Layer 8. May include: base layout_queue parcel queue. */
 /*
- * A receive, between its two halves: taking a message (queue_receive.c) and
- * handing it over (queue_hand_over.c).
+ * A receive, between its parts: waiting for a message (queue_receive.c), taking it
+ * (queue_take.c), and handing it over (queue_hand_over.c).
  */
 #ifndef CUBBY_QUEUE_RECEIVE_H
 #define CUBBY_QUEUE_RECEIVE_H
@@ -24,6 +24,27 @@ struct receive {
 	uint32_t count;		/* taken in one step; 0: by itself */
 	bool holds;		/* whatever it takes, at first */
 };
+
+/* What is needed before one can be taken, without the lock. */
+enum {
+	NEED_WAITERS = 1,	/* memory of records */
+	NEED_ANSWER,		/* does receive->asked live? */
+	NEED_NODES		/* memory of the catalogue */
+};
+
+/*
+ * Takes the first message that is wanted, or what of a batch there is, or looks at
+ * it, as the wish says. Under the lock. 0; a need; -EAGAIN: there is none. Other
+ * errors: -EMSGSIZE -ENOMSG -EBADMSG; the message stays.
+ */
+int
+queue_take(struct queue *queue, struct receive *receive, struct wakes *wakes);
+
+/* A sender has given us its message while we waited by a record: it is ours, without
+   the lock, and goes back if we die before we make it so. False: none fit to be
+   had. */
+bool
+queue_accept(struct queue *queue, struct receive *receive);
 
 /* Copies out what has been taken from that slot, of that size as it was read. The
    slot is freed with the next lock, or goes back if it was held. Errors: -EBADMSG,

@@ -4,12 +4,12 @@
  * Who looks after the dead of a queue waits for its lock not without end, however
  * many they are: his own deadline may be near.
  *
- * queue.c is compiled into this file, with a clock of its own, on which each wait
+ * queue_behind.c is compiled into this file, with a clock of its own, on which each wait
  * for the lock takes nearly as long as it may.
  */
 #include "base.h"
 #include "clock.h"
-#include "robust_lock.h"
+#include "queue.h"
 
 static int64_t time_now;
 static bool is_free;	/* the lock: then it is what is done with it that takes long */
@@ -24,8 +24,7 @@ fake_now(void)
 #define WAIT (2 * NSEC_PER_MSEC - 1)
 
 static int
-take_late(struct robust_lock *lock, const struct robust_locker *locker,
-	  int64_t deadline)
+enter_late(struct queue *queue, int64_t deadline)
 {
 	if (time_now) {
 		waits++;
@@ -33,14 +32,14 @@ take_late(struct robust_lock *lock, const struct robust_locker *locker,
 			return -ETIMEDOUT;
 		time_now += WAIT;
 	}
-	return robust_lock_take(lock, locker, deadline);
+	return queue_enter(queue, deadline);
 }
 
 #define clock_now fake_now
-#define robust_lock_take take_late
-#include "queue.c"
+#define queue_enter enter_late
+#include "queue_behind.c"
 #undef clock_now
-#undef robust_lock_take
+#undef queue_enter
 
 #include "mailbox.h"
 #include "support/support.h"

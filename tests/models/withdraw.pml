@@ -20,7 +20,7 @@
  * Memory: memory.pml. Stands for:
  *	src/queue_send.c: queue_put await_taking withdraw withdraw_alone give_up
  *	src/queue_send.c: wait_taken
- *	src/queue_receive.c: take tell awaits choose
+ *	src/queue_take.c: take tell awaits choose
  *	src/slots.c: slots_change slots_set slots_free
  *	src/waiters.c: waiters_serve waiters_dismiss waiters_enlist change
  *	src/queue_wait.c: announce queue_end_wait still_waits queue_off_list
