@@ -327,12 +327,14 @@ fix_addresses(char **argv)
 	exit(2);
 }
 
-static uint32_t
+/* false: not all could be listed, which has been told. */
+static bool
 list_points(const struct options *options, const struct text *text,
 	    struct points *points, struct tally *tallies, const bool *chosen,
 	    struct item *items)
 {
 	uint32_t scenarios_count, count = 0;
+	bool listed = true;
 
 	scenarios(&scenarios_count);
 	for (uint32_t s = 0; s < scenarios_count; s++) {
@@ -342,9 +344,11 @@ list_points(const struct options *options, const struct text *text,
 	}
 	pool_run(text, items, count, points, tallies, options->jobs,
 		 options->once);
-	for (uint32_t s = 0; s < scenarios_count; s++)
+	for (uint32_t s = 0; s < scenarios_count; s++) {
 		points[s].count = tallies[s].failures ? 0 : points[s].count;
-	return scenarios_count;
+		listed = listed && !tallies[s].failures;
+	}
+	return listed;
 }
 
 int
@@ -367,6 +371,7 @@ main(int argc, char **argv)
 		share((uint64_t)count * POINTS_MAX * REPLACED * sizeof(*items));
 	struct text text;
 	sigset_t child;
+	bool listed;
 	int status;
 
 	fix_addresses(argv);
@@ -384,9 +389,11 @@ main(int argc, char **argv)
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	text_find(&text);
-	list_points(&options, &text, points, tallies, chosen, items);
-	if (options.doubles.deaths)
-		return doubles_run(&options.doubles, &text, points, chosen);
+	listed = list_points(&options, &text, points, tallies, chosen, items);
+	if (options.doubles.deaths) {
+		status = doubles_run(&options.doubles, &text, points, chosen);
+		return listed ? status : 1;
+	}
 	for (uint32_t s = 0; s < count && options.list; s++) {
 		if (chosen[s])
 			print_points(&text, scenario_name(&list[s]),

@@ -27,6 +27,13 @@
 /* Of one scenario: then its other runs are left out. */
 enum { WORKERS_MAX = 64, FAILURES_MAX = 3 };
 
+/* A run, as the kernel tells of it. */
+struct sight {
+	int64_t at;
+	int64_t ran;	/* all of it, in ns */
+	bool ready;	/* one of it runs, or would */
+};
+
 /* What a worker and the main process share. */
 struct slot {
 	struct report report;
@@ -35,7 +42,8 @@ struct slot {
 	_Atomic(uint32_t) item;
 	pid_t pid;
 	int64_t moved;		/* the last movement that was seen */
-	int64_t starved;	/* the time that its run had waited by then */
+	struct sight sight;	/* when it was last looked at */
+	int64_t starved;	/* since it moved: could not run for want of one */
 	char root[64];
 	struct tally tallies[]; /* one for each scenario */
 };
@@ -214,60 +222,83 @@ reap(struct pool *pool, int index, int status)
 	return true;
 }
 
-/* The time that a process has waited for a processor, if the kernel tells. */
-static int64_t
-starved(pid_t pid)
+/* How far a process has got, of a run's. */
+static void
+look_at(pid_t pid, struct sight *sight)
 {
-	long long ran, waited = 0;
-	char path[64];
+	unsigned long long ran;
+	char path[64], state;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
 	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	if (fscanf(file, "%lld %lld", &ran, &waited) != 2)
-		waited = 0;
-	fclose(file);
-	return waited;
+	if (file && fscanf(file, "%llu", &ran) == 1)
+		sight->ran += (int64_t)ran;
+	if (file)
+		fclose(file);
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	/* Our own name, or our children's: no brackets in it. */
+	if (file && fscanf(file, "%*d (%*[^)]) %c", &state) == 1)
+		sight->ready |= state == 'R';
+	if (file)
+		fclose(file);
 }
 
 /* The same of a worker and its children. */
-static int64_t
-run_starved(pid_t worker)
+static struct sight
+look_at_run(pid_t worker)
 {
-	int64_t sum = starved(worker);
+	struct sight sight = { .at = now() };
 	char path[64];
 	FILE *file;
 	int child;
 
+	look_at(worker, &sight);
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)worker,
 		 (int)worker);
 	file = fopen(path, "re");
 	if (!file)
-		return sum;
+		return sight;
 	while (fscanf(file, "%d", &child) == 1)
-		sum += starved(child);
+		look_at(child, &sight);
 	fclose(file);
-	return sum;
+	return sight;
+}
+
+/*
+ * Adds the time since the last look in which the run could have run, and did not:
+ * if one of it is ready, all but what they have run. (The kernel's own account of
+ * waiting grows only when the processor has been got.)
+ */
+static void
+count_starved(struct slot *slot)
+{
+	struct sight sight = look_at_run(slot->pid);
+	int64_t ran = sight.ran - slot->sight.ran;
+	int64_t starved = sight.at - slot->sight.at - (ran > 0 ? ran : 0);
+
+	if (sight.ready && starved > 0)
+		slot->starved += starved;
+	slot->sight = sight;
 }
 
 /* Has it moved since, or could it not? */
 static bool
 is_moving(struct slot *slot)
 {
-	int64_t moved = slot->report.moved, waited;
+	int64_t moved = slot->report.moved;
 
 	if (now() < moved + NANOSECONDS)
 		return true;
-	waited = run_starved(slot->pid);
 	if (slot->moved != moved) {
 		slot->moved = moved;
-		slot->starved = waited;
+		slot->starved = 0;
+		slot->sight = look_at_run(slot->pid);
+		return true;
 	}
-	/* Who ended meanwhile takes his time with him. */
-	waited = waited > slot->starved ? waited - slot->starved : 0;
-	return now() < moved + PATIENCE + NANOSECONDS + waited;
+	count_starved(slot);
+	return now() < moved + PATIENCE + NANOSECONDS + slot->starved;
 }
 
 /* Kills a worker that has not moved for longer than anything may take. */

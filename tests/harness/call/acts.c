@@ -128,13 +128,21 @@ prepare_held(struct victim *victim)
 	     "envelope");
 }
 
+/* An heir that is there already may have asked first, and lives as yet. */
+static bool
+is_request(const struct victim *victim)
+{
+	return victim->size == own.act->size &&
+	       (is_filled(victim->buffer, victim->size, REQUEST) ||
+		is_filled(victim->buffer, victim->size, REQUEST_OF_HEIR));
+}
+
 /* What it has taken it answers. */
 static void
 conclude_take(struct victim *victim)
 {
 	expect(victim, 0);
-	if (victim->size != own.act->size ||
-	    !is_filled(victim->buffer, victim->size, REQUEST))
+	if (!is_request(victim))
 		fail("the victim got another request");
 	act_reply(victim);
 	expect(victim, -EPIPE);
