@@ -13,7 +13,10 @@
 
 #include <stdlib.h>
 
-#define RECLAIM_AFTER	8	/* new blocks since the last one */
+/* Looks at the hands are shared by so many new blocks, or so many bytes of them: a
+   large block that is free again is to be used while caches still have it. */
+#define RECLAIM_AFTER	8
+#define RECLAIM_BYTES	MIB(4)
 #define TRIM_EVERY	1024	/* blocks allocated */
 #define TRIM_KEEP	MIB(1)
 #define SENT_KEEP	4096	/* messages */
@@ -226,6 +229,7 @@ carry_reclaim(struct carry *carry, uint64_t head)
 	}
 	carry->passed_count = kept;
 	carry->kept = kept + sent_count(carry);
+	carry->allocated = 0;
 }
 
 /* Now and then gives back what the recent traffic did not need. */
@@ -244,7 +248,8 @@ consider_trim(struct carry *carry)
 bool
 carry_is_due(const struct carry *carry)
 {
-	return sent_count(carry) + carry->passed_count >=
+	return carry->allocated >= RECLAIM_BYTES ||
+	       sent_count(carry) + carry->passed_count >=
 	       carry->kept + RECLAIM_AFTER;
 }
 
@@ -257,9 +262,11 @@ carry_allocate(struct carry *carry, uint64_t drafts, uint64_t size,
 	r = prepare(carry, drafts);
 	if (r == 0)
 		r = blocks_allocate(carry->blocks, size, deadline, ret_block);
-	if (r == 0)
-		consider_trim(carry);
-	return r;
+	if (r < 0)
+		return r;
+	carry->allocated += size;
+	consider_trim(carry);
+	return 0;
 }
 
 void

@@ -39,6 +39,7 @@ struct carry {
 	uint64_t *hands;	/* scratch: positions in receivers' hands */
 	uint64_t hands_count, hands_room;
 	uint64_t kept;		/* what the last reclaim left */
+	uint64_t allocated;	/* bytes since then */
 	uint64_t peak;		/* most bytes in use since the last trim */
 	uint32_t since_trim;
 };

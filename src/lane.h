@@ -512,6 +512,25 @@ lane_has_plain(const struct lane_reader *reader)
 			       reader->position + 1;
 }
 
+/* Is it certain that nothing has come? Only of a lane that is biased towards us, and
+   has one ring. */
+static inline bool
+lane_is_empty_plain(const struct lane_reader *reader)
+{
+	const struct cell *cell = (const struct cell *)(reader->ring +
+		(layout_cell_index(reader->position, reader->mask_cells)
+		 << reader->cell_shift));
+
+	if (!reader->bias || reader->several)
+		return false;
+	/* LANE-A14 acquire: as LANE-A1. Pairs with LANE-R1, LANE-R2. */
+	if (word64_load_acquire(&cell->sequence) == reader->position + 1)
+		return false;
+	/* relaxed: have we still got it? As in lane_look(). */
+	return word64_load_relaxed(&reader->entry->head) == reader->bias &&
+	       !shm_is_broken(&reader->mapping);
+}
+
 /* Second: move the head. False: the bias has been taken away; ask
    lane_keep_plain() whether the message is ours all the same. */
 static FAST bool

@@ -179,8 +179,7 @@ lanes_abort(struct cubby_mailbox *mailbox, struct cubby_draft *draft)
 static void
 await_quickly(struct receiver *receiver)
 {
-	if (!exclusion_is_needed() && receiver->turn &&
-	    !lane_has_plain(receiver->turn))
+	if (!exclusion_is_needed())
 		receiver_await_turn(receiver);
 }
 

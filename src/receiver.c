@@ -479,7 +479,8 @@ receiver_await_turn(struct receiver *receiver)
 	uint64_t alone = 0;
 	int i;
 
-	if (!reader || !receiver->burst || !receiver->spin.budget)
+	if (!reader || !receiver->burst || !receiver->spin.budget ||
+	    lane_has_plain(reader))
 		return NULL;
 	if (likely(receiver->known <= 64))
 		alone = UINT64_C(1) << receiver->current;
@@ -497,11 +498,42 @@ receiver_await_turn(struct receiver *receiver)
 	return NULL;
 }
 
+/*
+ * One who polls: is it certain that there is nothing, and time for no look of his
+ * own? Quicker than a look at everything, and sees as much: the lane whose turn it
+ * is, if it is the only one that has had messages of late, and that no other rings.
+ */
+static bool
+finds_nothing(struct receiver *receiver, const struct wish *wish)
+{
+	const struct lane_reader *reader = receiver->turn;
+	const struct view *view = receiver->view;
+	uint64_t own, others = 0;
+	uint32_t word;
+
+	if (!reader || !receiver->polls || receiver->trouble ||
+	    wish->sender || wish->name ||
+	    claims_returned(view) != receiver->returned ||
+	    shm_is_broken(&view->receivers_mapping) ||
+	    doorbell_is_broken(view) || !lane_is_empty_plain(reader))
+		return false;
+	own = UINT64_C(1) << (receiver->current & 63);
+	for (word = 0; word < LANES_MAX / 64; word++)
+		others |= doorbell_ringing(view, word) &
+			  ~(word == receiver->current / 64 ? own : 0);
+	if (others)
+		return false;
+	receiver->polls--;
+	return true;
+}
+
 int
 receiver_grant(struct receiver *receiver, struct wish *wish, int64_t deadline)
 {
 	int r;
 
+	if (deadline == DEADLINE_NOW && finds_nothing(receiver, wish))
+		return -EAGAIN;
 	/* At the turn of a lane the clock has been looked at. */
 	if (unlikely(!receiver->burst) &&
 	    unlikely(receiver->began >= receiver->next_sweep) &&

@@ -37,6 +37,8 @@ sender_open(struct view *view, const char *name, struct addressee *addressee,
 	return 0;
 }
 
+#define BLOCK_FETCH	2048	/* bytes */
+
 static void
 unlink_draft(struct sender *sender, struct cubby_draft *draft)
 {
@@ -422,6 +424,19 @@ sender_arm(struct sender *sender, int64_t *ret_slice)
 
 /* Sending ---------------------------------------------------------------- */
 
+/* The lines of a block that will be filled soon, all at once: see
+   lane_fetch_lines(). Of a large one the first; the rest comes as it is filled. */
+static void
+fetch_block(const struct lane_writer *w, uint64_t block, uint64_t size)
+{
+	char *bytes = lane_block(w, block);
+	uint64_t i, most = min_u64(size, BLOCK_FETCH);
+
+	for (i = 0; i + sizeof(word64) <= most; i += CACHE_LINE)
+		/* relaxed: the block is ours */
+		word64_store_relaxed((word64 *)(bytes + i), 0);
+}
+
 int
 sender_send(struct sender *sender, const struct parcel *parcel,
 	    const void *data)
@@ -438,6 +453,7 @@ sender_send(struct sender *sender, const struct parcel *parcel,
 	r = lane_allocate(w, max_u64(1, parcel->size), INT64_MAX, &block);
 	if (r < 0)
 		return r;
+	fetch_block(w, block, parcel->size);
 	memcpy(lane_block(w, block), data, parcel->size);
 	lane_send_block(w, parcel, block);
 	return 0;
@@ -534,19 +550,23 @@ sender_reserve(struct sender *sender, uint64_t size, struct cubby_draft **ret)
 
 	/* What fits into a cell, even with a wide type, is filled in private
 	   memory: which cell it gets is decided at commit. */
-	if (posix_memalign((void **)&draft, CACHE_LINE,
-			   round_up(sizeof(*draft), CACHE_LINE) +
-			   (small ? size : 0)))
+	draft = malloc(sizeof(*draft) + (small ? CACHE_LINE + size : 0));
+	if (!draft)
 		return -ENOMEM;
 	draft->block = 0;
 	draft->size = size;
-	draft->data = (char *)draft + round_up(sizeof(*draft), CACHE_LINE);
-	if (!small) {
+	draft->data = NULL;
+	if (small) {
+		/* malloc() is quicker than what aligns by itself. */
+		draft->data = (char *)draft + sizeof(*draft) +
+			      -(uintptr_t)(draft + 1) % CACHE_LINE;
+	} else {
 		r = lane_allocate(w, size, INT64_MAX, &draft->block);
 		if (r < 0) {
 			free(draft);
 			return r;
 		}
+		fetch_block(w, draft->block, size);
 		draft->data = lane_block(w, draft->block);
 	}
 	lane_keep_place(w);

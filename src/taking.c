@@ -249,8 +249,8 @@ copy(struct receiver *receiver, struct lane_reader *reader,
 			return r;
 		/* relaxed: proved by lane_take(). Alone, or without memory for
 		   a claim: another may copy it too; one of us gets it. */
-		copy_out_relaxed(buffer, lane_read_block(reader, taken->block),
-				 taken->size);
+		copy_out_wide(buffer, lane_read_block(reader, taken->block),
+			      taken->size);
 		if (shm_is_broken(&reader->mapping))
 			return -EAGAIN;
 	}
