@@ -23,7 +23,7 @@
 #include <stdlib.h>
 
 #define BURST		64	/* messages of one lane, then another's turn */
-#define CALM_AFTER	4	/* turns without a sleep */
+#define CALM_AFTER	16	/* turns without a sleep */
 #define POLLS		256	/* looks in vain, then a look at the clock */
 #define CLOCK_EVERY	(1 * NSEC_PER_MSEC)	/* at least, while called */
 #define AWAIT_LOOKS	64

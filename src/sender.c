@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #define DEADLINE_NOW	0	/* CUBBY_NOW */
-#define CALM_AFTER	64	/* sends without a sleep */
+#define CALM_AFTER	1024	/* sends without a sleep */
 
 int
 sender_open(struct view *view, const char *name, struct addressee *addressee,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define LOOKS_PER_CLOCK	16
+#define LOOKS_SHORTEST	6	/* without a look at the clock */
 #define MISSES		3	/* in a row: it does not pay */
 #define PROBE_FIRST	16	/* waits */
 #define PROBE_LAST	1024
@@ -76,6 +77,8 @@ spin_again_after(struct spin *spin, uint32_t moments)
 	for (i = 0; i < moments; i++)
 		cpu_relax();
 	spin->looks += moments;
+	if (spin->longest <= SPIN_SHORTEST)
+		return spin->looks < LOOKS_SHORTEST;
 	if (before / LOOKS_PER_CLOCK == spin->looks / LOOKS_PER_CLOCK)
 		return true;
 	if (!spin->began) {

@@ -18,7 +18,7 @@
 #include "atomics.h"
 
 #define SPIN_LONGEST	(50 * NSEC_PER_USEC)
-#define SPIN_SHORTEST	(1 * NSEC_PER_USEC)
+#define SPIN_SHORTEST	(1 * NSEC_PER_USEC) /* and then only some looks */
 
 struct spin {
 	int64_t budget;		/* ns; 0: never */
