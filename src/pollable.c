@@ -24,7 +24,9 @@
  * The timer is set when it is armed, to SLEEP_SLICE_FIRST, and to twice as long
  * as the last time if it has ended with nobody having rung. It is not set again
  * while it ends soon enough: so a descriptor in use takes no call for it but
- * now and then.
+ * now and then. It runs before there is a descriptor to be told of, and goes on by
+ * itself: what can neither be armed nor lit, for want of something, is looked at
+ * all the same.
  *
  * The three descriptors are the handle's, and closed with it. A child after
  * fork() inherits them, and what it polls is its parent's: it closes them with
@@ -61,17 +63,21 @@ place_of(struct cubby_mailbox *mailbox, uint32_t role)
 
 /* Arming ----------------------------------------------------------------- */
 
-static void
+static int
 set_timer(struct pollable *pollable, int64_t at)
 {
 	struct itimerspec spec = {
 		.it_value.tv_sec = at / NSEC_PER_SEC,
 		.it_value.tv_nsec = at % NSEC_PER_SEC,
+		.it_interval.tv_sec = SLEEP_SLICE_LONGEST / NSEC_PER_SEC,
 	};
+	int fd = shm_still(pollable->timer, &pollable->timer_is);
 
 	pollable->ends = at;
-	timerfd_settime(shm_still(pollable->timer, &pollable->timer_is),
-			TFD_TIMER_ABSTIME, &spec, NULL);
+	if (fd < 0)
+		return fd;
+	return timerfd_settime(fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0 ?
+			       -errno : 0;
 }
 
 /* Armed. rested: it was before, and nobody has rung since. */
@@ -189,6 +195,9 @@ make(struct cubby_mailbox *mailbox, uint32_t role, struct pollable **ret)
 	r = hang_bell(mailbox, pollable);
 	if (r == 0)
 		r = make_descriptors(pollable);
+	/* From here on it is told by this, whatever cannot be armed or lit. */
+	if (r == 0)
+		r = set_timer(pollable, clock_now() + SLEEP_SLICE_FIRST);
 	if (r < 0) {
 		take_down(mailbox, pollable);
 		return r;

@@ -131,8 +131,12 @@ enum traits {
 	GROWS = 64,	/* it does a part, if it fails */
 	NO_LIMITS = 128, /* helpers make what limits do uncertain */
 	RENAMES = 256,	/* each time a file has another name, or has gone */
-	ENDS = 512	/* as GONE, but if it is called once more, it makes what
+	ENDS = 512,	/* as GONE, but if it is called once more, it makes what
 			   it is about anew */
+	ASKS = 1024,	/* waits for an answer of the kernel's: who has died, or a
+			   wake-up; while there is none, to its deadline */
+	PASSES = 2048	/* what cannot be attached, as 1024 others have it, counts
+			   as received, and is passed over */
 };
 
 struct scenario {

@@ -139,7 +139,8 @@ judge_result(int r)
 	if (!documented(stage.scenario->call, -r))
 		fail_at(__FILE__, __LINE__, "%s() does not document %s",
 			stage.scenario->call, name_of(-r));
-	if (r == -ETIMEDOUT && !(traits & WAITS))
+	if (r == -ETIMEDOUT && !(traits & WAITS) &&
+	    !(traits & ASKS && item->plan.mode != INJECT_ONCE))
 		fail_at(__FILE__, __LINE__, "it has waited in vain");
 	if (has_run_out(told_as()) && report.failed == 1 &&
 	    !item->has_storm && r != -told_as() && r != -ETIMEDOUT)
@@ -216,6 +217,10 @@ after_failure(const struct ledger *before, int r, struct outcome *ret)
 	/* In a storm no wait comes to its end. */
 	if (stage.scenario->traits & (WAITS | NO_LIMITS))
 		set_storm(false);
+	if (stage.scenario->traits & PASSES && r == -EAGAIN &&
+	    item->plan.mode != INJECT_ONCE &&
+	    (report.error == EAGAIN || report.error == EACCES))
+		return;
 	r = act_again();
 	if (r < 0 && !(r == -ETIMEDOUT && (stage.scenario->traits & WAITS)))
 		fail_at(__FILE__, __LINE__, "then it fails with %s",
