@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define LOOKS_PER_CLOCK	16
-#define LOOKS_SHORTEST	6	/* without a look at the clock */
+#define LOOKS_SHORTEST	16	/* without a look at the clock */
 #define MISSES		3	/* in a row: it does not pay */
 #define PROBE_FIRST	16	/* waits */
 #define PROBE_LAST	1024
