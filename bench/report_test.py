@@ -378,8 +378,11 @@ class Readme(Case):
         self.write()
         target = self.path("README.md")
         shutil.copy(os.path.join(ROOT, "README.md"), target)
+        shutil.copy(os.path.join(ROOT, "docs", "performance.md"),
+                    self.path("performance.md"))
         run = subprocess.run([sys.executable, TABLE,
-                              self.path("results.json"), target],
+                              self.path("results.json"), target,
+                              self.path("performance.md")],
                              capture_output=True, text=True,
                              timeout=PATIENCE, check=False)
         self.assertEqual(run.returncode, 0, run.stderr)
@@ -397,6 +400,44 @@ class Readme(Case):
         self.assertEqual(lines[2:], [
             peer["name"] for peer in file["peers"] if peer["present"] and
             peer["kind"] != "floor" and "batches" not in peer["offers"]])
+
+    def test_it_has_a_line_for_each_goal_of_the_peers(self):
+        self.files["peers.json"]["goals"][0]["held"] = False
+        part = self.readme().split("Their goals, each")[1].split("\n\n")[1]
+        lines = [line.split(" | ") for line in part.split("\n")[2:]]
+        self.assertEqual([line[0].strip("| ") for line in lines],
+                         [goal["text"]
+                          for goal in self.files["peers.json"]["goals"]])
+        self.assertEqual(lines[0][-1].strip("| "), "**missed**")
+
+    def test_growth_has_a_line_for_each_target_and_series(self):
+        file = self.files["scale.json"]
+        self.readme()
+        with open(self.path("performance.md"), encoding="utf-8") as its:
+            text = its.read()
+        part = text.split("<!-- growth:begin -->")[1].split(
+            "<!-- growth:end -->")[0]
+        for target in file["targets"]:
+            self.assertIn("| %s |" % target["text"], part)
+        for row in file["rows"]:
+            if row["value"] is not None:
+                title = [curve["title"] for curve in file["curves"]
+                         if curve["name"] == row["curve"]][0]
+                self.assertIn("| %s | %s" % (title, row["series"]), part)
+        with open(os.path.join(ROOT, "docs", "performance.md"),
+                  encoding="utf-8") as its:
+            old = its.read()
+        for mark, side in (("<!-- growth:begin -->", 0),
+                           ("<!-- growth:end -->", 1)):
+            self.assertEqual(old.split(mark)[side], text.split(mark)[side])
+
+    def test_without_growth_that_part_stays(self):
+        del self.files["scale.json"]
+        self.readme()
+        with open(os.path.join(ROOT, "docs", "performance.md"),
+                  encoding="utf-8") as old, \
+                open(self.path("performance.md"), encoding="utf-8") as new:
+            self.assertEqual(old.read(), new.read())
 
     def test_who_is_absent_is_named(self):
         peer = self.files["peers.json"]["peers"][3]

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""bench-table.py [RESULTS [README]]: rewrites what README.md says of speed,
-between its marks, from what `make bench` has written: RESULTS, results.json, and
-peers.json beside it, if it is there."""
+"""bench-table.py [RESULTS [README [PERFORMANCE]]]: rewrites what README.md says of
+speed, and docs/performance.md of what growth costs, between their marks, from what
+`make bench` has written: RESULTS, results.json, and peers.json and scale.json beside
+it, if they are there."""
 
 import os
 import sys
@@ -13,10 +14,11 @@ sys.path.insert(0, os.path.join(ROOT, "bench", "report"))
 
 import bounds  # noqa: E402
 import data  # noqa: E402
+import scale  # noqa: E402
 from peers import Peers  # noqa: E402
-from words import figure, parties, short, size  # noqa: E402
+from words import figure, parties, short, size, tick  # noqa: E402
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+MARK = "<!-- %s:%s -->"
 CLASSES = ("near", "far")
 
 # Systems that show something about the measuring: only in results.json.
@@ -116,6 +118,11 @@ def beside(peers_data):
                       for row in rows])
     absent = [peer["name"] for peer in peers.peers if not peer["present"]]
     machine = peers_data["machine"]
+    judged = [[goal["text"], goal.get("ours") or "-", goal.get("beside") or "-",
+               "%s %s" % (goal["sense"], short(goal["goal"]))] +
+              ["-" if goal.get(c) is None else "%.2f" % goal[c]
+               for c in CLASSES] + [verdict(goal)]
+              for goal in peers_data["goals"]]
     return "\n".join([
         "Beside what people use today: measured on %s, on %s, Linux %s, on"
         % (peers_data["when"].split("T")[0], machine["processor"],
@@ -126,7 +133,10 @@ def beside(peers_data):
         "counted.",
         "[bench/README.md](bench/README.md) says how.",
         "", table(["System"] + [title for title, _ in BESIDE], lines), ""] +
-        (["Absent there: %s." % "; ".join(absent), ""] if absent else []))
+        (["Absent there: %s." % "; ".join(absent), ""] if absent else []) +
+        ["Their goals, each a ratio of two of these:", "",
+         table(["Ratio", "Ours", "Beside", "Goal", "Near", "Far", "Verdict"],
+               judged), ""])
 
 
 def block(rows, peers_data):
@@ -154,30 +164,67 @@ def block(rows, peers_data):
         ""])
 
 
-def rewrite(text, new):
-    before, rest = text.split(BEGIN + "\n")
-    after = rest.split(END)[1]
-    return before + BEGIN + "\n" + new + END + after
+def with_unit(value, unit):
+    return "-" if value is None else figure(value, "" if unit == "ratio" else
+                                            unit)
+
+
+def growth(scale_data):
+    """The targets, and each curve as one line for each of its series."""
+    machine = scale_data["machine"]
+    targets = [[target["text"],
+                "%s %s" % (target["sense"],
+                           with_unit(target["goal"], target["unit"])),
+                with_unit(target.get("value"), target["unit"]),
+                verdict(target)] for target in scale_data["targets"]]
+    lines = []
+    for curve in scale_data["curves"]:
+        found, _ = scale.series(scale_data, curve)
+        for name, rows in found.items():
+            its = [row for row in rows if row["x"] is not None]
+            lines.append([curve["title"], name, curve["x"], "; ".join(
+                "%s: %s" % (tick(row["x"], curve.get("x_unit") or ""),
+                            figure(row["value"], curve["unit"]))
+                for row in its) or figure(rows[0]["value"], curve["unit"])])
+    return "\n".join([
+        "Measured on %s, on %s, Linux %s, %d processors; medians." % (
+            scale_data["when"].split("T")[0], machine["processor"],
+            machine["kernel"], len(machine["cpus"])),
+        "", table(["Target", "Bound", "Measured", "Verdict"], targets),
+        "", table(["What", "Of it", "By", "Each: median"], lines), ""])
+
+
+def rewrite(path, mark, new):
+    begin, end = (MARK % (mark, word) for word in ("begin", "end"))
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    before, rest = text.split(begin + "\n")
+    text = before + begin + "\n" + new + end + rest.split(end)[1]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def main():
-    default = os.path.join(ROOT, "build", "bench", "results.json")
-    results = sys.argv[1] if len(sys.argv) > 1 else default
-    readme = (sys.argv[2] if len(sys.argv) > 2
-              else os.path.join(ROOT, "README.md"))
+    paths = sys.argv[1:] + [
+        os.path.join(ROOT, *parts) for parts in (
+            ("build", "bench", "results.json"), ("README.md",),
+            ("docs", "performance.md"))][len(sys.argv) - 1:]
+    if len(paths) > 3:
+        sys.exit("bench-table: three arguments at most: RESULTS, README, "
+                 "PERFORMANCE")
+    results, readme, performance = paths
+    beside_it = os.path.dirname(results)
     try:
         rows = data.read_results(results)
-        peers_data = data.read_peers(
-            os.path.join(os.path.dirname(results), "peers.json"))
+        peers_data = data.read_peers(os.path.join(beside_it, "peers.json"))
+        scale_data = data.read_scale(os.path.join(beside_it, "scale.json"))
     except data.Malformed as error:
         sys.exit("bench-table: %s" % error)
     if rows is None:
         sys.exit("bench-table: no %s; run make bench" % results)
-    with open(readme, encoding="utf-8") as file:
-        text = file.read()
-    text = rewrite(text, block(rows, peers_data))
-    with open(readme, "w", encoding="utf-8") as file:
-        file.write(text)
+    rewrite(readme, "bench", block(rows, peers_data))
+    if scale_data:
+        rewrite(performance, "growth", growth(scale_data))
 
 
 if __name__ == "__main__":
