@@ -2,7 +2,8 @@
 /*
  * The goals: each is the ratio of cubby to the best of some peers, in one test.
  * Of each lap in which both have a round of the same class the ratio is taken,
- * and the median counts, for near and far each; the worse of the two decides.
+ * and the median counts (without such a lap, the ratio of both medians), for near
+ * and far each; the worse of the two decides.
  * Which of cubby's ways (copied, or in place) and which peer is the best, their
  * medians tell; batches do not count.
  */
@@ -108,8 +109,8 @@ best(struct outcome *outcome, const struct bound *goal, bool ours,
 }
 
 static double
-ratio(const struct outcome *outcome, const struct entry *over,
-      const struct entry *under, enum distance distance)
+ratio(const struct outcome *outcome, struct entry *over, struct entry *under,
+      enum distance distance)
 {
 	struct sample ratios = { NULL, 0, 0 };
 	double median = NAN;
@@ -123,6 +124,10 @@ ratio(const struct outcome *outcome, const struct entry *over,
 	}
 	if (ratios.count)
 		median = sample_quantile(&ratios, 0.5);
+	else
+		/* No lap has both: the medians of the run. */
+		median = sample_quantile(&over->values[distance], 0.5) /
+			 sample_quantile(&under->values[distance], 0.5);
 	sample_free(&ratios);
 	return median;
 }

@@ -200,6 +200,20 @@ add_costs(struct entry *entry, const struct shared_round *round,
 	sample_add(&entry->calls[distance], calls);
 }
 
+/*
+ * Where a team has all processors, whatever else there is to do runs on one of
+ * them: once each in a round is no other work, but the machine's own.
+ */
+static uint64_t
+preemptions_allowed(const struct measuring *measuring,
+		    const struct entry *entry)
+{
+	int members = entry->plan.members;
+
+	return members >= measuring->settings->cpu_count ? (uint64_t)members :
+							   0;
+}
+
 static void
 take(struct measuring *measuring, struct entry *entry, int lap,
      const struct shared_round *round, enum distance before,
@@ -216,7 +230,8 @@ take(struct measuring *measuring, struct entry *entry, int lap,
 		preemptions += round->member[i].preemptions;
 	if (before != after) {
 		entry->moved++;
-	} else if (preemptions && undisturbed) {
+	} else if (undisturbed &&
+		   preemptions > preemptions_allowed(measuring, entry)) {
 		entry->preempted++;
 	} else if (value <= 0) {
 		entry->empty++;
