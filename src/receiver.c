@@ -479,8 +479,8 @@ receiver_await_turn(struct receiver *receiver)
 	uint64_t alone = 0;
 	int i;
 
-	if (!reader || !receiver->burst || !receiver->spin.budget ||
-	    lane_has_plain(reader))
+	if (!reader || !reader->bias || !receiver->burst ||
+	    !receiver->spin.budget || lane_has_plain(reader))
 		return NULL;
 	if (likely(receiver->known <= 64))
 		alone = UINT64_C(1) << receiver->current;

@@ -99,9 +99,9 @@ receiver_turn(struct receiver *receiver)
 }
 
 /*
- * Looks for a moment at the lane whose turn it is, if nothing has come on it and it
- * is the only one that has had messages of late: quicker than at everything. NULL:
- * there was none, or one is there already.
+ * Looks for a moment at the lane whose turn it is, if it is biased towards us, nothing
+ * has come on it, and it is the only one that has had messages of late: quicker than
+ * at everything. NULL: there was none, or one is there already.
  */
 struct lane_reader *
 receiver_await_turn(struct receiver *receiver);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Layer 9. May include: base atomics clock spin exclusion futex layout envelope inbox doorbell lane rest sender broadcast lane_audience bell. */
+/* Layer 9. May include: base atomics clock spin exclusion futex layout envelope inbox doorbell bias lane rest sender broadcast lane_audience bell. */
 /*
  * Sending: fill the next cell of one's lane; if there is no room, look for a
  * moment, then sleep until a receiver moves the head.
  */
 #include "base.h"
+#include "bias.h"
 #include "clock.h"
 #include "envelope.h"
 #include "futex.h"
@@ -37,6 +38,7 @@ sender_open(struct view *view, const char *name, struct addressee *addressee,
 	return 0;
 }
 
+#define PAUSES_SHARED	24
 #define BLOCK_FETCH	2048	/* bytes */
 
 static void
@@ -210,6 +212,20 @@ look_for_addressee(struct sender *sender, const struct awaited *awaited)
 	return r == -EAGAIN ? gone : r;
 }
 
+/*
+ * Between two looks at the head. Several receivers move it by compare-and-swap, and
+ * each has to wait for its line, which a look takes away; one alone stores to a word
+ * beside, and does not wait.
+ */
+static uint32_t
+pauses(const struct lane_writer *w)
+{
+	/* relaxed: how long to pause, no more */
+	return w->entry_known &&
+	       !bias_is_set(word64_load_relaxed(&w->entry->head)) ?
+		       PAUSES_SHARED : 1;
+}
+
 static int
 wait_for(struct sender *sender, const struct awaited *awaited,
 	 int64_t deadline)
@@ -219,7 +235,8 @@ wait_for(struct sender *sender, const struct awaited *awaited,
 	if (deadline == DEADLINE_NOW)
 		return r;
 	spin_begin(&sender->spin);
-	while (r == -EAGAIN && spin_again(&sender->spin))
+	while (r == -EAGAIN &&
+	       spin_again_after(&sender->spin, pauses(&sender->writer)))
 		r = look(sender, awaited);
 	spin_end(&sender->spin, r == -EAGAIN);
 	while (r == -EAGAIN) {
