@@ -512,19 +512,23 @@ lane_has_plain(const struct lane_reader *reader)
 			       reader->position + 1;
 }
 
-/* Is it certain that nothing has come? Only of a lane that is biased towards us, and
-   has one ring. */
+/* Is it certain that nothing has come, and nothing is to be told? Only of a lane that
+   is biased towards us, and has one ring: its next cell is new, or has the message
+   of a round before. */
 static inline bool
 lane_is_empty_plain(const struct lane_reader *reader)
 {
 	const struct cell *cell = (const struct cell *)(reader->ring +
 		(layout_cell_index(reader->position, reader->mask_cells)
 		 << reader->cell_shift));
+	uint64_t sequence;
 
-	if (!reader->bias || reader->several)
+	if (!reader->bias || reader->several || reader->broken)
 		return false;
 	/* LANE-A14 acquire: as LANE-A1. Pairs with LANE-R1, LANE-R2. */
-	if (word64_load_acquire(&cell->sequence) == reader->position + 1)
+	sequence = word64_load_acquire(&cell->sequence);
+	if (sequence && sequence != reader->position + 1 -
+				    reader->view->geometry.ring_cells)
 		return false;
 	/* relaxed: have we still got it? As in lane_look(). */
 	return word64_load_relaxed(&reader->entry->head) == reader->bias &&

@@ -313,12 +313,8 @@ receive_told(struct cubby_mailbox *mailbox, struct wish *wish,
 	if (unlikely(exclusion_is_needed()))
 		return false;
 	reader = receiver_turn(receiver);
-	if (likely(reader)) {
-		if (taking_plain(receiver, reader, wish))
-			return true;
-		/* It has taken nothing of its turn. */
-		receiver->burst++;
-	}
+	if (likely(reader) && taking_plain(receiver, reader, wish))
+		return true;
 	if (deadline != CUBBY_FOREVER)
 		return false;
 	reader = receiver_await_turn(receiver);

@@ -515,13 +515,14 @@ finds_nothing(struct receiver *receiver, const struct wish *wish)
 	    wish->sender || wish->name ||
 	    claims_returned(view) != receiver->returned ||
 	    shm_is_broken(&view->receivers_mapping) ||
-	    doorbell_is_broken(view) || !lane_is_empty_plain(reader))
+	    !lane_is_empty_plain(reader))
 		return false;
 	own = UINT64_C(1) << (receiver->current & 63);
 	for (word = 0; word < LANES_MAX / 64; word++)
 		others |= doorbell_ringing(view, word) &
 			  ~(word == receiver->current / 64 ? own : 0);
-	if (others)
+	/* After they have been read: zeros may have taken their place. */
+	if (others || doorbell_is_broken(view))
 		return false;
 	receiver->polls--;
 	return true;

@@ -71,14 +71,15 @@ bool
 spin_again_after(struct spin *spin, uint32_t moments)
 {
 	uint32_t before = spin->looks, i;
+	bool shortest = spin->longest <= SPIN_SHORTEST;
 
-	if (!spin->longest)
+	if (!spin->longest || (shortest && before >= LOOKS_SHORTEST))
 		return false;
 	for (i = 0; i < moments; i++)
 		cpu_relax();
 	spin->looks += moments;
-	if (spin->longest <= SPIN_SHORTEST)
-		return spin->looks < LOOKS_SHORTEST;
+	if (shortest)
+		return true;
 	if (before / LOOKS_PER_CLOCK == spin->looks / LOOKS_PER_CLOCK)
 		return true;
 	if (!spin->began) {
@@ -110,6 +111,8 @@ spin_end(struct spin *spin, bool slept)
 		return;
 	}
 	spin->missed = 0;
+	if (spin->longest <= SPIN_SHORTEST && spin->looks > LOOKS_SHORTEST / 4)
+		spin->budget = 2 * SPIN_SHORTEST;	/* a clock is worth it */
 	if (!spin->began)
 		return;		/* it took no time to speak of */
 	took = 2 * (clock_now() - spin->began);

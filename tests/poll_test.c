@@ -9,6 +9,7 @@
 
 #include "doorbell.h"
 #include "handle.h"
+#include <fcntl.h>
 
 #define STREAK 200 /* messages: the lane is biased towards who takes them */
 #define MANY_SENDERS 70 /* more than a word of bits has */
@@ -244,6 +245,70 @@ a_lane_that_was_cut_is_told(void)
 	end();
 }
 
+/* What makes no sense, in the cell that is awaited. */
+static void
+spoil(void)
+{
+	const struct lane_reader *reader = r->receiver.turn;
+	uint64_t cell = layout_cell_index(reader->position, reader->mask_cells);
+	uint64_t nonsense = 0x1234567;
+	off_t at = reader->ring - (const char *)reader->file +
+		   (off_t)(cell << reader->cell_shift);
+	char path[PATH_MAX];
+	int fd;
+
+	find_file("/lanes/lane.0", path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	expect_system(fd);
+	expect(pwrite(fd, &nonsense, 8, at) == 8);
+	close(fd);
+}
+
+static void
+expect_told(void)
+{
+	uint64_t got;
+
+	expect_result(cubby_receive_full(r, NULL, 0, CUBBY_NOW, &got,
+					 sizeof(got), NULL, NULL), -EBADMSG);
+}
+
+static void
+nonsense_is_told(void)
+{
+	begin();
+	spoil();
+	expect_told();
+	end();
+}
+
+/* Who waited was told that there is something: so there is. */
+static void
+what_a_look_has_found_wrong_is_told(void)
+{
+	begin();
+	spoil();
+	expect(receiver_look(&r->receiver, LOOK_THOROUGHLY) != 0);
+	expect_told();
+	end();
+}
+
+static void
+another_sender_is_found_without_a_doorbell(void)
+{
+	cubby_mailbox *b;
+	char path[PATH_MAX];
+
+	begin();
+	b = open_mailbox("m", CUBBY_SEND, NULL);
+	send_number(b, 7);
+	find_file("/doorbell", path);
+	expect_system(truncate(path, 0));
+	expect_now(7);
+	cubby_close(b);
+	end();
+}
+
 int
 main(void)
 {
@@ -256,6 +321,9 @@ main(void)
 		TEST(what_the_dead_held_is_found_by_looks_of_one_s_own),
 		TEST(no_look_into_a_long_backlog_is_in_vain),
 		TEST(a_lane_that_was_cut_is_told),
+		TEST(nonsense_is_told),
+		TEST(what_a_look_has_found_wrong_is_told),
+		TEST(another_sender_is_found_without_a_doorbell),
 	};
 
 	return RUN_TESTS("poll", tests);

@@ -298,7 +298,9 @@ is_moving(struct slot *slot)
 		return true;
 	}
 	count_starved(slot);
-	return now() < moved + PATIENCE + NANOSECONDS + slot->starved;
+	/* What the ended had run is not known any more: not without end. */
+	return now() < moved + PATIENCE + NANOSECONDS + slot->starved &&
+	       now() < moved + 20 * PATIENCE;
 }
 
 /* Kills a worker that has not moved for longer than anything may take. */

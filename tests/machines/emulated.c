@@ -136,12 +136,18 @@ drop_what_is_the_parents(void)
 	}
 }
 
-/* The kernel has done it when the parent goes on; so the parent waits for a byte. */
+/* The kernel has done it when the parent goes on; so the parent waits for a byte.
+   Meanwhile no handler runs, which might fork as well. */
 static _Thread_local int done[2] = { -1, -1 };
+static _Thread_local sigset_t mask_before;
 
 void
 emulated_before(void)
 {
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &mask_before);
 	pthread_mutex_lock(&unmapping);
 	/* Where no descriptor is to be had, it is not waited for. */
 	if (pipe2(done, O_CLOEXEC))
@@ -155,13 +161,14 @@ emulated_child(void)
 
 	drop_what_is_the_parents();
 	unmapping = unlocked;
-	if (done[0] < 0)
-		return;
-	if (write(done[1], "", 1) != 1)
-		abort();
-	close(done[0]);
-	close(done[1]);
-	done[0] = done[1] = -1;
+	if (done[0] >= 0) {
+		if (write(done[1], "", 1) != 1)
+			abort();
+		close(done[0]);
+		close(done[1]);
+		done[0] = done[1] = -1;
+	}
+	pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
 }
 
 void
@@ -178,6 +185,7 @@ emulated_parent(void)
 		done[0] = done[1] = -1;
 	}
 	pthread_mutex_unlock(&unmapping);
+	pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
 }
 
 /* Before the library's: a child's handlers, and those of the parent afterwards, are
