@@ -168,6 +168,7 @@ parse(int argc, char **argv, struct arguments *arguments)
 		settings_wrong("not an option", argv[optind]);
 	if (!arguments->settings.cpu_count)
 		settings_cpus_allowed(&arguments->settings);
+	settings_check(&arguments->settings);
 }
 
 /* Ends with 0 when all could be measured, whether goals are held or missed. */

@@ -375,19 +375,52 @@ class Readme(Case):
                    row["test"] in ("rate", "round_trip")
                    for row in MEASURED["peers.json"]["rows"]):
             self.skipTest("not one round counted")
-        self.write()
-        target = self.path("README.md")
-        shutil.copy(os.path.join(ROOT, "README.md"), target)
-        shutil.copy(os.path.join(ROOT, "docs", "performance.md"),
-                    self.path("performance.md"))
-        run = subprocess.run([sys.executable, TABLE,
-                              self.path("results.json"), target,
-                              self.path("performance.md")],
-                             capture_output=True, text=True,
-                             timeout=PATIENCE, check=False)
+        run = self.run_table()
         self.assertEqual(run.returncode, 0, run.stderr)
-        with open(target, encoding="utf-8") as file:
+        with open(self.path("README.md"), encoding="utf-8") as file:
             return file.read()
+
+    def run_table(self, **changed):
+        """changed: of the files, in the place of what they hold."""
+        # What is tested here was measured in no time.
+        if "scale.json" in self.files and "quick" not in changed:
+            self.files["scale.json"]["settings"]["quick"] = False
+        self.write()
+        for name, path in (("README.md", ("README.md",)),
+                           ("performance.md", ("docs", "performance.md"))):
+            shutil.copy(os.path.join(ROOT, *path), self.path(name))
+        if "performance" in changed:
+            with open(self.path("performance.md"), "w",
+                      encoding="utf-8") as file:
+                file.write(changed["performance"])
+        return subprocess.run([sys.executable, TABLE,
+                               self.path("results.json"),
+                               self.path("README.md"),
+                               self.path("performance.md")],
+                              capture_output=True, text=True,
+                              timeout=PATIENCE, check=False)
+
+    def assert_refused(self, run, what):
+        self.assertEqual(run.returncode, 1)
+        self.assertIn(what, run.stderr)
+        self.assertNotIn("Traceback", run.stderr)
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as old, \
+                open(self.path("README.md"), encoding="utf-8") as new:
+            self.assertEqual(old.read(), new.read())
+
+    def test_a_part_of_the_results_is_refused(self):
+        self.files["results.json"] = [
+            row for row in self.files["results.json"]
+            if row["test"] != "fan_in"]
+        self.assert_refused(self.run_table(), "fan_in")
+
+    def test_a_quick_run_is_refused(self):
+        self.files["scale.json"]["settings"]["quick"] = True
+        self.assert_refused(self.run_table(quick=True), "quick")
+
+    def test_without_marks_nothing_is_written(self):
+        self.assert_refused(self.run_table(performance="no marks\n"),
+                            "growth:begin")
 
     def test_it_has_a_line_for_each_peer_with_machine_and_date(self):
         text = self.readme()

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,11 @@ void
 settings_cpus(struct settings *settings, const char *list)
 {
 	const char *at = list;
+	cpu_set_t allowed;
 
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		settings_wrong("which processors are allowed",
+			       strerror(errno));
 	settings->cpu_count = 0;
 	while (*at) {
 		char *end;
@@ -40,9 +45,25 @@ settings_cpus(struct settings *settings, const char *list)
 		if (end == at || (*end && *end != ',') || cpu < 0 ||
 		    cpu >= CPU_SETSIZE || settings->cpu_count == CPUS_MAX)
 			settings_wrong("not a list of processors", list);
+		if (!CPU_ISSET(cpu, &allowed))
+			settings_wrong("a processor that is not there, or not "
+				       "allowed", list);
+		CPU_CLR(cpu, &allowed);		/* each once */
 		settings->cpus[settings->cpu_count++] = (int)cpu;
 		at = *end ? end + 1 : end;
 	}
+}
+
+void
+settings_check(const struct settings *settings)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%g and %g", settings->near_from,
+		 settings->far_from);
+	if (settings->near_from >= settings->far_from)
+		settings_wrong("--near-from has to be less than --far-from",
+			       text);
 }
 
 void

@@ -28,6 +28,10 @@ settings_cpus(struct settings *settings, const char *list);
 void
 settings_cpus_allowed(struct settings *settings);
 
+/* What no option by itself can be blamed for. */
+void
+settings_check(const struct settings *settings);
+
 /* The model of the first processor. */
 void
 settings_processor(char *ret, size_t size);

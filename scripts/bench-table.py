@@ -194,17 +194,36 @@ def growth(scale_data):
         "", table(["What", "Of it", "By", "Each: median"], lines), ""])
 
 
-def rewrite(path, mark, new):
+def rewritten(path, mark, new):
     begin, end = (MARK % (mark, word) for word in ("begin", "end"))
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit("bench-table: %s: %s" % (path, error))
+    if text.count(begin + "\n") != 1 or text.count(end) != 1:
+        sys.exit("bench-table: %s: the lines %s and %s are not there, once each"
+                 % (path, begin, end))
     before, rest = text.split(begin + "\n")
-    text = before + begin + "\n" + new + end + rest.split(end)[1]
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+    return before + begin + "\n" + new + end + rest.split(end)[1]
+
+
+def refuse_part(rows, scale_data):
+    """Tables that are published are of a whole run."""
+    lacking = [test for test in bounds.TESTS
+               if not any(row["test"] == test for row in rows)]
+    if lacking:
+        sys.exit("bench-table: the results are of a part: there is no %s; run "
+                 "make bench" % ", ".join(lacking))
+    if scale_data and scale_data["settings"].get("quick"):
+        sys.exit("bench-table: scale.json is of a quick run, which measures "
+                 "nothing of any size; run make bench")
 
 
 def main():
+    if "--help" in sys.argv[1:]:
+        print(__doc__)
+        return
     paths = sys.argv[1:] + [
         os.path.join(ROOT, *parts) for parts in (
             ("build", "bench", "results.json"), ("README.md",),
@@ -222,9 +241,15 @@ def main():
         sys.exit("bench-table: %s" % error)
     if rows is None:
         sys.exit("bench-table: no %s; run make bench" % results)
-    rewrite(readme, "bench", block(rows, peers_data))
+    refuse_part(rows, scale_data)
+    texts = {readme: rewritten(readme, "bench", block(rows, peers_data))}
     if scale_data:
-        rewrite(performance, "growth", growth(scale_data))
+        texts[performance] = rewritten(performance, "growth",
+                                       growth(scale_data))
+    for path, text in texts.items():
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        print("written: %s" % path)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,7 @@ struct choice {
 	uint64_t tick_scale;
 	double pacing; /* ns of processor time that pacing alone takes a message */
 	bool limits_raised;
+	bool is_part; /* of the peers that there are: goals are not judged */
 	char uncounted[120]; /* why system calls are not counted, or "" */
 };
 
@@ -104,6 +105,7 @@ struct judged {
 	char ours[64], beside[64]; /* "": none */
 	bool at_most;
 	double limit, near, far, value; /* not a number: not known */
+	const char *reason;		/* why it is not judged; NULL: it is */
 };
 
 /* Of this outcome; returns how many were added to ret. */

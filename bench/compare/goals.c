@@ -173,6 +173,8 @@ judge(struct outcome *outcome, const struct bound *goal, struct judged *judged)
 		judge_class(outcome, goal, MIXED, judged);
 		judge_class(outcome, goal, CROWDED, judged);
 	}
+	if (isnan(judged->value))
+		judged->reason = "no class in which rounds of both counted";
 }
 
 int

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../settings.h"
+
 #include "json.h"
 
 static void
@@ -45,7 +47,7 @@ json_open(struct json *json, const char *path)
 {
 	*json = (struct json){ fopen(path, "we"), 0, false };
 	if (!json->file) {
-		fprintf(stderr, "cubby-compare: %s: %s\n", path,
+		fprintf(stderr, "%s: %s: %s\n", settings_program, path,
 			strerror(errno));
 		exit(1);
 	}
@@ -56,7 +58,7 @@ json_close(struct json *json)
 {
 	putc('\n', json->file);
 	if (fclose(json->file)) {
-		fprintf(stderr, "cubby-compare: the results: %s\n",
+		fprintf(stderr, "%s: the results: %s\n", settings_program,
 			strerror(errno));
 		exit(1);
 	}

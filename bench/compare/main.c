@@ -182,6 +182,8 @@ parse(int argc, char **argv, struct arguments *arguments)
 		settings_wrong("not an option", argv[optind]);
 	if (!settings->cpu_count)
 		settings_cpus_allowed(settings);
+	settings_check(settings);
+	arguments->choice.is_part = arguments->peers.count;
 }
 
 /* Which peers take part, those that are absent with their reasons. */
@@ -248,6 +250,55 @@ outcome_failed(const struct outcome *outcome)
 }
 
 static bool
+is_measured(const struct arguments *arguments,
+	    const struct comparison *comparison)
+{
+	char size[32];
+
+	snprintf(size, sizeof(size), "%zu", comparison->size);
+	return chosen(&arguments->tests, comparison->test) &&
+	       chosen(&arguments->sizes, size);
+}
+
+/* Ends the program if an option names what there is not. */
+static void
+check_chosen(const struct arguments *arguments,
+	     const struct comparison *comparisons, int count)
+{
+	bool is_any = false;
+
+	for (int i = 0; i < arguments->tests.count; i++) {
+		bool is_there = false;
+
+		for (int j = 0; j < count && !is_there; j++)
+			is_there = !strcmp(arguments->tests.texts[i],
+					   comparisons[j].test);
+		if (!is_there)
+			settings_wrong("no such test",
+				       arguments->tests.texts[i]);
+	}
+	for (int i = 0; i < arguments->sizes.count; i++) {
+		bool is_there = false;
+		char size[32];
+
+		for (int j = 0; j < count && !is_there; j++) {
+			snprintf(size, sizeof(size), "%zu",
+				 comparisons[j].size);
+			is_there = !strcmp(arguments->sizes.texts[i], size);
+		}
+		if (!is_there)
+			settings_wrong("not a size that is measured (8, 64, "
+				       "1024, 65536, 1048576)",
+				       arguments->sizes.texts[i]);
+	}
+	for (int j = 0; j < count && !is_any; j++)
+		is_any = is_measured(arguments, &comparisons[j]);
+	if (!is_any)
+		settings_wrong("nothing to measure: no such test of that size",
+			       arguments->tests.texts[0]);
+}
+
+static bool
 measure_all(struct arguments *arguments)
 {
 	static struct comparison comparisons[COMPARISONS_MAX];
@@ -255,6 +306,7 @@ measure_all(struct arguments *arguments)
 	int count = comparisons_list(comparisons);
 	bool fine = true;
 
+	check_chosen(arguments, comparisons, count);
 	choice->pacing = measure_pacing();
 	if (meter_can_count_calls(choice->uncounted, sizeof(choice->uncounted)))
 		choice->uncounted[0] = '\0';
@@ -262,11 +314,8 @@ measure_all(struct arguments *arguments)
 	for (int i = 0; i < count; i++) {
 		const struct comparison *comparison = &comparisons[i];
 		struct outcome *outcome;
-		char size[32];
 
-		snprintf(size, sizeof(size), "%zu", comparison->size);
-		if (!chosen(&arguments->tests, comparison->test) ||
-		    !chosen(&arguments->sizes, size) ||
+		if (!is_measured(arguments, comparison) ||
 		    (comparison->count_calls && choice->uncounted[0]))
 			continue;
 		outcome = outcome_measure(comparison, choice);

@@ -340,6 +340,20 @@ report_test_row(const struct outcome *outcome)
 	       preempted);
 }
 
+static void
+judge(struct outcome *outcome, const struct choice *choice)
+{
+	int count = goals_judge(outcome, report.judged + report.judged_count,
+				JUDGED_MAX - report.judged_count);
+
+	for (; count > 0; count--) {
+		struct judged *judged = &report.judged[report.judged_count++];
+
+		if (choice->is_part)
+			judged->reason = "not all peers were asked for";
+	}
+}
+
 void
 report_outcome(struct outcome *outcome, const struct choice *choice)
 {
@@ -366,9 +380,7 @@ report_outcome(struct outcome *outcome, const struct choice *choice)
 			report_nothing(comparison, entry);
 	}
 	report_test_row(outcome);
-	report.judged_count += goals_judge(outcome,
-					   report.judged + report.judged_count,
-					   JUDGED_MAX - report.judged_count);
+	judge(outcome, choice);
 	fflush(stdout);
 }
 
@@ -377,14 +389,27 @@ report_outcome(struct outcome *outcome, const struct choice *choice)
 static bool
 held(const struct judged *judged)
 {
-	return judged->at_most ? judged->value <= judged->limit :
-				 judged->value >= judged->limit;
+	return !judged->reason &&
+	       (judged->at_most ? judged->value <= judged->limit :
+				  judged->value >= judged->limit);
+}
+
+/* As short as it gets, and never nothing. */
+static const char *
+ratio_text(double value, char *ret, size_t size)
+{
+	if (isnan(value))
+		snprintf(ret, size, "-");
+	else
+		snprintf(ret, size, value < 0.1 ? "%.1g" : "%.2f", value);
+	return ret;
 }
 
 static void
 report_goal(const struct judged *judged)
 {
 	struct json *json = &report.json;
+	char near[32], far[32];
 
 	json_object(json, NULL);
 	json_string(json, "name", judged->name);
@@ -396,19 +421,24 @@ report_goal(const struct judged *judged)
 	json_number(json, "near", judged->near);
 	json_number(json, "far", judged->far);
 	json_number(json, "value", judged->value);
-	if (isnan(judged->value))
+	json_string(json, "reason", judged->reason);
+	if (judged->reason)
 		json_null(json, "held");
 	else
 		json_bool(json, "held", held(judged));
 	json_end_object(json);
-	printf("  %-22s %8.2f near, %8.2f far, %s %5.2f  %-8s (%s, beside "
-	       "%s)\n",
-	       judged->name, judged->near, judged->far,
+	printf("  %-22s %8s near, %8s far, %s %5.2f  %-11s (%s, beside %s)%s%s"
+	       "\n",
+	       judged->name, ratio_text(judged->near, near, sizeof(near)),
+	       ratio_text(judged->far, far, sizeof(far)),
 	       judged->at_most ? "<=" : ">=", judged->limit,
-	       isnan(judged->value) ? "unknown" :
-	       held(judged)	    ? "held" :
-				      "MISSED",
-	       judged->ours, judged->beside);
+	       judged->reason ? "not judged" :
+	       held(judged)   ? "held" :
+				"MISSED",
+	       judged->ours[0] ? judged->ours : "-",
+	       judged->beside[0] ? judged->beside : "-",
+	       judged->reason ? ": " : "",
+	       judged->reason ? judged->reason : "");
 }
 
 int
@@ -421,7 +451,7 @@ report_close(void)
 	printf("\ngoals\n");
 	for (int i = 0; i < report.judged_count; i++) {
 		report_goal(&report.judged[i]);
-		missed += !held(&report.judged[i]);
+		missed += !report.judged[i].reason && !held(&report.judged[i]);
 	}
 	json_end_array(&report.json);
 	json_end_object(&report.json);

@@ -59,7 +59,8 @@ SHARES = dict({"of": TEXT}, **{
 GOAL = {"name": TEXT, "text": TEXT, "ours": optional(TEXT),
         "beside": optional(TEXT), "sense": TEXT, "goal": NUMBER,
         "near": optional(NUMBER), "far": optional(NUMBER),
-        "value": optional(NUMBER), "held": optional(TRUTH)}
+        "value": optional(NUMBER), "held": optional(TRUTH),
+        "reason": optional(TEXT)}
 
 TARGET = {"name": TEXT, "text": TEXT, "sense": TEXT, "goal": NUMBER,
           "unit": TEXT, "value": optional(NUMBER), "held": optional(TRUTH),

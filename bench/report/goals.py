@@ -26,7 +26,9 @@ def of_peers(data):
     goals = []
     for row in data["goals"]:
         detail = "%s, beside %s" % (row["ours"], row["beside"]) if row.get(
-            "ours") and row.get("beside") else "no round of both counted"
+            "ours") and row.get("beside") else ""
+        if row.get("reason"):
+            detail += (": " if detail else "") + row["reason"]
         goals.append(Goal("%s: %s" % (row["name"], row["text"]), detail, row))
     return goals
 

@@ -107,6 +107,9 @@ def sections(data):
     lacking = [text for name, text in EXPECTED.items() if name not in there]
     parts = [paragraph("Medians over rounds; the band is p10 to p90. Both "
                        "axes are logarithmic.")]
+    if data["settings"].get("quick"):
+        parts.append(paragraph("A quick run: each point is of a moment, and no "
+                               "target is judged by it.", "soft"))
     # Curves stand beside each other, single figures below them.
     made = [curve_parts(data, curve) for curve in data["curves"]]
     plotted = [part for part in made if part.startswith("<figure")]

@@ -184,6 +184,7 @@ parse(int argc, char **argv, struct arguments *arguments)
 							      10000000;
 	if (!settings->cpu_count)
 		settings_cpus_allowed(settings);
+	settings_check(settings);
 }
 
 /* As many descriptors as it may have. */

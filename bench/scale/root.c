@@ -104,6 +104,8 @@ root_enter(void)
 		perror("cubby-scale: fork");
 	else
 		setpgid(child, child);
+	/* Nobody may read any more what there is to tell: the rest is to be done. */
+	signal(SIGPIPE, SIG_IGN);
 	status = child < 0 ? 1 : watch(child, &signals);
 	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	exit(status);
