@@ -153,6 +153,28 @@ who_has_been_overtaken_finds_the_next(void)
 	end();
 }
 
+/* And whose cell is as new, for the lane has lost its memory meanwhile. */
+static void
+who_has_been_overtaken_finds_a_successor_s(void)
+{
+	cubby_mailbox *other;
+
+	begin();
+	other = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	/* Further than a page, and not round the ring. */
+	for (uint64_t i = 0; i < 64; i++) {
+		send_number(a, i);
+		expect_number(other, i);
+	}
+	cubby_close(other);
+	cubby_close(a);
+	expect_ok(cubby_sweep("m", NULL));
+	a = open_mailbox("m", CUBBY_SEND, NULL);
+	send_number(a, 7);
+	expect_now(7);
+	end();
+}
+
 static void
 what_goes_back_is_found(void)
 {
@@ -317,6 +339,7 @@ main(void)
 		TEST(what_is_no_plain_message_is_found),
 		TEST(another_sender_is_found),
 		TEST(who_has_been_overtaken_finds_the_next),
+		TEST(who_has_been_overtaken_finds_a_successor_s),
 		TEST(what_goes_back_is_found),
 		TEST(what_the_dead_held_is_found_by_looks_of_one_s_own),
 		TEST(no_look_into_a_long_backlog_is_in_vain),
