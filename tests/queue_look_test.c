@@ -109,9 +109,44 @@ one_look_does_not_work_through_all_of_many(void)
 	look_at_many(LOOK_LONGEST + WAIT);
 }
 
+/* The look at the one before has not come to its end. */
+static void
+who_has_a_dead_one_s_place_is_not_robbed(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	uint32_t *slot = shared_memory(sizeof(*slot));
+	cubby_mailbox *other, *living;
+	struct gate joined = gate_make();
+	struct child child;
+	cubby_message *held;
+
+	options.order = CUBBY_ORDER_ARRIVAL;
+	other = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND | CUBBY_RECEIVE,
+			     &options);
+	in_child(&child) {
+		*slot = open_mailbox("m", CUBBY_RECEIVE, NULL)->queue.member.slot;
+		gate_open(&joined);
+		for (;;)
+			pause();
+	}
+	gate_wait(&joined);
+	child_kill(&child);
+	living = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	expect_int(living->queue.member.slot, *slot);
+	send_number(other, 5);
+	expect_ok(cubby_hold(living, NULL, CUBBY_NOW, &held));
+	set64(&queue_participant(&other->queue.map, *slot)->clean, 0);
+	expect_int(queue_look_at(&other->queue, *slot), 0);
+	expect_empty(other);
+	expect_ok(cubby_release(held));
+	cubby_close(living);
+	cubby_close(other);
+}
+
 static const struct test tests[] = {
 	TEST(one_look_does_not_wait_for_all_of_many),
 	TEST(one_look_does_not_work_through_all_of_many),
+	TEST(who_has_a_dead_one_s_place_is_not_robbed),
 };
 
 int
