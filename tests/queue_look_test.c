@@ -143,10 +143,56 @@ who_has_a_dead_one_s_place_is_not_robbed(void)
 	cubby_close(other);
 }
 
+/* Generations have wrapped round since he died; a slot names 48 bits of his. */
+static void
+what_the_dead_had_before_a_wrap_goes_back(void)
+{
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	struct gate holds = gate_make();
+	struct queue_participant *p;
+	cubby_mailbox *other;
+	struct child child;
+	uint32_t number = PARTICIPANTS_MAX;
+
+	options.order = CUBBY_ORDER_ARRIVAL;
+	other = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND | CUBBY_RECEIVE,
+			     &options);
+	send_number(other, 5);
+	in_child(&child) {
+		cubby_message *held;
+
+		expect_ok(cubby_hold(open_mailbox("m", CUBBY_RECEIVE, NULL),
+				     NULL, CUBBY_NOW, &held));
+		gate_open(&holds);
+		for (;;)
+			pause();
+	}
+	gate_wait(&holds);
+	child_kill(&child);
+	for (uint32_t n = 0;
+	     n < queue_chunks(&other->queue.map) * CHUNK_SLOTS; n++) {
+		struct queue_slot *slot = queue_slot(&other->queue.map, n);
+		uint64_t owner = get64(&slot->owner);
+
+		if (slot_state_of(get64(&slot->state)) != SLOT_HELD)
+			continue;
+		number = owner_participant(owner);
+		set64(&slot->owner, owner_make(number, -UINT64_C(2)));
+	}
+	p = queue_participant(&other->queue.map, number);
+	expect(p);
+	set64(&p->generation, 2);
+	set64(&p->clean, 0);
+	expect_int(queue_look_at(&other->queue, number), 1);
+	expect_number(other, 5);
+	cubby_close(other);
+}
+
 static const struct test tests[] = {
 	TEST(one_look_does_not_wait_for_all_of_many),
 	TEST(one_look_does_not_work_through_all_of_many),
 	TEST(who_has_a_dead_one_s_place_is_not_robbed),
+	TEST(what_the_dead_had_before_a_wrap_goes_back),
 };
 
 int
