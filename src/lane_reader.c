@@ -232,16 +232,18 @@ lane_break(struct lane_reader *reader)
 /*
  * Our mapping had no memory. If the head has gone on, or we have just gone to
  * another ring, that was a page that had been given back while we stood still,
- * and only our mapping is spoilt; another one is made when we sweep. Else the
- * lane is cut short.
+ * and only our mapping is spoilt; another one is made when we sweep, and there is
+ * nothing to tell. Else the lane is cut short.
  */
 static int
 read_nothing(struct lane_reader *reader, const struct sight *sight)
 {
-	if (lane_is_next(reader, sight) && !reader->turned)
+	if (lane_is_next(reader, sight) && !reader->turned) {
 		lane_break(reader);
-	else
+	} else {
 		stop_reading(reader);
+		reader->told = true;
+	}
 	return -EBADMSG;
 }
 
