@@ -527,6 +527,8 @@ lane_is_empty_plain(const struct lane_reader *reader)
 		return false;
 	/* LANE-A14 acquire: as LANE-A1. Pairs with LANE-R1, LANE-R2. */
 	sequence = word64_load_acquire(&cell->sequence);
+	if (sequence == reader->position + 1)
+		return false;	/* there it is, even if that is 0 by now */
 	if (sequence && sequence != reader->position + 1 -
 				    reader->view->geometry.ring_cells)
 		return false;

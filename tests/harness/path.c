@@ -171,6 +171,9 @@ path_check_wake(const struct run *run, int64_t slept_at, bool supplied_before,
 	if (result != -ETIMEDOUT || !run->supplied ||
 	    effects & ENDS_BY_ITSELF)
 		return;
+	/* Its slice was over when it came to sleep: it has not slept. */
+	if (now() < slept_at + NANOSECONDS / 1000)
+		return;
 	if (supplied_before)
 		fail("went to sleep, and slept, though it had no need to");
 	/* Its slice was nearly over when it came to sleep. */
