@@ -405,8 +405,9 @@ cool_another(struct queue *queue, int64_t deadline)
 		r = queue_nonsense(queue);
 	else
 		queue->cooling = n;
-	slot = queue_slot(&queue->map, n);
-	if (r == 0 && !get64(&slot->block))
+	/* None: the list's head has changed since it was read. */
+	slot = r == 0 ? queue_slot(&queue->map, n) : NULL;
+	if (r == 0 && (!slot || !get64(&slot->block)))
 		r = queue_nonsense(queue);
 	queue_leave(queue, &wakes);
 	return r;

@@ -650,6 +650,10 @@ enum { FUTEX_WAITV = 449, TIMERFD_SETTIME = 286 };
 void
 refuse_call(uint32_t number);
 
+/* It is told that it is done, and it is not. */
+void
+pretend_call(uint32_t number);
+
 /* Of a sleep, that a wake-up ends. */
 bool
 is_futex_call(unsigned long number);
@@ -880,6 +884,10 @@ path_check_wake(const struct run *run, int64_t slept_at, bool supplied_before,
    libc does is passed over, callbacks too. */
 void
 path_record(struct run *run, bool hasty);
+
+/* Does the path that was recorded last come by this system call? */
+bool
+path_calls(const struct run *run, int number);
 
 /* Runs on, giving it what it sleeps for. */
 enum stop

@@ -334,6 +334,15 @@ path_record(struct run *run, bool hasty)
 	follow(run, &trail, hasty);
 }
 
+bool
+path_calls(const struct run *run, int number)
+{
+	for (uint32_t i = 0; i < run->points->count; i++)
+		if (run->points->list[i].syscall == number)
+			return true;
+	return false;
+}
+
 /* Taking the victim to a point ------------------------------------------- */
 
 /* Runs on, giving it what it sleeps for. */

@@ -2,6 +2,7 @@
 /* What is performed by the victim, between its marks. */
 #include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "play.h"
@@ -185,10 +186,12 @@ static const struct act acts[] = {
 		   .prepare = prepare_wait, .perform = wait_receive,
 		   .conclude = conclude_receive),
 	HEARS("wait-by-descriptors", CUBBY_EVERY, .sleeps = true,
-		   .prepare = prepare_wait_otherwise, .perform = wait_receive,
+		   .calls = SYS_ppoll, .prepare = prepare_wait_otherwise,
+		   .perform = wait_receive,
 		   .conclude = conclude_receive),
 	HEARS("wait-by-lit-descriptors", CUBBY_EVERY, .sleeps = true,
-		   .waiting = 1, .prepare = prepare_wait_lit,
+		   .waiting = 1, .calls = SYS_ppoll,
+		   .prepare = prepare_wait_lit,
 		   .perform = wait_receive, .conclude = conclude_receive),
 	/* others wait for room, until the slow one has received */
 	HEARS("receive-for-sleeper", CUBBY_EVERY, .bed = SEND_BED,
@@ -231,7 +234,8 @@ static const struct act acts[] = {
 	SENDS_TO_ALL("wait-send", CUBBY_EVERY, .sleeps = true, .own = ROOM, .left = true,
 		     .prepare = prepare_wait, .perform = wait_send),
 	SENDS_TO_ALL("wait-send-by-descriptors", CUBBY_EVERY, .sleeps = true, .own = ROOM,
-		     .left = true, .prepare = prepare_wait_otherwise,
+		     .left = true, .calls = SYS_ppoll,
+		     .prepare = prepare_wait_otherwise,
 		     .perform = wait_send),
 	SENDS_TO_ALL("send-full-of-dead", CUBBY_EVERY, .own = ROOM,
 		     .ghost_receiver = true, .perform = send_one),

@@ -81,23 +81,30 @@ prepare_wait(struct part *own)
 
 /* Told by those who bring what it waits for, and by no timer: that would end
    somewhere on the way of who is taken there step by step. */
+static void
+wait_otherwise(struct part *own)
+{
+	pretend_call(TIMERFD_SETTIME);
+	refuse_call(FUTEX_WAITV);
+	own->counts = true;
+}
+
 void
 prepare_wait_otherwise(struct part *own)
 {
 	prepare_wait(own);
-	refuse_call(FUTEX_WAITV);
-	refuse_call(TIMERFD_SETTIME);
-	own->counts = true;
+	wait_otherwise(own);
 }
 
 /* There is a descriptor, and it is lit, for a message that is gone by now. */
 void
 prepare_wait_lit(struct part *own)
 {
+	wait_otherwise(own);
 	must(poll_open(own), "a descriptor");
 	must(receive_now(own), "the message that lit it");
 	conclude_receive(own);
-	prepare_wait_otherwise(own);
+	prepare_wait(own);
 }
 
 int

@@ -429,6 +429,8 @@ run_record(struct run *run)
 	play_enter(run);
 	play_start(run, VICTIM);
 	path_record(run, false);
+	if (play.act->calls && !path_calls(run, play.act->calls))
+		fail("its path has no system call %d", play.act->calls);
 	if (run->stage->mark != MARK_END)
 		fail("a mark in the wrong place");
 	see_off(run);

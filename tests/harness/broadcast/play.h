@@ -100,6 +100,7 @@ struct act {
 	void (*conclude)(struct part *own);
 	bool awaits;			/* that all have what it sends */
 	bool sleeps;			/* there is nothing for it yet */
+	int calls;			/* a system call that it comes by */
 	int result;			/* 1: or -EAGAIN */
 };
 
