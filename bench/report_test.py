@@ -134,6 +134,18 @@ class Page(Case):
         self.assertEqual(sorted(shown), sorted(
             (name, words.verdict(held)) for name, held in goals))
 
+    def test_a_class_that_is_not_judged_is_said_to_be_so(self):
+        goal = self.files["peers.json"]["goals"][0]
+        goal.update(near=0.5, value=0.5, held=True, reason=None, far=None,
+                    near_reason=None, far_reason="eaten by a grue")
+        row = next(row for row in goal_rows(self.page())
+                   if text_of(row.find("td")).startswith(goal["name"] + ":"))
+        cells = {cell.get("data-label"): text_of(cell)
+                 for cell in row.iter("td")}
+        self.assertEqual((cells["near"], cells["far"]), ("0.50", "not judged"))
+        self.assertIn("not judged far: eaten by a grue",
+                      text_of(row.find("td[@class='what']")))
+
     def test_the_verdicts_are_counted(self):
         for held in (True, False, None):
             for goal in self.files["peers.json"]["goals"]:
@@ -442,6 +454,12 @@ class Readme(Case):
                          [goal["text"]
                           for goal in self.files["peers.json"]["goals"]])
         self.assertEqual(lines[0][-1].strip("| "), "**missed**")
+
+    def test_a_class_that_is_not_judged_is_said_to_be_so(self):
+        self.files["peers.json"]["goals"][0].update(
+            near=0.5, far=None, near_reason=None, far_reason="eaten by a grue")
+        part = self.readme().split("Their goals, each")[1].split("\n\n")[1]
+        self.assertIn("| 0.50 | not judged |", part.split("\n")[2])
 
     def test_growth_has_a_line_for_each_target_and_series(self):
         file = self.files["scale.json"]

@@ -101,6 +101,13 @@ def goals(rows):
     return table(["Ratio", "Size", "Goal", "Near", "Far", "Verdict"], lines)
 
 
+def ratio_there(goal, class_):
+    """Of a goal of the peers, on processors that are near, or far."""
+    if goal.get(class_) is not None:
+        return "%.2f" % goal[class_]
+    return "not judged" if goal.get(class_ + "_reason") else "-"
+
+
 def beside(peers_data):
     """A line for each peer, on processors that are near, or else as they were."""
     peers = Peers(peers_data)
@@ -120,8 +127,7 @@ def beside(peers_data):
     machine = peers_data["machine"]
     judged = [[goal["text"], goal.get("ours") or "-", goal.get("beside") or "-",
                "%s %s" % (goal["sense"], short(goal["goal"]))] +
-              ["-" if goal.get(c) is None else "%.2f" % goal[c]
-               for c in CLASSES] + [verdict(goal)]
+              [ratio_there(goal, c) for c in CLASSES] + [verdict(goal)]
               for goal in peers_data["goals"]]
     return "\n".join([
         "Beside what people use today: measured on %s, on %s, Linux %s, on"
@@ -134,7 +140,9 @@ def beside(peers_data):
         "[bench/README.md](bench/README.md) says how.",
         "", table(["System"] + [title for title, _ in BESIDE], lines), ""] +
         (["Absent there: %s." % "; ".join(absent), ""] if absent else []) +
-        ["Their goals, each a ratio of two of these:", "",
+        ["Their goals, each a ratio of two of these; not judged where the one "
+         "that is meant, or",
+         "the best beside it, has no round that counted:", "",
          table(["Ratio", "Ours", "Beside", "Goal", "Near", "Far", "Verdict"],
                judged), ""])
 

@@ -52,6 +52,13 @@ def check_row(row, peers):
     check_latency(row)
 
 
+def check_goal(goal):
+    for class_ in ("near", "far"):
+        check((goal[class_] is None) == bool(goal[class_ + "_reason"]) or
+              goal["ours"] is None, f"no reason, or one too many, in {goal}")
+    check((goal["held"] is None) == bool(goal["reason"]), f"held in {goal}")
+
+
 def check_costs(rows):
     """What the kernel carries takes two system calls a message, and shared memory
     less: whoever counts wrongly is found out."""
@@ -93,6 +100,8 @@ def main():
                         for row in found["rows"]}
     check(not missing, f"no rows of {missing}")
     check_costs(found["rows"])
+    for goal in found["goals"]:
+        check_goal(goal)
     check(any(goal["name"] == "rate_mailboxes" for goal in found["goals"]),
           "no goals")
 

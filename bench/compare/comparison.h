@@ -99,13 +99,14 @@ int
 report_close(void);
 
 /* goals.c */
-enum { JUDGED_MAX = 64 };
+enum { JUDGED_MAX = 64, JUDGED_REASON = 120 };
 struct judged {
 	char name[64], text[200];
 	char ours[64], beside[64]; /* "": none */
 	bool at_most;
 	double limit, near, far, value; /* not a number: not known */
 	const char *reason;		/* why it is not judged; NULL: it is */
+	char reasons[DISTANCES][JUDGED_REASON]; /* why not there; "": it is */
 };
 
 /* Of this outcome; returns how many were added to ret. */

@@ -4,14 +4,30 @@
  * Of each lap in which both have a round of the same class the ratio is taken,
  * and the median counts (without such a lap, the ratio of both medians), for near
  * and far each; the worse of the two decides.
- * Which of cubby's ways (copied, or in place) and which peer is the best, their
- * medians tell; batches do not count.
+ *
+ * Ours is one way of cubby's (copied, or in place; batches do not count), the same
+ * in every class: the one that the goal is about or, where it is about either, the
+ * better one over all classes. Beside it stands the best of the peers in that
+ * class.
+ *
+ * A class is judged if both have rounds there. One in which ours has none is not,
+ * whichever other row of cubby's has some: that would be the figure of something
+ * else. Nor is one in which a peer has none that may be better than the best of
+ * those that have: "the best" is not known then. What either would be judged by is
+ * what counted in the other classes.
  */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "comparison.h"
+
+#define REASON JUDGED_REASON
+
+enum ours {
+	EITHER_WAY, /* copied or in place, whichever is better over all */
+	IN_PLACE
+};
 
 enum beside {
 	ALL,	   /* peers, not floors */
@@ -29,6 +45,7 @@ struct bound {
 	size_t size; /* 0: each */
 	bool at_most;
 	double limit;
+	enum ours ours;
 	enum beside beside;
 };
 
@@ -36,26 +53,28 @@ static const struct bound bounds[] = {
 	{ "rate_mailboxes",
 	  "one way 1 to 1, 64 bytes, beside the best that blocks, has many "
 	  "senders and names",
-	  "rate", SHIPPED, 1, 1, 64, false, 5, MAILBOXES },
+	  "rate", SHIPPED, 1, 1, 64, false, 5, EITHER_WAY, MAILBOXES },
 	{ "rate_rte_ring", "one way 1 to 1, 64 bytes, beside rte_ring SPSC",
-	  "rate", SHIPPED, 1, 1, 64, false, 1, RTE_RING },
+	  "rate", SHIPPED, 1, 1, 64, false, 1, EITHER_WAY, RTE_RING },
 	{ "rate_3_to_1", "one way 3 to 1, 64 bytes, beside the best of all",
-	  "rate", SHIPPED, 3, 1, 64, false, 5, ALL },
+	  "rate", SHIPPED, 3, 1, 64, false, 5, EITHER_WAY, ALL },
 	{ "rate_2_to_2", "one way 2 to 2, 64 bytes, beside the best of all",
-	  "rate", SHIPPED, 2, 2, 64, false, 5, ALL },
+	  "rate", SHIPPED, 2, 2, 64, false, 5, EITHER_WAY, ALL },
 	{ "untouched", "1 MiB in place, untouched, beside the best that copies",
-	  "rate_untouched", SHIPPED, 1, 1, 1u << 20, false, 20, COPYING },
+	  "rate_untouched", SHIPPED, 1, 1, 1u << 20, false, 20, IN_PLACE,
+	  COPYING },
 	{ "in_full",
-	  "1 MiB written and read in full, beside the best that copies", "rate",
-	  SHIPPED, 1, 1, 1u << 20, false, 1.5, COPYING },
+	  "1 MiB in place, written and read in full, beside the best that "
+	  "copies",
+	  "rate", SHIPPED, 1, 1, 1u << 20, false, 1.5, IN_PLACE, COPYING },
 	{ "round_trip", "there and back, spinning, beside the best of all",
-	  "round_trip", SPINNING, 1, 1, 0, true, 1, ALL },
+	  "round_trip", SPINNING, 1, 1, 0, true, 1, EITHER_WAY, ALL },
 	{ "asleep",
 	  "there and back, asleep, beside the fastest of pipe, futex, eventfd",
-	  "round_trip", ASLEEP, 1, 1, 0, true, 1, WAKE_UPS },
+	  "round_trip", ASLEEP, 1, 1, 0, true, 1, EITHER_WAY, WAKE_UPS },
 	{ "even_load",
 	  "processor time a message at 10,000 a second, beside the best of all",
-	  "even_load", SHIPPED, 1, 1, 0, true, 1, ALL },
+	  "even_load", SHIPPED, 1, 1, 0, true, 1, EITHER_WAY, ALL },
 };
 #define GOALS (sizeof(bounds) / sizeof(*bounds))
 
@@ -77,36 +96,114 @@ is_beside(const struct peer *peer, enum beside beside)
 }
 
 static bool
-is_ours(const struct peer *peer)
+is_ours(const struct peer *peer, enum ours ours)
 {
-	return peer->kind == KIND_OURS && !(peer->offers & OFFERS_BATCHES);
+	return peer->kind == KIND_OURS && !(peer->offers & OFFERS_BATCHES) &&
+	       (ours == EITHER_WAY || (peer->offers & OFFERS_IN_PLACE));
 }
 
-/* The entry with the best median there; NULL: there is none. */
+/* Who is meant ------------------------------------------------------------ */
+
+static size_t
+rounds_of(const struct entry *entry)
+{
+	size_t count = 0;
+
+	for (enum distance i = 0; i < DISTANCES; i++)
+		count += entry->values[i].count;
+	return count;
+}
+
+/* Of the first's median there to the other's, a ratio in which more is better. */
+static double
+advantage_there(const struct bound *goal, struct entry *one,
+		struct entry *other, enum distance distance)
+{
+	double ratio = sample_quantile(&one->values[distance], 0.5) /
+		       sample_quantile(&other->values[distance], 0.5);
+
+	return goal->at_most ? 1 / ratio : ratio;
+}
+
+/* The same over all classes in which both have rounds, each as heavy as the
+   others; not a number: there is none. */
+static double
+advantage(const struct bound *goal, struct entry *one, struct entry *other)
+{
+	double product = 1;
+	bool some = false;
+
+	for (enum distance i = 0; i < DISTANCES; i++) {
+		if (!one->values[i].count || !other->values[i].count)
+			continue;
+		product *= advantage_there(goal, one, other, i);
+		some = true;
+	}
+	return some ? product : NAN;
+}
+
+/* Where nothing compares them, the one that more is known of. */
+static bool
+is_better(const struct bound *goal, struct entry *one, struct entry *other)
+{
+	double its = advantage(goal, one, other);
+
+	return isnan(its) ? rounds_of(one) > rounds_of(other) : its > 1;
+}
+
+/* NULL: no round of it counted, in any class. */
 static struct entry *
-best(struct outcome *outcome, const struct bound *goal, bool ours,
-     enum distance distance)
+find_ours(struct outcome *outcome, const struct bound *goal)
 {
 	struct entry *found = NULL;
-	double its = 0;
 
 	for (int i = 0; i < outcome->count; i++) {
 		struct entry *entry = &outcome->entries[i];
-		struct sample *values = &entry->values[distance];
-		double median;
 
-		if (!values->count ||
-		    !(ours ? is_ours(entry->peer) :
-			     is_beside(entry->peer, goal->beside)))
-			continue;
-		median = sample_quantile(values, 0.5);
-		if (!found || (goal->at_most ? median < its : median > its)) {
+		if (is_ours(entry->peer, goal->ours) && rounds_of(entry) &&
+		    (!found || is_better(goal, entry, found)))
 			found = entry;
-			its = median;
-		}
 	}
 	return found;
 }
+
+/* The best of the peers that have rounds there; NULL: none has. */
+static struct entry *
+best_beside(struct outcome *outcome, const struct bound *goal,
+	    enum distance distance)
+{
+	struct entry *found = NULL;
+
+	for (int i = 0; i < outcome->count; i++) {
+		struct entry *entry = &outcome->entries[i];
+
+		if (entry->values[distance].count &&
+		    is_beside(entry->peer, goal->beside) &&
+		    (!found ||
+		     advantage_there(goal, entry, found, distance) > 1))
+			found = entry;
+	}
+	return found;
+}
+
+/* A peer without rounds there that is better than that one elsewhere, as far as
+   is known; NULL: there is none. */
+static struct entry *
+lacking_beside(struct outcome *outcome, const struct bound *goal,
+	       struct entry *best, enum distance distance)
+{
+	for (int i = 0; i < outcome->count; i++) {
+		struct entry *entry = &outcome->entries[i];
+
+		if (is_beside(entry->peer, goal->beside) && rounds_of(entry) &&
+		    !entry->values[distance].count &&
+		    !(advantage(goal, best, entry) >= 1))
+			return entry;
+	}
+	return NULL;
+}
+
+/* Judging ----------------------------------------------------------------- */
 
 static double
 ratio(const struct outcome *outcome, struct entry *over, struct entry *under,
@@ -132,23 +229,47 @@ ratio(const struct outcome *outcome, struct entry *over, struct entry *under,
 	return median;
 }
 
+/* The one beside which that class is judged; NULL: it is not, the reason is told. */
+static struct entry *
+find_beside(struct outcome *outcome, const struct bound *goal,
+	    struct entry *over, enum distance distance, char ret_reason[])
+{
+	const char *class = distance_names[distance], *name;
+	struct entry *best = best_beside(outcome, goal, distance);
+	struct entry *lacking = NULL;
+
+	if (best && over->values[distance].count) {
+		lacking = lacking_beside(outcome, goal, best, distance);
+		if (!lacking)
+			return best;
+	}
+	if (!outcome->rounds[distance]) {
+		snprintf(ret_reason, REASON, "no round was %s", class);
+	} else {
+		name = lacking ? lacking->peer->name :
+		       best    ? over->peer->name :
+				 "those that it is beside";
+		snprintf(ret_reason, REASON, "no %s round of %s counted%s",
+			 class, name, lacking ? ", which may be the best" : "");
+	}
+	return NULL;
+}
+
 static double
 judge_class(struct outcome *outcome, const struct bound *goal,
-	    enum distance distance, struct judged *judged)
+	    struct entry *over, enum distance distance, struct judged *judged)
 {
-	struct entry *over = best(outcome, goal, true, distance);
-	struct entry *under = best(outcome, goal, false, distance);
+	struct entry *under = find_beside(outcome, goal, over, distance,
+					  judged->reasons[distance]);
 	double value;
 
-	if (!over || !under)
+	if (!under)
 		return NAN;
 	value = ratio(outcome, over, under, distance);
-	/* The names of what decides. */
+	/* The name of what decides. */
 	if (isnan(judged->value) ||
 	    (goal->at_most ? value > judged->value : value < judged->value)) {
 		judged->value = value;
-		snprintf(judged->ours, sizeof(judged->ours), "%s",
-			 over->peer->name);
 		snprintf(judged->beside, sizeof(judged->beside), "%s",
 			 under->peer->name);
 	}
@@ -156,10 +277,29 @@ judge_class(struct outcome *outcome, const struct bound *goal,
 }
 
 static void
+judge_classes(struct outcome *outcome, const struct bound *goal,
+	      struct entry *over, struct judged *judged)
+{
+	snprintf(judged->ours, sizeof(judged->ours), "%s", over->peer->name);
+	judged->near = judge_class(outcome, goal, over, NEAR, judged);
+	judged->far = judge_class(outcome, goal, over, FAR, judged);
+	if (isnan(judged->value)) {
+		judge_class(outcome, goal, over, MIXED, judged);
+		judge_class(outcome, goal, over, CROWDED, judged);
+	}
+	if (isnan(judged->value))
+		judged->reason = "no class can be judged";
+}
+
+static void
 judge(struct outcome *outcome, const struct bound *goal, struct judged *judged)
 {
+	struct entry *over = find_ours(outcome, goal);
+
 	*judged = (struct judged){ .at_most = goal->at_most,
 				   .limit = goal->limit,
+				   .near = NAN,
+				   .far = NAN,
 				   .value = NAN };
 	if (goal->size)
 		snprintf(judged->name, sizeof(judged->name), "%s", goal->name);
@@ -167,14 +307,12 @@ judge(struct outcome *outcome, const struct bound *goal, struct judged *judged)
 		snprintf(judged->name, sizeof(judged->name), "%s_%zu",
 			 goal->name, outcome->comparison->size);
 	snprintf(judged->text, sizeof(judged->text), "%s", goal->text);
-	judged->near = judge_class(outcome, goal, NEAR, judged);
-	judged->far = judge_class(outcome, goal, FAR, judged);
-	if (isnan(judged->near) && isnan(judged->far)) {
-		judge_class(outcome, goal, MIXED, judged);
-		judge_class(outcome, goal, CROWDED, judged);
-	}
-	if (isnan(judged->value))
-		judged->reason = "no class in which rounds of both counted";
+	if (over)
+		judge_classes(outcome, goal, over, judged);
+	else
+		judged->reason = goal->ours == IN_PLACE ?
+					 "no round of cubby, in place counted" :
+					 "no round of cubby counted";
 }
 
 int

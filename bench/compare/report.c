@@ -399,10 +399,23 @@ static const char *
 ratio_text(double value, char *ret, size_t size)
 {
 	if (isnan(value))
-		snprintf(ret, size, "-");
+		snprintf(ret, size, "not judged");
 	else
 		snprintf(ret, size, value < 0.1 ? "%.1g" : "%.2f", value);
 	return ret;
+}
+
+/* Why not, of a class that is not judged. */
+static void
+report_reason(const struct judged *judged, enum distance distance)
+{
+	const char *reason = judged->reasons[distance];
+	char key[32];
+
+	snprintf(key, sizeof(key), "%s_reason", distance_names[distance]);
+	json_string(&report.json, key, reason[0] ? reason : NULL);
+	if (reason[0])
+		printf("; %s: %s", distance_names[distance], reason);
 }
 
 static void
@@ -426,9 +439,7 @@ report_goal(const struct judged *judged)
 		json_null(json, "held");
 	else
 		json_bool(json, "held", held(judged));
-	json_end_object(json);
-	printf("  %-22s %8s near, %8s far, %s %5.2f  %-11s (%s, beside %s)%s%s"
-	       "\n",
+	printf("  %-22s %10s near, %10s far, %s %5.2f  %-11s (%s, beside %s)%s%s",
 	       judged->name, ratio_text(judged->near, near, sizeof(near)),
 	       ratio_text(judged->far, far, sizeof(far)),
 	       judged->at_most ? "<=" : ">=", judged->limit,
@@ -439,6 +450,10 @@ report_goal(const struct judged *judged)
 	       judged->beside[0] ? judged->beside : "-",
 	       judged->reason ? ": " : "",
 	       judged->reason ? judged->reason : "");
+	report_reason(judged, NEAR);
+	report_reason(judged, FAR);
+	json_end_object(json);
+	putchar('\n');
 }
 
 int

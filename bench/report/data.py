@@ -59,6 +59,7 @@ SHARES = dict({"of": TEXT}, **{
 GOAL = {"name": TEXT, "text": TEXT, "ours": optional(TEXT),
         "beside": optional(TEXT), "sense": TEXT, "goal": NUMBER,
         "near": optional(NUMBER), "far": optional(NUMBER),
+        "near_reason": optional(TEXT), "far_reason": optional(TEXT),
         "value": optional(NUMBER), "held": optional(TRUTH),
         "reason": optional(TEXT)}
 

@@ -7,6 +7,7 @@ import bounds
 import words
 from page import cell, element, missing, paragraph, section, table
 
+CLASSES = ("near", "far")
 MARKS = {True: ("✓ held", "held"), False: ("✗ missed", "missed"),
          None: ("– not measured", "unknown")}
 
@@ -16,6 +17,8 @@ class Goal:
         self.text, self.detail, self.unit = text, detail, unit
         self.held = row.get("held")
         self.values = [row.get("near"), row.get("far")]
+        self.unjudged = [row.get(c) is None and bool(row.get(c + "_reason"))
+                         for c in CLASSES]
         self.value = row.get("value")
         self.bound = "%s %s" % (row["sense"],
                                 words.figure(row["goal"], unit)
@@ -27,9 +30,12 @@ def of_peers(data):
     for row in data["goals"]:
         detail = "%s, beside %s" % (row["ours"], row["beside"]) if row.get(
             "ours") and row.get("beside") else ""
-        if row.get("reason"):
-            detail += (": " if detail else "") + row["reason"]
-        goals.append(Goal("%s: %s" % (row["name"], row["text"]), detail, row))
+        reasons = [row["reason"]] if row.get("reason") else []
+        reasons += ["not judged %s: %s" % (c, row[c + "_reason"])
+                    for c in CLASSES if row.get(c + "_reason")]
+        goals.append(Goal("%s: %s" % (row["name"], row["text"]),
+                          ": ".join(filter(None, [
+                              detail, "; ".join(reasons)])), row))
     return goals
 
 
@@ -53,17 +59,19 @@ def of_scale(data):
             for row in data["targets"]]
 
 
-def value_cell(label, value, goal, decides=False):
+def value_cell(label, value, goal, decides=False, unjudged=False):
     class_ = "number" + (" decides" if decides else "") + (
-        " none" if value is None else "")
-    return cell(words.figure(value, goal.unit), class_, label=label)
+        " none" if value is None and not unjudged else "")
+    return cell("not judged" if unjudged else words.figure(value, goal.unit),
+                class_, label=label)
 
 
 def goal_row(goal):
     mark, class_ = MARKS[goal.held]
     values = [value_cell(label, value, goal,
-                         value is not None and value == goal.value)
-              for label, value in zip(("near", "far"), goal.values)]
+                         value is not None and value == goal.value, unjudged)
+              for label, value, unjudged in zip(CLASSES, goal.values,
+                                                goal.unjudged)]
     other = goal.value if goal.value not in goal.values else None
     values.append(value_cell("measured", other, goal, True))
     detail = [element("span", escape(goal.detail), class_="detail")] \
