@@ -139,6 +139,19 @@ role_of_place(uint32_t place)
 	return i;
 }
 
+void
+chaos_print_left_out(FILE *file, uint32_t processes)
+{
+	if (processes >= roles_count)
+		return;
+	fprintf(file, "left out, %u roles (mailbox), for all it takes %u processes:",
+		roles_count - processes, roles_count);
+	for (uint32_t i = processes; i < roles_count; i++)
+		fprintf(file, "%s %s (%s)", i > processes ? "," : "",
+			roles[i].name, kinds[roles[i].mailbox].name);
+	fputc('\n', file);
+}
+
 static bool
 give_birth(uint32_t at)
 {

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 struct settings {
@@ -21,6 +22,11 @@ struct settings {
 /* Once, before the first round. */
 void
 chaos_begin(const struct settings *settings);
+
+/* The roles that nobody plays where there are so few processes; nothing if all are
+   played. */
+void
+chaos_print_left_out(FILE *file, uint32_t processes);
 
 /* One round, so long from when all are there; when it returns, they have gone. */
 void

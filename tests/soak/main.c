@@ -232,6 +232,7 @@ main(int argc, char **argv)
 
 	read_options(argc, argv, &settings);
 	printf("seed %llu\n", (unsigned long long)settings.seed);
+	chaos_print_left_out(stdout, settings.processes);
 	fflush(stdout);
 	make_root();
 	account_make(settings.seed);
