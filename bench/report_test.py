@@ -188,7 +188,7 @@ class Page(Case):
             head = row.find("th[@scope='row']")
             if head is not None:
                 cells.setdefault(text_of(head), set()).update(
-                    text_of(cell) for cell in row.iter("td"))
+                    cell.text for cell in row.iter("td"))
         for row in page.iter("g"):
             name, figures = (row.find("text[@class='%s']" % class_)
                              for class_ in ("name", "figures"))
@@ -202,6 +202,24 @@ class Page(Case):
         for row in rows:
             self.assertIn(words.figure(row["value"], row["unit"]),
                           cells[row["peer"]])
+
+    def test_the_rounds_of_each_row_are_shown(self):
+        """Below its figure."""
+        rows = [row for row in self.files["peers.json"]["rows"]
+                if row["test"] in ("rate", "round_trip", "even_load") and
+                row.get("class")]
+        results = [row for row in self.files["results.json"]
+                   if row.get("class") in ("near", "far", "alone") and
+                   not row["test"].startswith("waiting_")]
+        self.assertTrue(rows and results)
+        for i, row in enumerate(rows + results):
+            row["rounds"] = 1000 + i
+        shown = {(cell.text, text_of(cell.find("span")))
+                 for cell in self.page().iter("td")
+                 if cell.find("span") is not None}
+        for row in rows + results:
+            self.assertIn((words.figure(row["value"], row["unit"]),
+                           "{:,} rounds".format(row["rounds"])), shown)
 
     def test_each_distribution_is_drawn(self):
         rows = [row for row in self.files["peers.json"]["rows"]
@@ -335,6 +353,15 @@ class Malformed(Case):
         self.write()
         self.refused(self.path("peers.json"), "schema", "2")
 
+    def test_a_size_below_nothing(self):
+        for name, row in (("peers.json", self.files["peers.json"]["rows"][0]),
+                          ("results.json", self.files["results.json"][1])):
+            for wrong in (-1, -64, -1e9):
+                size, row["size"] = row["size"], wrong
+                self.write()
+                self.refused(self.path(name), "size", "0 or more")
+                row["size"] = size
+
     def test_a_row_of_nobody(self):
         row = next(row for row in self.files["peers.json"]["rows"]
                    if row["test"] != "shares")
@@ -423,8 +450,16 @@ class Readme(Case):
     def test_a_part_of_the_results_is_refused(self):
         self.files["results.json"] = [
             row for row in self.files["results.json"]
-            if row["test"] != "fan_in"]
+            if row["test"] != "fan_in" and row["system"] != "fan_in"]
         self.assert_refused(self.run_table(), "fan_in")
+
+    def test_a_test_without_a_round_that_counted_is_no_part(self):
+        self.files["results.json"] = [
+            row for row in self.files["results.json"]
+            if row["test"] != "fan_in" and row["system"] != "fan_in"] + [
+                {"test": "dropped", "system": "fan_in", "kept": 0,
+                 "changed": 1, "preempted": 0}]
+        self.assertEqual(self.run_table().returncode, 0)
 
     def test_a_quick_run_is_refused(self):
         self.files["scale.json"]["settings"]["quick"] = True

@@ -100,11 +100,9 @@ def test_table(rows):
                 row = by_class.get(class_)
                 cells.append(cell(words.figure(
                     row and row["value"], row.get("unit") if row else None),
-                    "number"))
-            cells.append(cell("{:,.0f}".format(sum(
-                row.get("rounds") or 0 for row in its)), "number"))
+                    "number", below=words.rounds(row or {})))
             lines.append(cells)
-    return table(["Test", "Near", "Far", "Alone", "Rounds"], lines)
+    return table(["Test", "Near", "Far", "Alone"], lines)
 
 
 def waiting_table(rows):

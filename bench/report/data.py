@@ -29,7 +29,7 @@ class optional:
         self.kind = kind
 
 
-NAMES = {TEXT: "a string", NUMBER: "a number", COUNT: "a whole number",
+NAMES = {TEXT: "a string", NUMBER: "a number", COUNT: "a whole number of 0 or more",
          TRUTH: "true or false", LIST: "an array", OBJECT: "an object"}
 
 MACHINE = {"processor": TEXT, "architecture": TEXT, "kernel": TEXT,
@@ -93,7 +93,7 @@ def is_a(value, kind):
         return isinstance(value, kind)
     return (isinstance(value, (int, float)) and
             not isinstance(value, bool) and abs(value) < LARGEST and
-            (kind is NUMBER or value == int(value)))
+            (kind is NUMBER or (value == int(value) and value >= 0)))
 
 
 def check(value, shape, path, where):

@@ -122,10 +122,12 @@ def paragraph(string, class_=None):
     return element("p", escape(string), class_=class_)
 
 
-def cell(string, class_=None, scope=None, title=None, label=None):
-    """label: what its column is called, where there is none to be seen."""
-    return element("th" if scope else "td", escape(string), class_=class_,
-                   scope=scope, title=title, data_label=label)
+def cell(string, class_=None, scope=None, title=None, label=None, below=""):
+    """label: what its column is called, where there is none to be seen. below: a
+    smaller line."""
+    below = [element("span", escape(below), class_="detail")] if below else []
+    return element("th" if scope else "td", escape(string), *below,
+                   class_=class_, scope=scope, title=title, data_label=label)
 
 
 def table(titles, rows, numbers=True, class_=None):

@@ -134,8 +134,8 @@ def by_size(peers, test, mode, shape, titles="Peer"):
                     words.figure(row.get("low"), row["unit"]),
                     words.figure(row.get("high"), row["unit"]))
                 cells.append(cell(words.figure(row["value"], row["unit"]),
-                                  "number",
-                                  title="p5 to p95" + spread))
+                                  "number", title="p5 to p95" + spread,
+                                  below=words.rounds(row)))
             else:
                 reasons = peers.reasons([key], peer)
                 cells.append(cell("-", "number", title=reasons[0][1]
@@ -321,8 +321,10 @@ def dots_figure(peers, test, unit, title, wanted=None):
                                     rows, unit))
     if not drawn:
         return nothing(peers, keys, title)
+    tables = [by_size(peers, test, mode, (1, 1))
+              for mode in peers.modes(test)]
     return figure(caption(peers, keys, wanted or ""), panels(drawn),
-                  wide=True)
+                  details("The figures, as a table", *tables), wide=True)
 
 
 MARKS = ("Full: near processors; hollow: far; square: others. The bar is p5 to "
@@ -363,7 +365,8 @@ def calls(peers):
     for peer in peers.peers:
         found = [peers.of(key, peer).get(class_) for key, class_ in columns]
         cells = [cell(peer["name"], scope="row")]
-        cells += [cell(few(row and row.get("calls")), "number")
+        cells += [cell(few(row and row.get("calls")), "number",
+                       below=words.rounds(row or {}))
                   for row in found]
         rows.append(element("tr", *cells, class_="ours-row"
                             if peer["kind"] == "ours" else None))

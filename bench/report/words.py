@@ -14,6 +14,7 @@ SCALES = {
               (1 << 10, 1 << 10, " KiB"), (0, 1, " B")),
 }
 SCALES["ns of processor"] = SCALES["ns"]
+SCALES["us"] = ((1e6, 1e6, " s"), (1e3, 1e3, " ms"), (0, 1, " µs"))
 
 
 def short(value):
@@ -49,6 +50,14 @@ def size(count):
         if count and count % scale == 0:
             return "%d %s" % (count // scale, unit)
     return "%d B" % count
+
+
+def rounds(row):
+    """How many counted."""
+    count = row.get("rounds")
+    if count is None:
+        return ""
+    return "1 round" if count == 1 else "{:,.0f} rounds".format(count)
 
 
 def parties(row):
