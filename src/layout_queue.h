@@ -308,6 +308,8 @@ struct queue_list {
 	word32 head, tail;
 };
 
+#define QUEUE_LEFT 1U
+
 /*
  * The header. A page; all L and derived, but for what is said.
  *
@@ -321,8 +323,10 @@ struct queue_list {
  *			that it is asked for. The truth
  * arrival, order	L: above all there are. The truth, but for that
  * broken, anew		L: counts, for good
- * left			1: who could not have the lock; 0: L, who looks at all
- *			slots then
+ * left			by CAS, but for QUEUE_LEFT, which who could not have the
+ *			lock stores: there are slots that anybody may see to. 0:
+ *			there are none. Else participant left - QUEUE_LEFT - 1 is
+ *			looking at all, or has died over it
  */
 struct queue_file {
 	struct identity identity;
@@ -356,7 +360,7 @@ struct queue_file {
 	word32 broken;		/* slots that made no sense */
 	word32 anew;		/* how often all that is derived was made */
 	word32 returned;	/* queued again */
-	word32 left;		/* 1: slots that anybody may see to */
+	word32 left;
 	uint8_t unused3[PAGE - 384 - 80];
 };
 

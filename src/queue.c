@@ -111,8 +111,7 @@ queue_do_chores_soon(struct queue *queue)
 	if (r == 0)
 		queue_leave(queue, &wakes);
 	else if (queue->chore_count)
-		/* relaxed: it tells whoever looks round, sooner or later */
-		word32_store_relaxed(&queue->map.file->left, 1);
+		queue_tell_left(queue);
 }
 
 /* Room for one more. Should there be no memory for that, the lock has to be

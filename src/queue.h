@@ -84,6 +84,7 @@ struct behind {
 	uint64_t dead;		/* generations up to there */
 	uint32_t participant;
 	uint32_t chunk;		/* the next one of slots */
+	bool records;		/* they have gone back */
 };
 
 struct queue {
@@ -113,7 +114,7 @@ struct queue {
 	uint64_t recovered;		/* messages, when it was opened */
 	int64_t next_look;
 	struct behind behind;	/* at the dead: how far it is */
-	uint32_t left_chunk;	/* at what is left to anybody: the same */
+	uint32_t left_chunks;	/* to be looked at for what is left to anybody */
 	int64_t slice;			/* of the next sleep */
 	uint32_t receives;		/* until the next look at the clock */
 	uint32_t quick;			/* quick looks in vain, as one of several */
@@ -244,14 +245,21 @@ queue_do_chores_soon(struct queue *queue);
 bool
 queue_look(struct queue *queue);
 
-/* All of it, unless somebody stands still under the lock. Returns the messages that
-   went back. */
+/* The same of one participant, if it is dead. */
+void
+queue_look_at(struct queue *queue, uint32_t participant);
+
+/* All of it, for one who has time; it ends before only if somebody stands still under
+   the lock. Returns the messages that went back. */
 uint64_t
 queue_look_to_the_end(struct queue *queue);
 
-/* The same of one participant, if it is dead. */
 uint64_t
-queue_look_at(struct queue *queue, uint32_t participant);
+queue_look_at_to_the_end(struct queue *queue, uint32_t participant);
+
+/* Whoever looks next also looks for what is left to anybody. */
+void
+queue_tell_left(struct queue *queue);
 
 static inline bool
 queue_owner_is_alive(const struct queue *queue, uint64_t owner)

@@ -105,7 +105,8 @@ join(struct queue *queue, const char *name, uint32_t roles)
 					      ROBUST_LOCK_GENERATION_MASK);
 	queue->locker.alive = is_owner_alive;
 	queue->locker.context = queue;
-	queue->recovered = queue_look_at(queue, queue->member.slot);
+	queue->recovered = queue_look_at_to_the_end(queue,
+						    queue->member.slot);
 	queue_take_down_bells(queue, queue->member.slot,
 			      queue->member.generation);
 	return 0;

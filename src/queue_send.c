@@ -433,8 +433,7 @@ give_up(struct queue *queue, struct send *send, int error)
 	while (r == -EINTR);
 	if (r < 0) {
 		withdrawn = withdraw_alone(queue, send);
-		/* relaxed: it tells whoever looks round, sooner or later */
-		word32_store_relaxed(&queue->map.file->left, 1);
+		queue_tell_left(queue);
 		if (withdrawn)
 			queue_leave_to_anybody(queue, send->slot, send->use);
 	} else {

@@ -14,11 +14,15 @@
 static int64_t time_now;
 static bool is_free;	/* the lock: then it is what is done with it that takes long */
 static int waits;
+static int64_t lost;	/* with each look at the clock: the processor is another's */
 
 static int64_t
 fake_now(void)
 {
-	return time_now ? time_now : clock_now();
+	if (!time_now)
+		return clock_now();
+	time_now += lost;
+	return time_now;
 }
 
 #define WAIT (2 * NSEC_PER_MSEC - 1)
@@ -48,22 +52,29 @@ enter_late(struct queue *queue, int64_t deadline)
 #define CHUNKS 8
 #define BEGAN 1000000000
 
-static void
-look_at_many(int64_t longest)
+/* So many chunks that no look gets round all of them. */
+static cubby_mailbox *
+open_large(void)
 {
 	struct cubby_options options = CUBBY_OPTIONS_INIT;
-	struct queue *queue;
 	cubby_mailbox *m;
-	uint32_t clean = 0, before;
 
 	options.order = CUBBY_ORDER_ARRIVAL;
 	options.capacity = 100000;
 	m = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND | CUBBY_RECEIVE,
 			 &options);
-	queue = &m->queue;
-	/* More of it than one look comes through, of one who is dead. */
-	for (uint64_t i = 0; queue_chunks(&queue->map) < CHUNKS; i++)
+	for (uint64_t i = 0; queue_chunks(&m->queue.map) < CHUNKS; i++)
 		send_number(m, i);
+	return m;
+}
+
+static void
+look_at_many(int64_t longest)
+{
+	cubby_mailbox *m = open_large();
+	struct queue *queue = &m->queue;
+	uint32_t clean = 0, before;
+
 	expect_ok(shm_commit(queue->fd, queue->map.geometry.participants,
 			     (DEAD + 1) * sizeof(struct queue_participant),
 			     INT64_MAX));
@@ -136,7 +147,7 @@ who_has_a_dead_one_s_place_is_not_robbed(void)
 	send_number(other, 5);
 	expect_ok(cubby_hold(living, NULL, CUBBY_NOW, &held));
 	set64(&queue_participant(&other->queue.map, *slot)->clean, 0);
-	expect_int(queue_look_at(&other->queue, *slot), 0);
+	expect_int(queue_look_at_to_the_end(&other->queue, *slot), 0);
 	expect_empty(other);
 	expect_ok(cubby_release(held));
 	cubby_close(living);
@@ -183,12 +194,132 @@ what_the_dead_had_before_a_wrap_goes_back(void)
 	expect(p);
 	set64(&p->generation, 2);
 	set64(&p->clean, 0);
-	expect_int(queue_look_at(&other->queue, number), 1);
+	expect_int(queue_look_at_to_the_end(&other->queue, number), 1);
 	expect_number(other, 5);
 	cubby_close(other);
 }
 
+static void
+hold_all(void)
+{
+	cubby_mailbox *m = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	cubby_message *held;
+
+	while (cubby_hold(m, NULL, CUBBY_NOW, &held) == 0)
+		;
+}
+
+/* A look at the clock costs more than a whole look may take, as where a processor
+   is shared by many. */
+static void
+who_opens_gives_back_all_that_the_last_one_in_its_place_held(void)
+{
+	struct gate done = gate_make();
+	cubby_mailbox *m = open_large(), *heir;
+	struct child child;
+
+	in_child(&child) {
+		hold_all();
+		gate_open(&done);
+		for (;;)
+			pause();
+	}
+	gate_wait(&done);
+	expect_int(inspect("m").waiting, 0);
+	child_kill(&child);
+	time_now = BEGAN;
+	is_free = true;
+	lost = 2 * LOOK_LONGEST;
+	heir = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	time_now = lost = 0;
+	expect_int(inspect("m").held, 0);
+	expect(inspect("m").waiting > (CHUNKS - 2) * CHUNK_SLOTS);
+	expect_int(inspect("m").returned, inspect("m").waiting);
+	cubby_close(heir);
+	cubby_close(m);
+}
+
+static void
+each_look_gets_further_however_little_time_it_has(void)
+{
+	cubby_mailbox *m = open_large();
+	struct queue *queue = &m->queue;
+	int i;
+
+	set32(&queue->map.file->participants_committed, 2);
+	set64(&queue_participant(&queue->map, 1)->generation, 4);
+	time_now = BEGAN;
+	is_free = true;
+	lost = 2 * LOOK_LONGEST;
+	for (i = 0; !queue_look(queue) && i < 1000; i++)
+		;
+	time_now = lost = 0;
+	/* One for the records, one for each chunk; the next says that it is clean. */
+	expect_int(i, CHUNKS + 1);
+	cubby_close(m);
+}
+
+/* How many looks until there is nothing left to anybody. */
+static int
+looks_at_what_is_left(struct queue *queue)
+{
+	int i;
+
+	time_now = BEGAN;
+	is_free = true;
+	for (i = 0; !queue_look(queue) && i < 1000; i++)
+		;
+	time_now = 0;
+	return i;
+}
+
+static void
+what_is_left_to_anybody_is_seen_to_in_several_looks(void)
+{
+	cubby_mailbox *m = open_large();
+	struct queue *queue = &m->queue;
+
+	queue_tell_left(queue);
+	expect_int(looks_at_what_is_left(queue), CHUNKS / 3);
+	expect_int(get32(&queue->map.file->left), 0);
+	/* So with a sweep, which does not go round for ever. */
+	queue_tell_left(queue);
+	time_now = BEGAN;
+	expect_int(queue_look_to_the_end(queue), 0);
+	time_now = 0;
+	expect_int(get32(&queue->map.file->left), 0);
+	/* One who looked has died over it. */
+	set32(&queue->map.file->left, QUEUE_LEFT + 5);
+	expect_int(looks_at_what_is_left(queue), CHUNKS / 3);
+	expect_int(get32(&queue->map.file->left), 0);
+	cubby_close(m);
+}
+
+static void
+what_is_left_while_somebody_looks_is_told_once_more(void)
+{
+	cubby_mailbox *m = open_large();
+	struct queue *queue = &m->queue;
+
+	queue_tell_left(queue);
+	time_now = BEGAN;
+	is_free = true;
+	expect(!queue_look(queue));
+	time_now = 0;
+	expect(get32(&queue->map.file->left) > QUEUE_LEFT);
+	queue_tell_left(queue);
+	looks_at_what_is_left(queue);
+	expect_int(get32(&queue->map.file->left), QUEUE_LEFT);
+	looks_at_what_is_left(queue);
+	expect_int(get32(&queue->map.file->left), 0);
+	cubby_close(m);
+}
+
 static const struct test tests[] = {
+	TEST(who_opens_gives_back_all_that_the_last_one_in_its_place_held),
+	TEST(each_look_gets_further_however_little_time_it_has),
+	TEST(what_is_left_to_anybody_is_seen_to_in_several_looks),
+	TEST(what_is_left_while_somebody_looks_is_told_once_more),
 	TEST(one_look_does_not_wait_for_all_of_many),
 	TEST(one_look_does_not_work_through_all_of_many),
 	TEST(who_has_a_dead_one_s_place_is_not_robbed),
