@@ -25,7 +25,9 @@ find_key(struct cursor *at, const struct queue_map *map, enum catalogue which,
 		if (!enter(at, child(at->node, bit_of(place, at->bit))))
 			return false;
 	}
-	*ret_found = get64(&at->node->key) == key;
+	/* Below a key there is no branch on one of its bits. The key, which is read
+	   here a second time, may be another one by now. */
+	*ret_found = at->bit >= KEY_BITS && get64(&at->node->key) == key;
 	return true;
 }
 
@@ -125,7 +127,14 @@ first_of_lowest(const struct queue_map *map, uint64_t limit, uint32_t *ret)
 	return true;
 }
 
-/* By sender and by type: a look at that sender's messages, one by one. */
+/* By sender and by type: a look at that sender's messages, one by one. Each is in
+   one leaf, so there are no more of them than slots, whatever hangs where. */
+
+struct search {
+	const struct catalogue_query *query;
+	uint32_t winner;	/* so far */
+	uint32_t steps;		/* messages that may be looked at yet */
+};
 
 static bool
 is_wanted(const struct catalogue_query *query, uint64_t type)
@@ -163,17 +172,18 @@ play_wanted(const struct queue_map *map, const struct catalogue_query *query,
 
 static bool
 look_at_leaf(const struct queue_map *map, const struct queue_node *leaf,
-	     const struct catalogue_query *query, uint32_t *winner)
+	     struct search *search)
 {
-	uint32_t n = get32(&leaf->head), i;
+	const struct catalogue_query *query = search->query;
+	uint32_t n = get32(&leaf->head);
 	const struct queue_slot *slot;
 
-	for (i = 0; n != SLOT_NONE && i < map->geometry.slots_max; i++) {
+	for (; n != SLOT_NONE && search->steps; search->steps--) {
 		slot = queue_slot(map, n);
 		if (!slot)
 			return false;
 		if (is_wanted(query, get64(&slot->type) & CATALOGUE_TYPE_MASK)) {
-			if (!play_wanted(map, query, winner, n))
+			if (!play_wanted(map, query, &search->winner, n))
 				return false;
 			/* Those behind it come later. */
 			if (query->matching != CATALOGUE_LOWEST)
@@ -186,29 +196,35 @@ look_at_leaf(const struct queue_map *map, const struct queue_node *leaf,
 
 /* The leaves below at, as look_below(). */
 static bool
-look_for_wanted(const struct cursor *at, const struct catalogue_query *query,
-		uint32_t *winner)
+look_for_wanted(const struct cursor *at, struct search *search)
 {
 	struct cursor left = *at, right = *at;
 
 	if (at->bit == PLACE_BITS)
-		return look_at_leaf(at->map, at->node, query, winner);
+		return look_at_leaf(at->map, at->node, search);
 	return enter(&left, &at->node->left) &&
-	       look_for_wanted(&left, query, winner) &&
+	       look_for_wanted(&left, search) &&
 	       enter(&right, &at->node->right) &&
-	       look_for_wanted(&right, query, winner);
+	       look_for_wanted(&right, search);
 }
 
 static bool
 first_of_both(const struct queue_map *map, const struct catalogue_query *query,
 	      uint32_t *ret)
 {
+	struct search search = {
+		.query = query,
+		.winner = SLOT_NONE,
+		.steps = map->geometry.slots_max,
+	};
 	struct cursor at;
 	bool found;
 
-	if (!find_key(&at, map, CATALOGUE_SENDER, query->sender, &found))
+	if (!find_key(&at, map, CATALOGUE_SENDER, query->sender, &found) ||
+	    (found && !look_for_wanted(&at, &search)))
 		return false;
-	return !found || look_for_wanted(&at, query, ret);
+	*ret = search.winner;
+	return true;
 }
 
 bool

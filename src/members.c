@@ -200,11 +200,12 @@ give(const struct queue_map *map, uint32_t slot, const char *name, uint32_t n,
 static int
 commit(const struct queue_map *map, int fd, uint32_t slot)
 {
-	uint32_t from = (uint32_t)round_down(queue_participants(map), PER_PAGE);
+	uint32_t committed = queue_participants(map);
+	uint32_t from = (uint32_t)round_down(committed, PER_PAGE);
 	uint32_t to = (uint32_t)round_down(slot, PER_PAGE) + PER_PAGE;
 	int r;
 
-	if (slot < queue_participants(map))
+	if (slot < committed)
 		return 0;
 	/* All up to it: those of the slots below may stand still before this. */
 	r = shm_commit(fd,

@@ -63,7 +63,8 @@ struct taken {
 	uint64_t tag;
 	uint64_t type;
 	uint64_t block;		/* offset in the lane's file; 0: the bytes are
-				   in the cell, and in the record */
+				   in the cell, and in the record. Queue: not
+				   0: in `blocks` */
 	bool call;		/* a request: the tag is its reference */
 };
 

@@ -205,6 +205,14 @@ queue_enter_or_rest(struct queue *queue, int64_t deadline,
 	return r == -EAGAIN ? -EBUSY : enter(queue, r);
 }
 
+/* How much of a slot's block has memory, as it says: no more than there can be. */
+static uint64_t
+block_of(const struct queue *queue, uint32_t n)
+{
+	return min_u64(get64(&queue_slot(&queue->map, n)->block),
+		       queue->map.geometry.block_stride);
+}
+
 /* The memory of a block of ours. Should we die here, it may have holes, and the
    next one to whom the slot falls commits it again. */
 static void
@@ -225,8 +233,7 @@ cool(struct queue *queue)
 	uint32_t n = queue->cooling;
 
 	queue->cooling = SLOT_NONE;
-	give_back_block(queue, n, 0,
-			get64(&queue_slot(&queue->map, n)->block));
+	give_back_block(queue, n, 0, block_of(queue, n));
 	queue_add_chore(queue, CHORE_FREE, n);
 }
 
@@ -303,7 +310,7 @@ int
 queue_commit_nodes(struct queue *queue)
 {
 	struct queue_map *map = &queue->map;
-	uint32_t committed = get32(&map->file->nodes_committed);
+	uint64_t committed = get32(&map->file->nodes_committed);
 	int r;
 
 	if (committed + NODES_PER_PAGE > map->geometry.nodes_max)
@@ -312,7 +319,7 @@ queue_commit_nodes(struct queue *queue)
 		       sizeof(struct queue_node), PAGE, INT64_MAX);
 	if (r == 0)
 		slots_raise(&map->file->nodes_committed,
-			    committed + (uint32_t)NODES_PER_PAGE);
+			    (uint32_t)(committed + NODES_PER_PAGE));
 	return r;
 }
 
@@ -389,24 +396,17 @@ static int
 cool_another(struct queue *queue, int64_t deadline)
 {
 	struct wakes wakes = { .count = 0 };
-	struct queue_slot *slot;
-	uint32_t n;
 	int r = queue_enter(queue, deadline);
 
 	if (r < 0)
 		return r;
-	n = get32(&queue->map.file->free_warm.head);
-	if (queue->cooling != SLOT_NONE)
-		n = queue->cooling;	/* that will do */
-	else if (n == SLOT_NONE)
-		r = -ENOSPC;
-	else if (!slots_take(&queue->map, queue->owner, true, &n))
+	/* One that is to go back already will do. */
+	if (queue->cooling == SLOT_NONE &&
+	    !slots_take_warm(&queue->map, queue->owner, &queue->cooling))
 		r = queue_nonsense(queue);
-	else
-		queue->cooling = n;
-	/* None: the list's head has changed since it was read. */
-	slot = r == 0 ? queue_slot(&queue->map, n) : NULL;
-	if (r == 0 && (!slot || !get64(&slot->block)))
+	else if (queue->cooling == SLOT_NONE)
+		r = -ENOSPC;
+	else if (!block_of(queue, queue->cooling))
 		r = queue_nonsense(queue);
 	queue_leave(queue, &wakes);
 	return r;
@@ -441,10 +441,11 @@ uint64_t
 queue_trim(struct queue *queue)
 {
 	uint64_t before = memory_of(queue, 0);
-	uint32_t chunk, chunks = queue_chunks(&queue->map);
+	uint32_t chunk, chunks = queue_chunks(&queue->map), i;
 
-	while (cool_another(queue, CUBBY_NOW) == 0)
-		;
+	for (i = 0; i < queue->map.geometry.slots_max; i++)
+		if (cool_another(queue, CUBBY_NOW) < 0)
+			break;
 	for (chunk = 1; chunk < chunks; chunk++)
 		trim_chunk(queue, chunk);
 	queue_do_chores_soon(queue);
@@ -490,7 +491,7 @@ queue_commit_block(struct queue *queue, uint32_t n, uint64_t size,
 		   int64_t deadline)
 {
 	struct queue_slot *slot = queue_slot(&queue->map, n);
-	uint64_t has = get64(&slot->block), needs = round_up(size, PAGE);
+	uint64_t has = block_of(queue, n), needs = round_up(size, PAGE);
 	uint64_t offset = n * queue->map.geometry.block_stride;
 	int r;
 

@@ -92,12 +92,13 @@ say_taken(struct queue_slot *slot)
  * that be, and there it has been held.
  */
 int
-queue_copy(struct queue *queue, uint32_t number, void *buffer, uint64_t size)
+queue_copy(struct queue *queue, uint32_t number, bool in_block, void *buffer,
+	   uint64_t size)
 {
 	struct queue_slot *slot = queue_slot(&queue->map, number);
 	int r = 0;
 
-	if (get32(&slot->in_block) & IN_BLOCK) {
+	if (in_block) {
 		r = copy_block(queue, number, buffer, size);
 	} else {
 		/* relaxed: it is ours, by SLOT-C1 */
@@ -133,7 +134,8 @@ queue_copy_batch(struct queue *queue, struct receive *receive)
 		    give_back(queue, receive->slots[i]))
 			continue;
 		r = queue_copy(queue, receive->slots[i],
-			     (void *)(uintptr_t)entry->data, entry->size);
+			       receive->in_blocks >> i & 1,
+			       (void *)(uintptr_t)entry->data, entry->size);
 		if (r == 0 && error == 0)
 			good++;
 		else if (error == 0)
@@ -154,7 +156,7 @@ find_bytes(struct queue *queue, struct cubby_message *message)
 	int r = 0;
 
 	message->window.address = NULL;
-	if (get32(&slot->in_block) & IN_BLOCK)
+	if (message->taken.block)
 		r = queue_open_block(queue, message->claim,
 				     message->taken.size, &message->window,
 				     &at);

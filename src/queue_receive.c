@@ -283,10 +283,11 @@ receive_one(struct queue *queue, struct receive *receive, int64_t deadline)
 	if (receive->count)
 		return queue_copy_batch(queue, receive);
 	if (receive->wish->kind == WISH_COPY)
-		return queue_copy(queue, receive->slot, receive->wish->buffer,
-				receive->wish->taken.size);
-	if (get32(&queue_slot(&queue->map, receive->slot)->in_block) &
-	    IN_BLOCK)
+		return queue_copy(queue, receive->slot,
+				  receive->wish->taken.block,
+				  receive->wish->buffer,
+				  receive->wish->taken.size);
+	if (receive->wish->taken.block)
 		return queue_peek_block(queue, receive, deadline);
 	return 0;
 }

@@ -10,6 +10,8 @@
 #include "base.h"
 #include "queue.h"
 
+_Static_assert(QUEUE_STEP <= 32, "in_blocks");
+
 /* A receive under way. */
 struct receive {
 	struct wish *wish;
@@ -22,6 +24,7 @@ struct receive {
 	uint32_t asks;
 	uint32_t *slots;	/* of a batch: QUEUE_STEP; or NULL */
 	uint32_t count;		/* taken in one step; 0: by itself */
+	uint32_t in_blocks;	/* a bit for each: it lies in a block */
 	bool holds;		/* whatever it takes, at first */
 };
 
@@ -46,11 +49,12 @@ queue_take(struct queue *queue, struct receive *receive, struct wakes *wakes);
 bool
 queue_accept(struct queue *queue, struct receive *receive);
 
-/* Copies out what has been taken from that slot, of that size as it was read. The
-   slot is freed with the next lock, or goes back if it was held. Errors: -EBADMSG,
-   and the kernel's. */
+/* Copies out what has been taken from that slot, of that size, and in a block, as
+   these were read. The slot is freed with the next lock, or goes back if it was held.
+   Errors: -EBADMSG, and the kernel's. */
 int
-queue_copy(struct queue *queue, uint32_t slot, void *buffer, uint64_t size);
+queue_copy(struct queue *queue, uint32_t slot, bool in_block, void *buffer,
+	   uint64_t size);
 
 /* The same of all that has been taken in one step. */
 int

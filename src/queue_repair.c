@@ -537,7 +537,8 @@ static bool
 withdraw_offer(const struct queue_map *map, const struct queue_waiter *w,
 	       uint32_t n)
 {
-	struct queue_slot *slot = queue_slot(map, get32(&w->slot));
+	uint32_t offered = get32(&w->slot);
+	struct queue_slot *slot = queue_slot(map, offered);
 	bool was_offered;
 	uint64_t word;
 
@@ -553,8 +554,8 @@ withdraw_offer(const struct queue_map *map, const struct queue_waiter *w,
 	if (slot_state_of(word) == SLOT_WITHDRAWN)
 		queue_unsend(map, slot);
 	set32(&slot->waiter, WAITER_NONE);
-	return !was_offered || (queue_unlist(map, get32(&w->slot)) &&
-				slots_free(map, get32(&w->slot)));
+	return !was_offered ||
+	       (queue_unlist(map, offered) && slots_free(map, offered));
 }
 
 bool

@@ -53,17 +53,15 @@ choose(struct queue *queue, struct receive *receive, struct wakes *wakes)
 	return queue_nonsense(queue);
 }
 
-/* The size as it was read: does it lie where the message does? Who writes in the
-   file may have changed it since it was found sound. */
+/* The size as it was read: does it lie where the message does, as that was read?
+   Who writes in the file may have changed either since they were found sound. */
 static bool
-fits_its_place(const struct queue *queue, const struct queue_slot *slot,
-	       const struct wish *wish)
+fits_its_place(const struct queue *queue, const struct wish *wish)
 {
 	const struct queue_geometry *g = &queue->map.geometry;
 
-	if (get32(&slot->in_block) & IN_BLOCK)
-		return wish->taken.size <= g->block_stride;
-	return wish->taken.size <= g->inline_max;
+	return wish->taken.size <= (wish->taken.block ? g->block_stride :
+							g->inline_max);
 }
 
 /* Rendezvous: an offer counts while who makes it lives. */
@@ -86,12 +84,15 @@ must_ask(struct queue *queue, struct receive *receive)
 static void
 describe(const struct queue_slot *slot, uint64_t word, struct wish *wish)
 {
+	uint32_t in_block = get32(&slot->in_block);
+
 	wish->taken.position = get64(&slot->sequence) - 1;
 	wish->taken.lane = get32(&slot->sender);
 	wish->taken.size = get64(&slot->size);
 	wish->taken.tag = get64(&slot->tag);
 	wish->taken.type = get64(&slot->type);
-	wish->taken.call = get32(&slot->in_block) & IS_CALL;
+	wish->taken.block = in_block & IN_BLOCK;
+	wish->taken.call = in_block & IS_CALL;
 	wish->uid = get32(&slot->uid);
 	wish->priority = get32(&slot->priority);
 	wish->deliveries = slot_deliveries(word) + 1;
@@ -181,7 +182,7 @@ peek(struct queue *queue, struct receive *receive, struct wakes *wakes)
 {
 	struct queue_slot *slot = queue_slot(&queue->map, receive->slot);
 
-	if (!(get32(&slot->in_block) & IN_BLOCK))
+	if (!receive->wish->taken.block)
 		/* relaxed: under the lock */
 		copy_out_relaxed(receive->wish->buffer, slot->bytes,
 				 receive->wish->taken.size);
@@ -207,6 +208,8 @@ enter(struct receive *receive)
 	uint64_t begin = batch_begin(batch, receive->count ? batch->got_used :
 							     batch->used);
 
+	if (wish->taken.block)
+		receive->in_blocks |= UINT32_C(1) << receive->count;
 	receive->slots[receive->count++] = receive->slot;
 	entry->data = batch->buffer + begin;
 	entry->size = wish->taken.size;
@@ -230,7 +233,7 @@ take_another(struct queue *queue, struct receive *receive, struct wakes *wakes)
 		return false;
 	slot = queue_slot(&queue->map, receive->slot);
 	describe(slot, receive->word, wish);
-	if (unlikely(!fits_its_place(queue, slot, wish))) {
+	if (unlikely(!fits_its_place(queue, wish))) {
 		queue_nonsense(queue);
 		return false;
 	}
@@ -273,7 +276,7 @@ queue_take(struct queue *queue, struct receive *receive, struct wakes *wakes)
 			return 0;
 		slot = queue_slot(&queue->map, receive->slot);
 		describe(slot, receive->word, wish);
-		if (unlikely(!fits_its_place(queue, slot, wish)))
+		if (unlikely(!fits_its_place(queue, wish)))
 			return queue_nonsense(queue);
 		r = wish_suits(wish, wish->taken.type);
 		if (r == 0 && wish->kind == WISH_PEEK &&
@@ -313,7 +316,7 @@ queue_accept(struct queue *queue, struct receive *receive)
 		return false;
 	describe(slot, word, receive->wish);
 	receive->wish->deliveries = slot_deliveries(word);
-	if (!fits_its_place(queue, slot, receive->wish) ||
+	if (!fits_its_place(queue, receive->wish) ||
 	    (!hold && receive->wish->taken.size > receive->wish->size))
 		return false;
 	hold = must_hold(receive);

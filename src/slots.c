@@ -127,19 +127,13 @@ unlist(const struct queue_map *map, uint32_t n)
 
 /* Taking and freeing ----------------------------------------------------- */
 
-bool
-slots_take(const struct queue_map *map, uint64_t owner, bool warm,
-	   uint32_t *ret)
+/* That one, which is the first of its list; or SLOT_NONE: the list is empty. */
+static FAST bool
+take(const struct queue_map *map, uint64_t owner, uint32_t n, uint32_t *ret)
 {
-	struct queue_file *file = map->file;
-	uint32_t bare_head = get32(&file->free_bare.head);
-	uint32_t warm_head = get32(&file->free_warm.head);
 	struct queue_slot *slot;
 	uint64_t word;
-	uint32_t n;
 
-	n = (warm && warm_head != SLOT_NONE) || bare_head == SLOT_NONE ?
-	    warm_head : bare_head;
 	*ret = SLOT_NONE;
 	if (n == SLOT_NONE)
 		return true;
@@ -156,8 +150,26 @@ slots_take(const struct queue_map *map, uint64_t owner, bool warm,
 				START_COUNTER(40, 20)), 0, SLOT_RESERVED));
 	*ret = n;
 	/* The caller's next one, if it goes on. */
-	slots_fetch(map, get32(&file->free_bare.head));
+	slots_fetch(map, get32(&map->file->free_bare.head));
 	return true;
+}
+
+bool
+slots_take(const struct queue_map *map, uint64_t owner, bool warm,
+	   uint32_t *ret)
+{
+	uint32_t bare_head = get32(&map->file->free_bare.head);
+	uint32_t warm_head = get32(&map->file->free_warm.head);
+
+	if ((warm && warm_head != SLOT_NONE) || bare_head == SLOT_NONE)
+		return take(map, owner, warm_head, ret);
+	return take(map, owner, bare_head, ret);
+}
+
+bool
+slots_take_warm(const struct queue_map *map, uint64_t owner, uint32_t *ret)
+{
+	return take(map, owner, get32(&map->file->free_warm.head), ret);
 }
 
 void

@@ -43,6 +43,10 @@ bool
 slots_take(const struct queue_map *map, uint64_t owner, bool warm,
 	   uint32_t *ret);
 
+/* The same of one that has memory in `blocks`, and no other. */
+bool
+slots_take_warm(const struct queue_map *map, uint64_t owner, uint32_t *ret);
+
 /* Of the caller's, or a dead one's: it becomes FREE. */
 bool
 slots_free(const struct queue_map *map, uint32_t slot);

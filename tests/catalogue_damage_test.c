@@ -211,6 +211,35 @@ a_circle_of_messages_is_refused(void)
 	model_free();
 }
 
+/* One that is the child of all of its sixteen parents, on both sides: each of its
+   messages would be looked at 65536 times. */
+static void
+a_leaf_that_hangs_everywhere_is_refused(void)
+{
+	struct catalogue_query query = { CATALOGUE_THIS, 3, 1 };
+	struct queue_node *node;
+	uint32_t n, leaf, slot = 77;
+
+	model_make(FEW_SLOTS, (struct variety){ 1, 1, 1 });
+	for (n = 0; n < 4; n++) {
+		model[n] = (struct message){ .sender = 1, .arrival = n };
+		expect(put(n));
+	}
+	expect(catalogue_first(&map, &query, &slot));
+	expect_int(slot, SLOT_NONE);
+	leaf = get32(&map.file->root[CATALOGUE_SENDER]);
+	for (n = 0; n < 16; n++) {
+		node = queue_node(&map, 100 + n);
+		set64(&node->key, 1);
+		set32(&node->bit, 64 + n);
+		set32(&node->left, n < 15 ? 101 + n : leaf);
+		set32(&node->right, n < 15 ? 101 + n : leaf);
+	}
+	set32(&map.file->root[CATALOGUE_SENDER], 100);
+	expect(!catalogue_first(&map, &query, &slot));
+	model_free();
+}
+
 static void
 a_message_that_is_not_in_its_leaf_is_refused(void)
 {
@@ -358,6 +387,7 @@ main(void)
 		TEST(a_branch_on_a_bit_that_is_none_is_refused),
 		TEST(a_circle_of_nodes_is_refused),
 		TEST(a_circle_of_messages_is_refused),
+	TEST(a_leaf_that_hangs_everywhere_is_refused),
 		TEST(a_message_that_is_not_in_its_leaf_is_refused),
 		TEST(a_branch_for_a_leaf_is_refused),
 		TEST(neighbours_that_disagree_are_refused),

@@ -12,6 +12,7 @@
 #include "support/support.h"
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
@@ -255,7 +256,41 @@ any_word_of_a_rendezvous(void)
 	spoil(CUBBY_ORDER_ARRIVAL, CUBBY_RENDEZVOUS);
 }
 
+/* A free slot says that it has more of a block than there can be, and that all of
+   it is to be committed again. */
+static void
+no_more_of_a_block_is_committed_than_there_can_be(void)
+{
+	uint64_t lie = UINT64_C(1) << 40;
+	cubby_mailbox *mailbox;
+	struct queue_slot *slot;
+	struct queue_map *map;
+	cubby_draft *draft;
+	struct stat st;
+
+	mount_small_root(16 << 20);
+	options = (struct cubby_options)CUBBY_OPTIONS_INIT;
+	options.order = CUBBY_ORDER_ARRIVAL;
+	options.message_max = LARGE;
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+	map = &mailbox->queue.map;
+	expect_ok(cubby_send(mailbox, data, LARGE));
+	receive_one(mailbox, 0, CUBBY_NOW);
+	slot = queue_slot(map, get32(&map->file->free_warm.head));
+	expect(slot && get64(&slot->block));
+	set64(&map->file->memory, get64(&slot->accounted) - lie);
+	set64(&slot->block, lie);
+	set32(&slot->holes, 1);
+	expect_ok(cubby_reserve(mailbox, LARGE, CUBBY_NOW, &draft));
+	expect_system(fstat(mailbox->queue.blocks_fd, &st));
+	expect((uint64_t)st.st_size <= map->geometry.blocks_length);
+	cubby_abort(draft);
+	cubby_close(mailbox);
+	expect_ok(cubby_unlink("m"));
+}
+
 static const struct test tests[] = {
+	TEST(no_more_of_a_block_is_committed_than_there_can_be),
 	TEST(any_word_of_a_queue_in_order_of_arrival),
 	TEST(any_word_of_a_queue_with_priorities),
 	TEST(any_word_of_a_queue_without_a_limit),
