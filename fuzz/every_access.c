@@ -9,10 +9,11 @@
  * watch.c, and then the word changes at once: whoever reads it again gets what
  * nobody has checked. Nothing is left to chance: a *play* (some calls on a mailbox
  * of one kind, new or used) is run once to see its accesses, and then once with a
- * change of one word after one of them, for each line of the library that looks at
- * a kind of file. Of *thorough* plays, which are short, and with --long of all:
- * for each line and word, the first times it does, and before the first one. Besides, by chance that can be repeated, with many changes
- * in one run.
+ * change of one word after one of them, for each site in the library that looks at
+ * a kind of file: a line, or each place that a line is inlined in. Of *thorough*
+ * plays, which are short, and with --long of all: for each site and word, the first
+ * times it does, and before the first one. Besides, by chance that can be repeated,
+ * with many changes in one run.
  *
  * What is looked at is what the fuzzers look at (fuzz.h): nothing outside of a
  * mapping is touched, calls end, errors are documented ones, all is closed.
@@ -118,6 +119,77 @@ static const uint8_t regions[] = {
 	RECEIVE(1), RECEIVE_REGION(1), TOUCH(1), LOOK_AT_REGION,
 };
 
+/* All slots that have memory are in use, and then one, which has a block, is free;
+   that gives its memory back. (Forty small ones take up what a chunk has.) */
+static const uint8_t cools[] = {
+	OPEN(0, 2), OPEN(1, 1), SEND(1, 230), STEP(5, 1), 39, 8, 0, RECEIVE(0),
+	SWEEP, SWEEP, SWEEP, SWEEP,
+};
+
+/* A message that is larger than all that lies behind its slot in `queue`: bytes of
+   a block, taken for bytes of the slot, lead outside. Received in one way, so that
+   each access is of that way. Slots are what is of interest. */
+#define LARGE (1280 << 10)
+#define SLOTS_AT (3 << 20)	/* or below, in `queue` */
+
+enum large { LARGE_COPY = 1, LARGE_PEEK, LARGE_HOLD, LARGE_BATCH };
+
+static void
+hold_large(cubby_mailbox *mailbox, char *buffer)
+{
+	cubby_message *message;
+	const char *at;
+
+	if (CALL(cubby_hold(mailbox, NULL, CUBBY_NOW, &message), "cubby_hold",
+		 HOLD_ERRORS))
+		return;
+	at = cubby_message_data(message);
+	for (size_t i = 0; i < cubby_message_size(message); i += 4096)
+		buffer[0] ^= at[i];
+	CALL(cubby_release(message), "cubby_release", EBADMSG);
+}
+
+static void
+receive_large(cubby_mailbox *mailbox, enum large how)
+{
+	struct cubby_batch_entry entry = { .envelope = NULL };
+	static char buffer[LARGE];
+	size_t size;
+
+	if (how == LARGE_HOLD)
+		hold_large(mailbox, buffer);
+	else if (how == LARGE_BATCH)
+		CALL(cubby_receive_batch(mailbox, NULL, 0, CUBBY_NOW, &entry, 1,
+					 buffer, LARGE),
+		     "cubby_receive_batch", RECEIVE_FULL_ERRORS);
+	else
+		CALL(cubby_receive_full(mailbox, NULL,
+					how == LARGE_PEEK ? CUBBY_PEEK : 0,
+					CUBBY_NOW, buffer, LARGE, &size, NULL),
+		     "cubby_receive_full", RECEIVE_FULL_ERRORS);
+}
+
+static void
+large(enum large how)
+{
+	static char bytes[LARGE];
+	struct cubby_options options = CUBBY_OPTIONS_INIT;
+	cubby_mailbox *mailbox;
+
+	options.order = CUBBY_ORDER_ARRIVAL;
+	options.capacity = 4;
+	options.message_max = LARGE;
+	if (CALL(cubby_open("large", CUBBY_CREATE | BOTH, &options, &mailbox),
+		 "cubby_open", OPEN_ERRORS))
+		return;
+	CALL(cubby_send_full(mailbox, bytes, LARGE, NULL, 0, CUBBY_NOW),
+	     "cubby_send_full", SEND_FULL_ERRORS);
+	receive_large(mailbox, how);
+	call_begins("cubby_close");
+	cubby_close(mailbox);
+	call_ended(0, &(const int){ 0 });
+}
+
 static const struct play_text {
 	const char *name;
 	enum kind kind;
@@ -125,10 +197,11 @@ static const struct play_text {
 	bool thorough;
 	const uint8_t *steps;
 	size_t size;
+	enum large large; /* in place of steps */
 } plays[] = {
 #define PLAY(kind, used, steps) \
 	{ #kind "-" #used "-" #steps, KIND_##kind, used, \
-	  sizeof(steps) < 24, steps, sizeof(steps) }
+	  sizeof(steps) < 24, steps, sizeof(steps), 0 }
 	PLAY(LANES, 1, returned),
 	PLAY(LANES, 0, one),
 	PLAY(ARRIVAL, 1, returned),
@@ -160,6 +233,13 @@ static const struct play_text {
 	PLAY(RENDEZVOUS, 0, waits),
 	PLAY(RENDEZVOUS, 0, calls),
 	PLAY(REGION, 1, regions),
+	PLAY(PRIORITY, 0, cools),
+#define PLAY_LARGE(how, which) \
+	{ "ARRIVAL-0-large-" #how, KIND_ARRIVAL, false, false, NULL, 0, which }
+	PLAY_LARGE(copy, LARGE_COPY),
+	PLAY_LARGE(peek, LARGE_PEEK),
+	PLAY_LARGE(hold, LARGE_HOLD),
+	PLAY_LARGE(batch, LARGE_BATCH),
 };
 
 static void
@@ -169,7 +249,10 @@ run(const struct play_text *text)
 	static struct play play;
 
 	play_begin(&play, text->kind);
-	play_all(&play, &script);
+	if (text->large)
+		large(text->large);
+	else
+		play_all(&play, &script);
 	play_end(&play);
 }
 
@@ -210,7 +293,7 @@ add_access(struct access access)
 	struct point *end = point + shared->points;
 
 	shared->accesses++;
-	while (point < end && (point->access.where != access.where ||
+	while (point < end && (point->access.site != access.site ||
 			       point->access.offset != access.offset))
 		point++;
 	if (point == POINTS_MAX + shared->all)
@@ -223,12 +306,25 @@ add_access(struct access access)
 	point->times++;
 }
 
-/* Only one of those of a line, in a kind of file, is tried in the short form. */
+/* Only one of those of a site, in a kind of file, is tried in the short form. */
 static bool
 is_first(uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++)
-		if (shared->all[i].access.where == shared->all[n].access.where)
+		if (shared->all[i].access.site == shared->all[n].access.site)
+			return false;
+	return true;
+}
+
+/* What comes before the first access of a line to a word is tried once. */
+static bool
+is_first_of_line(uint64_t n)
+{
+	const struct access *access = &shared->all[n].access;
+
+	for (uint64_t i = 0; i < n; i++)
+		if (shared->all[i].access.where == access->where &&
+		    shared->all[i].access.offset == access->offset)
 			return false;
 	return true;
 }
@@ -260,16 +356,31 @@ times_of(const struct play_text *text, const struct point *point)
 	return point->times < most ? point->times : most;
 }
 
+static bool
+is_of_a_slot(const struct access *access)
+{
+	return strcmp(access->name, "queue") == 0 && access->offset >= SLOTS_AT;
+}
+
+/* With a change before the access. */
+static uint64_t
+befores(uint64_t n)
+{
+	return is_first_of_line(n) ? CHANGES : 0;
+}
+
 static uint64_t
 runs_of(const struct play_text *text, const struct point *point, uint64_t n)
 {
 	if (only_chance)
 		return 0;
 	if (is_long)
-		return (1 + times_of(text, point)) * CHANGES;
+		return befores(n) + times_of(text, point) * CHANGES;
 	if (text->thorough)
-		return CHANGES + times_of(text, point);
-	return is_first(n) ? 4 : 0;
+		return befores(n) + times_of(text, point);
+	if (text->large && !is_of_a_slot(&point->access))
+		return 0;
+	return is_first(n) ? 3 + is_first_of_line(n) : 0;
 }
 
 /* The run numbered i of that point. */
@@ -278,23 +389,25 @@ change_of(const struct play_text *text, const struct point *point, uint64_t n,
 	  uint64_t i)
 {
 	struct change change = {
-		.where = point->access.where,
+		.site = point->access.site,
 		.offset = point->access.offset,
 	};
+	bool before;
 
 	if (is_long || text->thorough) {
-		change.before = i < CHANGES;
+		before = i < befores(n);
 		change.how = (unsigned int)i % CHANGES;
-		if (!change.before) {
-			i -= CHANGES;
+		if (!before) {
+			i -= befores(n);
 			change.count = (uint32_t)(i % times_of(text, point));
 			change.how = (unsigned int)(i / times_of(text, point));
 		}
 	} else {
-		change.before = i == 3;
+		before = i == 3;
 		change.how = i < 2 ? (unsigned int)i :
 				     2 + (unsigned int)n % (CHANGES - 2);
 	}
+	change.before = before ? point->access.where : 0;
 	return change;
 }
 
@@ -369,7 +482,7 @@ tell_finding(const struct play_text *text, const struct job *job, int status)
 
 	findings++;
 	for (uint64_t n = 0; n < shared->points; n++)
-		if (shared->all[n].access.where == change->where &&
+		if (shared->all[n].access.site == change->site &&
 		    shared->all[n].access.offset == change->offset)
 			access = &shared->all[n].access;
 	printf("finding: %s, %s %d", text->name,
@@ -378,12 +491,13 @@ tell_finding(const struct play_text *text, const struct job *job, int status)
 	if (change->noise)
 		printf(", by chance %u", (unsigned int)change->noise);
 	else if (access)
-		printf(", %s access %u of %s:%d to %s, byte %u, way %u",
+		printf(", %s access %u of %s:%d (code %#x) to %s, byte %u, way %u",
 		       change->before ? "before" : "after", change->count,
-		       access->file, access->line, access->name, access->offset,
-		       change->how);
-	printf(", last access %s:%d to %s, byte %u\n", job->last.file,
-	       job->last.line, job->last.name, job->last.offset);
+		       access->file, access->line, access->code, access->name,
+		       access->offset, change->how);
+	printf(", last access %s:%d (code %#x) to %s, byte %u\n",
+	       job->last.file, job->last.line, job->last.code, job->last.name,
+	       job->last.offset);
 	fflush(stdout);
 }
 

@@ -11,9 +11,12 @@
 #define ACCESS_NAME 12
 #define CHANGES 8 /* ways to change a word */
 
-/* One access: a line of the library, and what it looked at. */
+/* One access: a line of the library, and what it looked at. One line may be that
+   of a function that is inlined in many places: each is a *site*. */
 struct access {
 	uint32_t where;	 /* of that line, and that kind of file */
+	uint32_t site;	 /* of that place in the program, and that kind of file */
+	uint32_t code;	 /* where that place is */
 	uint32_t offset; /* in the file */
 	const char *file;
 	int line;
@@ -21,11 +24,12 @@ struct access {
 };
 
 struct change {
-	/* After the access of that line to that word that comes after `count`
+	/* After the access of that site to that word that comes after `count`
 	   such ones: */
-	uint32_t where, offset, count;
+	uint32_t site, offset, count;
 	unsigned int how;
-	bool before; /* the next one, in place of after it */
+	/* Or before the one of that line, if it is not 0: */
+	uint32_t before;
 	/* Or, if this is not 0: now and then, one of so many accesses, at most
 	   `count` times in all; by chance, which begins here. */
 	uint64_t noise;

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes a shared word when it has just been looked at, or written. */
+/*
+ * Changes a shared word when it has just been looked at, or written.
+ *
+ * One line of the library, in a function that is inlined, is looked at from many
+ * places, each of which may check what another uses: a call of watch_access() is
+ * told from others by where it returns to.
+ */
 #include "watch.h"
 #include "every_access.h"
 #include "fuzz.h"
@@ -75,7 +81,10 @@ random_next(void)
 	return noise;
 }
 
-void
+/* Where this program begins: the linker says. */
+extern const char __executable_start[];
+
+__attribute__((noinline)) void
 watch_access(const void *word, unsigned int size, const char *file, int line,
 	     bool before)
 {
@@ -88,6 +97,10 @@ watch_access(const void *word, unsigned int size, const char *file, int line,
 		return;
 	access.where = mixed(2166136261, file) * 31 + (uint32_t)line +
 		       mixed(7, place.name);
+	access.where += !access.where; /* 0 is none */
+	access.code = (uint32_t)((const char *)__builtin_return_address(0) -
+				 __executable_start);
+	access.site = access.code * 2654435761 + mixed(7, place.name);
 	access.offset = (uint32_t)place.offset;
 	access.file = file;
 	access.line = line;
@@ -104,7 +117,8 @@ watch_access(const void *word, unsigned int size, const char *file, int line,
 		if (random % change.one_of == 0 && seen++ < change.count)
 			write_change(word, size, &place,
 				     (unsigned int)(random >> 32));
-	} else if (access.where == change.where &&
+	} else if ((before ? access.where == change.before :
+			     access.site == change.site) &&
 		   access.offset == change.offset && seen++ == change.count) {
 		write_change(word, size, &place, change.how);
 	}
