@@ -202,8 +202,9 @@ use_lock(struct actor *actor, cubby_region *region, struct locked *l)
 	else
 		check_locked(actor, l, false);
 	l->first++;
-	if (below(&actor->random, 100) == 0)
-		pause_now_and_then(actor);
+	/* Long and often enough that some are killed with it, and stopped. */
+	if (below(&actor->random, 6) == 0)
+		stand_idle(10000 + below(&actor->random, 2000000));
 	l->second++;
 	atomic_fetch_add(&account->locked_times, 1);
 	atomic_fetch_add(&account->locked, 1);
