@@ -97,7 +97,7 @@ send_one(struct run *run, enum actor actor, size_t size)
 		send_to_victim(run, actor, size);
 	else
 		must(actor_send(run->stage, run->senders[actor], actor, size,
-				since + PATIENCE),
+				since + FAR_OFF),
 		     "a survivor's send");
 	waited("send", since);
 }
@@ -126,7 +126,7 @@ take_one(struct run *run, enum actor actor)
 
 	progress("a survivor receives");
 	must(actor_take(run->stage, run->receivers[actor], actor,
-			since + PATIENCE),
+			since + FAR_OFF),
 	     "a survivor's receive");
 	waited("receive", since);
 }
@@ -471,7 +471,7 @@ cast_fresh(struct run *run)
 		partner_offer(run, SHORT);
 	must(actor_hold_release(run->stage,
 				run->receivers[receives], receives,
-				now() + PATIENCE),
+				now() + FAR_OFF),
 	     "a survivor's hold");
 	partners_leave(run);
 }
@@ -481,7 +481,7 @@ static void
 collect_anywhere(struct run *run, int left, int64_t since)
 {
 	while (account_waiting(&run->stage->account) > left) {
-		if (now() > since + PATIENCE)
+		if (now() > since + 6 * PATIENCE)
 			fail_hang("accepted messages do not come");
 		cast_drain(run);
 	}

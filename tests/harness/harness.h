@@ -46,6 +46,10 @@
 
 #define NANOSECONDS	INT64_C(1000000000)
 #define PATIENCE	(10 * NANOSECONDS)	/* longer is a hang */
+/* The deadline of calls that have to go well. Who hangs is told long before by the
+   process that watches (pool.c): it knows who only waited for a processor, or
+   sleeps while a victim goes step by step. */
+#define FAR_OFF		(30 * PATIENCE)
 #define MAILBOX		"stage"
 #define INBOX_NAME	"@stage"
 #define BYSTANDER_NAME	"bystander"	/* as a sender */
@@ -581,8 +585,7 @@ enum stop {
 	STOP_MARK,
 	STOP_ASLEEP,		/* not stopped: sleeps in a system call */
 	STOP_SIGNAL,
-	STOP_EXIT,
-	STOP_LATE		/* PATIENCE is over */
+	STOP_EXIT
 };
 
 enum { BREAKPOINTS = 2 };
@@ -803,7 +806,7 @@ void
 helper_bury(struct run *run, pid_t pid, const char *who);
 /* Returns when it sleeps. False: it has come to its end. */
 bool
-helper_lull(struct run *run, pid_t pid, const char *who);
+helper_lull(pid_t pid);
 
 /* partner.c: the other end of a rendezvous ------------------------------- */
 

@@ -11,7 +11,7 @@ void
 must(int result, const char *what)
 {
 	if (result == -ETIMEDOUT)
-		fail_hang("%s: no progress in 10 seconds", what);
+		fail_hang("%s: timed out", what);
 	if (result < 0)
 		fail("%s: %s", what, cubby_strerror(result));
 }

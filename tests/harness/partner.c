@@ -21,7 +21,7 @@ awaited(const struct run *run)
 static void
 receive_awaited(struct run *run)
 {
-	int64_t end = now() + PATIENCE;
+	int64_t end = now() + FAR_OFF;
 	cubby_mailbox *mailbox;
 
 	must(cubby_open(MAILBOX, CUBBY_RECEIVE, NULL, &mailbox), "open");
@@ -42,7 +42,7 @@ partner_send(struct run *run, enum actor actor, size_t size)
 	run->awaited_number = run->stage->account.last[actor] + 1;
 	pid = helper_fork(run, receive_awaited);
 	must(actor_send(run->stage, run->senders[actor], actor, size,
-			since + PATIENCE),
+			since + FAR_OFF),
 	     "a survivor's send");
 	waited("send", since);
 	helper_bury(run, pid, "the partner");
@@ -55,7 +55,7 @@ offer(struct run *run)
 
 	must(cubby_open(MAILBOX, CUBBY_SEND, NULL, &mailbox), "open");
 	must(actor_send(run->stage, mailbox, PARTNER, run->offered,
-			now() + PATIENCE),
+			now() + FAR_OFF),
 	     "the partner's send");
 }
 
@@ -72,7 +72,7 @@ partner_offer(struct run *run, size_t size)
 	run->offered = size;
 	pid = helper_fork(run, offer);
 	run->partners[i] = pid;
-	helper_lull(run, pid, "the partner");
+	helper_lull(pid);
 }
 
 void

@@ -55,8 +55,6 @@ path_failed(struct run *run, enum stop stop, const char *where)
 	struct user_regs_struct registers;
 	int status = run->victim.status;
 
-	if (stop == STOP_LATE)
-		fail_hang("the victim does not come on (%s)", where);
 	if (stop == STOP_EXIT && WIFSIGNALED(status))
 		fail("the victim died of signal %d (%s)", WTERMSIG(status),
 		     where);

@@ -57,7 +57,7 @@ send_own(struct run *run, cubby_mailbox *mailbox)
 	if (result == -EAGAIN) {
 		cast_drain(run);
 		result = actor_send(run->stage, mailbox, RETURNER, SHORT,
-				    now() + PATIENCE);
+				    now() + FAR_OFF);
 	}
 	must(result, "the returner's send");
 }

@@ -23,7 +23,7 @@ sleeper_receives(struct run *run)
 	cubby_mailbox *mailbox;
 
 	mailbox = attend(run, CUBBY_RECEIVE);
-	must(actor_take(run->stage, mailbox, SLEEPER, now() + PATIENCE),
+	must(actor_take(run->stage, mailbox, SLEEPER, now() + FAR_OFF),
 	     "the sleeper's receive");
 }
 
@@ -35,7 +35,7 @@ sleeper_sends(struct run *run)
 	mailbox = attend(run, CUBBY_SEND);
 	for (int i = 0; i < scenario_capacity(run->scenario) + 1; i++)
 		must(actor_send(run->stage, mailbox, SLEEPER,
-				run->scenario->operation->size, now() + PATIENCE),
+				run->scenario->operation->size, now() + FAR_OFF),
 		     "the sleeper's send");
 }
 
@@ -47,7 +47,7 @@ poll_once(cubby_mailbox *mailbox, int role)
 				.events = POLLIN };
 
 	must(asked.fd, "the sleeper's descriptor");
-	if (poll(&asked, 1, PATIENCE / NANOSECONDS * 1000) == 0)
+	if (poll(&asked, 1, FAR_OFF / NANOSECONDS * 1000) == 0)
 		fail("the sleeper was not told");
 }
 
@@ -102,7 +102,7 @@ wait_once(cubby_mailbox *mailbox, int role)
 		must(cubby_unlink("asleep"), "its unlink");
 	}
 	entries[0].mailbox = beside;
-	must(cubby_wait(entries, 2, now() + PATIENCE), "the sleeper's wait");
+	must(cubby_wait(entries, 2, now() + FAR_OFF), "the sleeper's wait");
 }
 
 static void
@@ -175,7 +175,7 @@ sleeper_enter(struct run *run)
 	if (sends)
 		cast_count(run, 1);
 	/* One with a deadline may have come to its end already. */
-	if (!helper_lull(run, run->sleeper, "the sleeper") &&
+	if (!helper_lull(run->sleeper) &&
 	    run->scenario->operation->scenery != LATE_SENDER)
 		fail("the sleeper: %s", run->stage->complaint);
 }
@@ -189,15 +189,15 @@ send_to_sleeper(struct run *run)
 
 	if (run->scenario->kind != RENDEZVOUS) {
 		must(actor_send(run->stage, run->senders[BYSTANDER], BYSTANDER,
-				SHORT, since + PATIENCE),
+				SHORT, since + FAR_OFF),
 		     "a send to the sleeper");
 		return;
 	}
 	do
 		result = actor_send(run->stage, run->senders[BYSTANDER],
 				    BYSTANDER, SHORT, now() + NANOSECONDS / 10);
-	while (result == -ETIMEDOUT && now() < since + PATIENCE &&
-	       helper_lull(run, run->sleeper, "the sleeper"));
+	while (result == -ETIMEDOUT && now() < since + FAR_OFF &&
+	       helper_lull(run->sleeper));
 	if (result != -ETIMEDOUT)
 		must(result, "a send to the sleeper");
 }

@@ -218,7 +218,6 @@ classify(struct tracee *tracee, int how)
 enum stop
 tracee_wait(struct tracee *tracee, int how)
 {
-	int64_t end = now() + PATIENCE;
 	struct timespec look = { 0, 200 * 1000 };
 	sigset_t child;
 	pid_t pid;
@@ -235,8 +234,6 @@ tracee_wait(struct tracee *tracee, int how)
 			tracee->asleep_told = true;
 			return STOP_ASLEEP;
 		}
-		if (now() > end)
-			return STOP_LATE;
 		if (tracee->asleep_told)
 			look.tv_nsec = 20 * 1000 * 1000;
 		sigtimedwait(&child, NULL, &look);

@@ -58,7 +58,7 @@ send_own(struct victim *victim, int count)
 	for (int i = 0; i < count; i++)
 		manage(actor_send(victim->stage, victim->mailbox, victim->actor,
 				victim->scenario->operation->size,
-				now() + PATIENCE),
+				now() + FAR_OFF),
 		     "first send");
 }
 
@@ -147,7 +147,7 @@ go_on(struct victim *victim)
 		send_next(victim);
 	if (roles & CUBBY_RECEIVE)
 		manage(actor_take(victim->stage, victim->mailbox, victim->actor,
-				now() + PATIENCE),
+				now() + FAR_OFF),
 		     "next receive");
 }
 

@@ -295,7 +295,7 @@ scenarios(uint32_t *ret_count)
 static void
 hear_to_the_end(struct part *own)
 {
-	int64_t end = now() + PATIENCE;
+	int64_t end = now() + FAR_OFF;
 
 	part_drain(own);
 	victim_mark(own->stage, MARK_SEND);

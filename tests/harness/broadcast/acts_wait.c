@@ -43,7 +43,7 @@ poll_until_done(struct part *own, int (*perform)(struct part *own))
 	if (asked.fd < 0)
 		return asked.fd;
 	while ((result = perform(own)) == -EAGAIN)
-		poll(&asked, 1, PATIENCE / NANOSECONDS * 1000);
+		poll(&asked, 1, FAR_OFF / NANOSECONDS * 1000);
 	return result;
 }
 
@@ -55,7 +55,7 @@ ring_until_done(struct part *own, int (*perform)(struct part *own))
 	int result;
 
 	while ((result = perform(own)) == -EAGAIN)
-		poll(&asked, 1, PATIENCE / NANOSECONDS * 1000);
+		poll(&asked, 1, FAR_OFF / NANOSECONDS * 1000);
 	return result;
 }
 

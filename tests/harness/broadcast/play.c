@@ -66,7 +66,7 @@ send_next(struct house *house, uint64_t tag, int64_t deadline)
 static int64_t
 at_once(void)
 {
-	return play.sleeper ? now() + PATIENCE : CUBBY_NOW;
+	return play.sleeper ? now() + FAR_OFF : CUBBY_NOW;
 }
 
 /* Nobody holds it up. */
@@ -78,7 +78,7 @@ send_freely(struct house *house, int count)
 	for (; count > 0; count--) {
 		since = now();
 		part_drain(&house->other);
-		send_next(house, 0, since + PATIENCE);
+		send_next(house, 0, since + FAR_OFF);
 		waited("send", since);
 	}
 	part_drain(&house->other);
@@ -217,7 +217,7 @@ send_fresh(struct house *house, bool free)
 	cubby_mailbox *sender = part_open(play.act, CUBBY_SEND, 0, 0);
 	int result = part_send(sender, FRESH_VOICE, house->fresh_sent,
 			       play.act->size, 0, 0,
-			       free ? now() + PATIENCE : CUBBY_NOW);
+			       free ? now() + FAR_OFF : CUBBY_NOW);
 
 	if (free || result != -EAGAIN)
 		must(result, "a fresh one's send");
@@ -318,7 +318,7 @@ wake_sleeper(void)
 	progress("the sleeper is waited for");
 	if (play.act->bed < SEND_BED) {
 		part_drain(&play.first.other);
-		must(send_next(&play.first, LAST, now() + PATIENCE),
+		must(send_next(&play.first, LAST, now() + FAR_OFF),
 		     "the sleeper's last message");
 	}
 	helper_bury(play.run, play.sleeper, "the sleeper");

@@ -26,7 +26,7 @@ static void
 hear_all(enum bed bed)
 {
 	while (!own.last)
-		must(bed == RECEIVE_BED ? part_take(&own, now() + PATIENCE) :
+		must(bed == RECEIVE_BED ? part_take(&own, now() + FAR_OFF) :
 					  in_bed(bed, receive_it),
 		     "the sleeper's receive");
 	if (own.gaps > own.missed ||
@@ -41,7 +41,7 @@ send_all(enum bed bed)
 	for (uint64_t i = 0; i <= ROOM; i++)
 		must(bed == SEND_BED ?
 			     part_send(own.mailbox, SLEEPER_VOICE, i,
-				       own.act->size, 0, 0, now() + PATIENCE) :
+				       own.act->size, 0, 0, now() + FAR_OFF) :
 			     in_bed(bed, send_now),
 		     "the sleeper's send");
 }
@@ -76,7 +76,7 @@ sleeper_start(struct run *run, const struct act *act)
 	if (act->bed == NO_BED)
 		return 0;
 	pid = helper_fork(run, live);
-	if (!helper_lull(run, pid, "the sleeper"))
+	if (!helper_lull(pid))
 		fail("the sleeper did not sleep: %s", run->stage->complaint);
 	return pid;
 }

@@ -78,7 +78,7 @@ call_by_hostile(void)
 		fail("the victim wants too many requests");
 	act_as(HOSTILE_UID);
 	must(cubby_call_begin(play.hostile, bytes, play.act->size, NULL,
-			      now() + PATIENCE, &play.requests[play.count++]),
+			      now() + FAR_OFF, &play.requests[play.count++]),
 	     "a request");
 	act_as(0);
 }

@@ -15,7 +15,7 @@
 static int64_t
 patience(void)
 {
-	return now() + PATIENCE;
+	return now() + FAR_OFF;
 }
 
 struct attached
