@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "loops.h"
-#include "statistics.h"
+#include "common/statistics.h"
 
 #define SETTLE 50000u /* ns */
 

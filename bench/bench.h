@@ -28,10 +28,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define MEMBERS_MAX 8
+#include "common/report.h"
+#include "common/settings.h"
+
 #define CONTENDERS_MAX 10
 #define GOALS_MAX 6
-#define CPUS_MAX 64
 
 /* The small message of the goals, and that of the queues. */
 #define SMALL ((size_t)40)
@@ -115,7 +116,7 @@ contender_parties(const struct contender *contender)
 struct goal {
 	const char *name;
 	const struct contender *over, *under;
-	enum { AT_MOST, AT_LEAST } sense;
+	enum sense sense;
 	double limit;
 };
 
@@ -126,15 +127,6 @@ struct test {
 	int busy; /* members that each need a processor */
 	const struct contender *contenders[CONTENDERS_MAX + 1]; /* to a NULL */
 	struct goal goals[GOALS_MAX];
-};
-
-struct settings {
-	int cpus[CPUS_MAX];
-	int cpu_count;
-	int rounds;		    /* laps to keep, of near and of far each */
-	uint64_t duration;	    /* ns of a round */
-	uint64_t hunt;		    /* ns to look for a class not seen so far */
-	double near_from, far_from; /* ns of a bare round trip */
 };
 
 /* Runs a test and adds its rows to the results; true if nothing failed. */

@@ -10,9 +10,6 @@
  * does not finish an order in STALLED seconds.
  */
 #include <alloca.h>
-#include <errno.h>
-#include <linux/futex.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,18 +17,15 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+#include "common/probe.h"
+#include "common/process.h"
 #include "crew.h"
-#include "loops.h"
-#include "reference/line.h"
 
 #define STALLED 10u /* seconds */
-#define PROBE_TRIPS 100u
-#define PROBE_BATCHES 3
-#define UNPLACED (-1)
 #define NOBODY (-1)
 
 enum order_kind { ORDER_JOIN, ORDER_PROBE, ORDER_ROUND, ORDER_LEAVE };
@@ -73,35 +67,7 @@ round_fail(struct round *round, const char *what, int error)
 		snprintf(round->failure, sizeof(round->failure), "%s", what);
 }
 
-static void
-futex_wait(_Atomic uint32_t *word, uint32_t value, long milliseconds)
-{
-	struct timespec time = { milliseconds / 1000,
-				 milliseconds % 1000 * 1000000 };
-
-	syscall(SYS_futex, word, FUTEX_WAIT, value, milliseconds ? &time : NULL,
-		NULL, 0);
-}
-
-static void
-futex_wake(_Atomic uint32_t *word)
-{
-	syscall(SYS_futex, word, FUTEX_WAKE, MEMBERS_MAX, NULL, NULL, 0);
-}
-
 /* In a member ------------------------------------------------------------ */
-
-static void
-pin(int cpu)
-{
-	cpu_set_t set;
-
-	if (cpu == UNPLACED)
-		return;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
 
 static void
 meet(struct control *control)
@@ -112,37 +78,15 @@ meet(struct control *control)
 		spin_pause();
 }
 
-/*
- * The fastest of a few batches: what disturbs a trip makes it longer, and a
- * probe tells where the processors are, not what else they do.
- */
-static double
-probe_ask(struct line_pair *lines)
-{
-	double best = 0;
-
-	for (int batch = 0; batch < PROBE_BATCHES; batch++) {
-		uint64_t begun = clock_now();
-		double each;
-
-		for (unsigned trip = 0; trip < PROBE_TRIPS; trip++)
-			line_ask(lines, false);
-		each = (double)(clock_now() - begun) / PROBE_TRIPS;
-		if (!batch || each < best)
-			best = each;
-	}
-	return best;
-}
-
 static void
 probe(struct control *control, int member)
 {
 	if (member == 0) {
 		for (int i = 1; i < control->taking_part; i++)
-			control->probe_ns[i] = probe_ask(&control->lines[i]);
+			control->probe_ns[i] = probe_ask(&control->lines[i],
+							 PROBE_TRIPS);
 	} else {
-		for (unsigned i = 0; i < PROBE_TRIPS * PROBE_BATCHES; i++)
-			line_answer(&control->lines[member], false);
+		probe_answer(&control->lines[member], PROBE_TRIPS);
 	}
 }
 
@@ -226,7 +170,7 @@ carry_out(struct crew *crew, int member, void *sides[])
 	} else if (control->kind == ORDER_LEAVE) {
 		leave_all(crew, sides);
 	} else if (member < control->taking_part) {
-		pin(control->cpus[member]);
+		process_pin(control->cpus[member]);
 		if (control->kind == ORDER_ROUND) {
 			run(crew, sides[control->contender], member);
 		} else {
@@ -247,30 +191,17 @@ serve(struct crew *crew, int member)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	do {
 		while (atomic_load(&control->number) == number)
-			futex_wait(&control->number, number, 0);
+			process_sleep(&control->number, number, 0);
 		number++;
 		kind = control->kind;
 		carry_out(crew, member, sides);
 		if (atomic_fetch_sub(&control->pending, 1) == 1)
-			futex_wake(&control->pending);
+			process_wake(&control->pending, 1);
 	} while (kind != ORDER_LEAVE);
 	_exit(0);
 }
 
 /* In the coordinator ----------------------------------------------------- */
-
-static bool
-somebody_died(struct crew *crew)
-{
-	for (int i = 0; i < crew->members; i++) {
-		if (crew->pids[i] > 0 &&
-		    waitpid(crew->pids[i], NULL, WNOHANG) == crew->pids[i]) {
-			crew->pids[i] = 0;
-			return true;
-		}
-	}
-	return false;
-}
 
 /* Gives the order that the control's fields describe; false: crew dead. */
 static bool
@@ -284,12 +215,13 @@ order(struct crew *crew, enum order_kind kind)
 	atomic_store(&control->arrived, 0);
 	atomic_store(&control->pending, (uint32_t)crew->members);
 	atomic_fetch_add(&control->number, 1);
-	futex_wake(&control->number);
+	process_wake(&control->number, MEMBERS_MAX);
 	while ((pending = atomic_load(&control->pending))) {
-		futex_wait(&control->pending, pending, 200);
+		process_sleep(&control->pending, pending, 200);
 		if (atomic_load(&control->pending) == 0)
 			break;
-		if ((kind != ORDER_LEAVE && somebody_died(crew)) ||
+		if ((kind != ORDER_LEAVE &&
+		     process_died(crew->pids, crew->members) >= 0) ||
 		    clock_now() - begun > STALLED * 1000000000ull) {
 			crew->dead = true;
 			return false;
@@ -330,16 +262,14 @@ crew_start(const struct test *test, void *const made[], const bool absent[],
 	   int members, int *ret_contender, char *ret_reason, size_t size)
 {
 	struct crew *crew = calloc(1, sizeof(*crew));
-	struct control *control = mmap(NULL, sizeof(*control),
-				       PROT_READ | PROT_WRITE,
-				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct control *control = process_share(sizeof(*control));
 
-	if (!crew || control == MAP_FAILED)
+	if (!crew)
 		abort();
 	*crew = (struct crew){ control, test,  made, absent,
 			       members, { 0 }, false };
 	for (int i = 0; i < MEMBERS_MAX; i++) {
-		control->cpus[i] = UNPLACED;
+		control->cpus[i] = PROCESS_UNPLACED;
 		control->joining[i] = NOBODY;
 	}
 	for (int i = 0; i < members; i++) {

@@ -21,8 +21,8 @@
  * of these is the last of all.
  */
 #include "bench.h"
-#include "clock.h"
-#include "words.h"
+#include "common/clock.h"
+#include "common/words.h"
 
 /*
  * Produce fills a message, words_fill() from first, and sends it. Consume

@@ -6,7 +6,7 @@
 
 #include "asleep.h"
 #include "cubby.h"
-#include "large.h"
+#include "common/large.h"
 #include "loops.h"
 #include "ours.h"
 

@@ -1,130 +1,80 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <stdarg.h>
+#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 
+#include "common/report.h"
 #include "results.h"
-#include "settings.h"
 
 /* A class with fewer laps than this decides no goal (unless fewer are run). */
 #define LAPS_TO_JUDGE 5
 
 struct verdict {
 	const struct goal *goal;
-	double near, far, value; /* negative: not known */
-	bool held;
+	double near, far, value; /* not a number: not known */
 	char reason[160];
 };
 
 static struct {
-	FILE *file;
-	int rows;
+	struct json json;
 	size_t laps_to_judge;
 	struct verdict verdicts[64];
 	int verdict_count;
 } results;
 
-/* JSON ------------------------------------------------------------------- */
-
-static void
-json_string(const char *text)
-{
-	putc('"', results.file);
-	for (; *text; text++) {
-		unsigned char byte = (unsigned char)*text;
-
-		if (byte == '"' || byte == '\\')
-			fprintf(results.file, "\\%c", byte);
-		else if (byte < 0x20)
-			fprintf(results.file, "\\u%04x", byte);
-		else
-			putc(byte, results.file);
-	}
-	putc('"', results.file);
-}
+/* Rows -------------------------------------------------------------------- */
 
 static void
 row_begin(const char *test)
 {
-	fprintf(results.file, "%s\n{\"test\": ", results.rows++ ? "," : "");
-	json_string(test);
-}
-
-static void
-row_string(const char *key, const char *value)
-{
-	fprintf(results.file, ", \"%s\": ", key);
-	if (value)
-		json_string(value);
-	else
-		fputs("null", results.file);
-}
-
-/* A negative value is not known. */
-static void
-row_number(const char *key, double value)
-{
-	if (value < 0)
-		fprintf(results.file, ", \"%s\": null", key);
-	else
-		fprintf(results.file, ", \"%s\": %.10g", key, value);
+	json_object(&results.json, NULL);
+	json_string(&results.json, "test", test);
 }
 
 static void
 row_end(void)
 {
-	putc('}', results.file);
-	fflush(results.file);
+	json_end_object(&results.json);
 }
 
 void
 results_open(const char *path)
 {
-	results.file = fopen(path, "we");
-	if (!results.file) {
-		fprintf(stderr, "cubby-bench: %s: %s\n", path, strerror(errno));
-		exit(1);
-	}
-	putc('[', results.file);
+	/* Each row on a line. */
+	json_open(&results.json, path, "cubby-bench", 1);
+	json_array(&results.json, NULL);
 }
 
 void
 results_close(void)
 {
-	fputs("\n]\n", results.file);
-	if (fclose(results.file)) {
-		fprintf(stderr, "cubby-bench: the results: %s\n",
-			strerror(errno));
-		exit(1);
-	}
+	json_end_array(&results.json);
+	json_close(&results.json);
 }
 
 void
 results_machine(const struct settings *settings)
 {
 	char model[128], when[32], cpus[CPUS_MAX * 4] = "";
-	time_t now = time(NULL);
 	struct utsname name;
 
 	uname(&name);
-	settings_processor(model, sizeof(model));
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+	report_processor(model, sizeof(model));
+	report_when(when, sizeof(when));
 	for (int i = 0; i < settings->cpu_count; i++)
 		snprintf(cpus + strlen(cpus), sizeof(cpus) - strlen(cpus),
 			 "%s%d", i ? "," : "", settings->cpus[i]);
 	row_begin("machine");
-	row_string("system", model);
-	row_string("kernel", name.release);
-	row_string("when", when);
-	row_string("cpus", cpus);
-	row_number("rounds", settings->rounds);
-	row_number("round_ms", (double)settings->duration / 1e6);
-	row_number("near_from_ns", settings->near_from);
-	row_number("far_from_ns", settings->far_from);
+	json_string(&results.json, "system", model);
+	json_string(&results.json, "kernel", name.release);
+	json_string(&results.json, "when", when);
+	json_string(&results.json, "cpus", cpus);
+	json_number(&results.json, "rounds", settings->rounds);
+	json_number(&results.json, "round_ms",
+		    (double)settings->duration / 1e6);
+	json_number(&results.json, "near_from_ns", settings->near_from);
+	json_number(&results.json, "far_from_ns", settings->far_from);
 	row_end();
 	results.laps_to_judge = settings->rounds < LAPS_TO_JUDGE ?
 					(size_t)settings->rounds :
@@ -150,12 +100,12 @@ static void
 row_contender(const struct test *test, const struct contender *contender)
 {
 	row_begin(test->name);
-	row_string("system", contender->system);
-	row_number("size", (double)contender->size);
-	row_number("senders", contender->senders);
-	row_number("receivers", contender->receivers);
-	row_string("unit",
-		   test->unit == UNIT_NANOSECONDS ? "ns" : "messages/s");
+	json_string(&results.json, "system", contender->system);
+	json_number(&results.json, "size", (double)contender->size);
+	json_number(&results.json, "senders", contender->senders);
+	json_number(&results.json, "receivers", contender->receivers);
+	json_string(&results.json, "unit",
+		    test->unit == UNIT_NANOSECONDS ? "ns" : "messages/s");
 }
 
 void
@@ -169,12 +119,12 @@ results_contender(const struct test *test, const struct contender *contender,
 	double slept = sample_quantile(sleeps, 0.5);
 
 	row_contender(test, contender);
-	row_number("value", median);
-	row_string("class", distance_names[distance]);
-	row_number("rounds", (double)values->count);
-	row_number("p1", low);
-	row_number("p99", high);
-	row_number("sleeps", slept);
+	json_number(&results.json, "value", median);
+	json_string(&results.json, "class", distance_names[distance]);
+	json_number(&results.json, "rounds", (double)values->count);
+	json_number(&results.json, "p1", low);
+	json_number(&results.json, "p99", high);
+	json_number(&results.json, "sleeps", slept);
 	row_end();
 	printf("  %-34s %-7s %12.*f %12.*f %12.*f %7.0f %7zu\n",
 	       contender->system, distance_names[distance], median < 1000,
@@ -188,8 +138,8 @@ results_absent(const struct test *test, const struct contender *contender,
 	       const char *reason)
 {
 	row_contender(test, contender);
-	row_number("value", -1);
-	row_string("reason", reason);
+	json_number(&results.json, "value", NAN);
+	json_string(&results.json, "reason", reason);
 	row_end();
 	printf("  %-34s absent: %s\n", contender->system, reason);
 }
@@ -200,10 +150,10 @@ results_remark(const char *test, int kept, int changed, int preempted)
 	if (!changed && !preempted)
 		return;
 	row_begin("dropped");
-	row_string("system", test);
-	row_number("kept", kept);
-	row_number("changed", changed);
-	row_number("preempted", preempted);
+	json_string(&results.json, "system", test);
+	json_number(&results.json, "kept", kept);
+	json_number(&results.json, "changed", changed);
+	json_number(&results.json, "preempted", preempted);
 	row_end();
 	printf("  (rounds kept: %d; dropped: %d whose processors moved, %d "
 	       "that were preempted)\n",
@@ -212,19 +162,12 @@ results_remark(const char *test, int kept, int changed, int preempted)
 
 /* Goals ------------------------------------------------------------------ */
 
-static bool
-holds(const struct goal *goal, double value)
-{
-	return goal->sense == AT_MOST ? value <= goal->limit :
-					value >= goal->limit;
-}
-
-/* Negative if there are too few. */
+/* Not a number if there are too few. */
 static double
 judged_median(struct sample *ratios)
 {
 	if (!ratios->count || ratios->count < results.laps_to_judge)
-		return -1;
+		return NAN;
 	return sample_quantile(ratios, 0.5);
 }
 
@@ -236,35 +179,20 @@ row_goal(const struct verdict *verdict)
 
 	snprintf(name, sizeof(name), "ratio:%s", goal->name);
 	row_begin(name);
-	row_string("system", goal->over->system);
-	row_string("beside", goal->under->system);
-	row_number("size", (double)goal->over->size);
-	row_number("senders", goal->over->senders);
-	row_number("receivers", goal->over->receivers);
-	row_string("unit", "ratio");
-	row_number("value", verdict->value);
-	row_number("goal", goal->limit);
-	row_string("sense", goal->sense == AT_MOST ? "at most" : "at least");
-	fprintf(results.file, ", \"held\": %s",
-		verdict->value < 0 ? "null" :
-		verdict->held	   ? "true" :
-				     "false");
-	row_number("near", verdict->near);
-	row_number("far", verdict->far);
+	json_string(&results.json, "system", goal->over->system);
+	json_string(&results.json, "beside", goal->under->system);
+	json_number(&results.json, "size", (double)goal->over->size);
+	json_number(&results.json, "senders", goal->over->senders);
+	json_number(&results.json, "receivers", goal->over->receivers);
+	json_string(&results.json, "unit", "ratio");
+	json_number(&results.json, "value", verdict->value);
+	report_bound(&results.json, goal->sense, goal->limit);
+	report_held(&results.json, goal->sense, goal->limit, verdict->value);
+	json_number(&results.json, "near", verdict->near);
+	json_number(&results.json, "far", verdict->far);
 	if (verdict->reason[0])
-		row_string("reason", verdict->reason);
+		json_string(&results.json, "reason", verdict->reason);
 	row_end();
-}
-
-/* The value of a goal is that of the class in which it is worse. */
-static double
-worse(const struct goal *goal, double near, double far)
-{
-	if (near < 0 || far < 0)
-		return near < 0 ? far : near;
-	if (goal->sense == AT_MOST)
-		return near > far ? near : far;
-	return near < far ? near : far;
 }
 
 void
@@ -278,12 +206,12 @@ results_goal(const struct goal *goal, struct sample ratios[DISTANCES],
 	verdict->far = judged_median(&ratios[FAR]);
 	verdict->value = goal->over->alone ?
 				 judged_median(&ratios[ALONE]) :
-				 worse(goal, verdict->near, verdict->far);
-	verdict->held = verdict->value >= 0 && holds(goal, verdict->value);
+				 report_worse(goal->sense, verdict->near,
+					      verdict->far);
 	if (reason)
 		snprintf(verdict->reason, sizeof(verdict->reason), "%s",
 			 reason);
-	else if (verdict->value < 0)
+	else if (isnan(verdict->value))
 		snprintf(verdict->reason, sizeof(verdict->reason),
 			 "too few rounds whose processors were near, or far, "
 			 "before and after");
@@ -293,7 +221,7 @@ results_goal(const struct goal *goal, struct sample ratios[DISTANCES],
 static void
 print_ratio(double value)
 {
-	if (value < 0)
+	if (isnan(value))
 		printf(" %8s", "-");
 	else
 		printf(" %8.3f", value);
@@ -310,11 +238,9 @@ results_goals(void)
 		printf("%-28s", goal->name);
 		print_ratio(verdict->near);
 		print_ratio(verdict->far);
-		printf(" %s%.2f  %s%s\n",
-		       goal->sense == AT_MOST ? "<=" : ">=", goal->limit,
-		       verdict->value < 0 ? "not measured: " :
-		       verdict->held	  ? "held" :
-					    "MISSED",
+		printf(" %s%.2f  %s%s\n", report_sign(goal->sense), goal->limit,
+		       report_verdict(goal->sense, goal->limit, verdict->value,
+				      "not measured: "),
 		       verdict->reason);
 	}
 }

@@ -15,8 +15,8 @@
 #include <stdbool.h>
 
 #include "bench.h"
-#include "places.h"
-#include "statistics.h"
+#include "common/places.h"
+#include "common/statistics.h"
 
 /* Opens the file; exits with a message if it cannot be written. */
 void

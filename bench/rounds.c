@@ -24,9 +24,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "clock.h"
+#include "common/clock.h"
 #include "crew.h"
-#include "places.h"
+#include "common/places.h"
 #include "results.h"
 
 #define REASON 160

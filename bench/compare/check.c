@@ -28,7 +28,7 @@ carry(const struct peer *peer, struct plan *plan, char *ret_reason, size_t size)
 
 	/* Where the kernel likes: it may be busy elsewhere. */
 	for (int i = 0; i < plan->members; i++)
-		places[i] = UNPLACED;
+		places[i] = PROCESS_UNPLACED;
 	/* The second round meets what the first has left behind. */
 	for (int i = 0; carried && i < 2; i++)
 		carried = team_round(team, places, 0, MESSAGES, ret_reason,

@@ -4,9 +4,9 @@
 /*
  * A test: one workload that all peers do, in turns. comparisons.c lists them.
  */
-#include "../places.h"
-#include "../statistics.h"
-#include "json.h"
+#include "../common/places.h"
+#include "../common/report.h"
+#include "../common/statistics.h"
 #include "team.h"
 
 #define PEERS_MAX 40
@@ -94,8 +94,7 @@ void
 report_open(const struct choice *choice, const char *path);
 void
 report_outcome(struct outcome *outcome, const struct choice *choice);
-/* Returns the goals that were missed. */
-int
+void
 report_close(void);
 
 /* goals.c */
@@ -103,7 +102,7 @@ enum { JUDGED_MAX = 64, JUDGED_REASON = 120 };
 struct judged {
 	char name[64], text[200];
 	char ours[64], beside[64]; /* "": none */
-	bool at_most;
+	enum sense sense;
 	double limit, near, far, value; /* not a number: not known */
 	const char *reason;		/* why it is not judged; NULL: it is */
 	char reasons[DISTANCES][JUDGED_REASON]; /* why not there; "": it is */

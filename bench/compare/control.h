@@ -10,7 +10,8 @@
  * carries it out and counts itself off, and the last one wakes the coordinator.
  */
 #include "../others/peer_loops.h"
-#include "../reference/line.h"
+#include "../common/probe.h"
+#include "../common/process.h"
 
 enum order_kind {
 	ORDER_COME,
@@ -44,14 +45,6 @@ struct control {
 	struct line_pair lines[PEER_MEMBERS_MAX];
 	struct shared_round round;
 };
-
-#define UNPLACED (-1)
-
-void
-control_sleep(_Atomic uint32_t *word, uint32_t value, long milliseconds);
-
-void
-control_wake(_Atomic uint32_t *word);
 
 /* Carries out orders until the last; made: what the coordinator has made of
    each channel. Ends the process. */

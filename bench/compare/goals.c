@@ -43,7 +43,7 @@ struct bound {
 	enum mode mode;
 	int senders, receivers;
 	size_t size; /* 0: each */
-	bool at_most;
+	enum sense sense;
 	double limit;
 	enum ours ours;
 	enum beside beside;
@@ -53,28 +53,28 @@ static const struct bound bounds[] = {
 	{ "rate_mailboxes",
 	  "one way 1 to 1, 64 bytes, beside the best that blocks, has many "
 	  "senders and names",
-	  "rate", SHIPPED, 1, 1, 64, false, 5, EITHER_WAY, MAILBOXES },
+	  "rate", SHIPPED, 1, 1, 64, AT_LEAST, 5, EITHER_WAY, MAILBOXES },
 	{ "rate_rte_ring", "one way 1 to 1, 64 bytes, beside rte_ring SPSC",
-	  "rate", SHIPPED, 1, 1, 64, false, 1, EITHER_WAY, RTE_RING },
+	  "rate", SHIPPED, 1, 1, 64, AT_LEAST, 1, EITHER_WAY, RTE_RING },
 	{ "rate_3_to_1", "one way 3 to 1, 64 bytes, beside the best of all",
-	  "rate", SHIPPED, 3, 1, 64, false, 5, EITHER_WAY, ALL },
+	  "rate", SHIPPED, 3, 1, 64, AT_LEAST, 5, EITHER_WAY, ALL },
 	{ "rate_2_to_2", "one way 2 to 2, 64 bytes, beside the best of all",
-	  "rate", SHIPPED, 2, 2, 64, false, 5, EITHER_WAY, ALL },
+	  "rate", SHIPPED, 2, 2, 64, AT_LEAST, 5, EITHER_WAY, ALL },
 	{ "untouched", "1 MiB in place, untouched, beside the best that copies",
-	  "rate_untouched", SHIPPED, 1, 1, 1u << 20, false, 20, IN_PLACE,
+	  "rate_untouched", SHIPPED, 1, 1, 1u << 20, AT_LEAST, 20, IN_PLACE,
 	  COPYING },
 	{ "in_full",
 	  "1 MiB in place, written and read in full, beside the best that "
 	  "copies",
-	  "rate", SHIPPED, 1, 1, 1u << 20, false, 1.5, IN_PLACE, COPYING },
+	  "rate", SHIPPED, 1, 1, 1u << 20, AT_LEAST, 1.5, IN_PLACE, COPYING },
 	{ "round_trip", "there and back, spinning, beside the best of all",
-	  "round_trip", SPINNING, 1, 1, 0, true, 1, EITHER_WAY, ALL },
+	  "round_trip", SPINNING, 1, 1, 0, AT_MOST, 1, EITHER_WAY, ALL },
 	{ "asleep",
 	  "there and back, asleep, beside the fastest of pipe, futex, eventfd",
-	  "round_trip", ASLEEP, 1, 1, 0, true, 1, EITHER_WAY, WAKE_UPS },
+	  "round_trip", ASLEEP, 1, 1, 0, AT_MOST, 1, EITHER_WAY, WAKE_UPS },
 	{ "even_load",
 	  "processor time a message at 10,000 a second, beside the best of all",
-	  "even_load", SHIPPED, 1, 1, 0, true, 1, EITHER_WAY, ALL },
+	  "even_load", SHIPPED, 1, 1, 0, AT_MOST, 1, EITHER_WAY, ALL },
 };
 #define GOALS (sizeof(bounds) / sizeof(*bounds))
 
@@ -122,7 +122,7 @@ advantage_there(const struct bound *goal, struct entry *one,
 	double ratio = sample_quantile(&one->values[distance], 0.5) /
 		       sample_quantile(&other->values[distance], 0.5);
 
-	return goal->at_most ? 1 / ratio : ratio;
+	return goal->sense == AT_MOST ? 1 / ratio : ratio;
 }
 
 /* The same over all classes in which both have rounds, each as heavy as the
@@ -267,8 +267,7 @@ judge_class(struct outcome *outcome, const struct bound *goal,
 		return NAN;
 	value = ratio(outcome, over, under, distance);
 	/* The name of what decides. */
-	if (isnan(judged->value) ||
-	    (goal->at_most ? value > judged->value : value < judged->value)) {
+	if (report_worse(goal->sense, judged->value, value) == value) {
 		judged->value = value;
 		snprintf(judged->beside, sizeof(judged->beside), "%s",
 			 under->peer->name);
@@ -296,7 +295,7 @@ judge(struct outcome *outcome, const struct bound *goal, struct judged *judged)
 {
 	struct entry *over = find_ours(outcome, goal);
 
-	*judged = (struct judged){ .at_most = goal->at_most,
+	*judged = (struct judged){ .sense = goal->sense,
 				   .limit = goal->limit,
 				   .near = NAN,
 				   .far = NAN,

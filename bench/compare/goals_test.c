@@ -29,61 +29,63 @@ static const struct peer them[ENTRIES] = {
 	[SLOW] = { .name = "slow", .kind = KIND_PEER },
 };
 
-static const struct comparison untouched = { "rate_untouched", ONE_WAY,	 SHIPPED, 1, 1,
-					     1u << 20,	       false, false };
-static const struct comparison three_to_one = { "rate", ONE_WAY, SHIPPED, 3, 1,
-						64,	true,	 false };
-static const struct comparison there_and_back = { "round_trip", THERE_AND_BACK,
-						  SPINNING,	1, 1, 64,
-						  true,		false };
+static const struct comparison untouched = {
+	"rate_untouched", ONE_WAY, SHIPPED, 1, 1, 1u << 20, false, false
+};
+static const struct comparison three_to_one = {
+	"rate", ONE_WAY, SHIPPED, 3, 1, 64, true, false
+};
+static const struct comparison there_and_back = {
+	"round_trip", THERE_AND_BACK, SPINNING, 1, 1, 64, true, false
+};
 
-static struct outcome *
-make(const struct comparison *comparison)
-{
-	struct outcome *outcome = calloc(1, sizeof(*outcome));
+/* A few rounds of that entry, about that value. */
+struct made {
+	int entry;
+	enum distance distance;
+	double value;
+};
 
-	assert_non_null(outcome);
-	outcome->comparison = comparison;
-	outcome->count = ENTRIES;
-	outcome->rounds[NEAR] = outcome->rounds[FAR] = 100;
-	for (int i = 0; i < ENTRIES; i++) {
-		outcome->entries[i].peer = &them[i];
-		outcome->entries[i].laps =
-			calloc(LAPS, sizeof(*outcome->entries[i].laps));
-		assert_non_null(outcome->entries[i].laps);
-	}
-	return outcome;
-}
-
-/* A few rounds of it about that value; near ones in the first laps. */
 static void
-add(struct outcome *outcome, int number, enum distance distance, double value)
+add(struct outcome *outcome, const struct made *made)
 {
-	struct entry *entry = &outcome->entries[number];
+	struct entry *entry = &outcome->entries[made->entry];
 
 	for (int i = 0; i < 5; i++) {
-		int lap = 10 * (int)distance + i;
-		double its = value * (1 + 0.01 * (i - 2));
+		int lap = 10 * (int)made->distance + i;
+		double its = made->value * (1 + 0.01 * (i - 2));
 
-		sample_add(&entry->values[distance], its);
+		sample_add(&entry->values[made->distance], its);
 		entry->laps[lap].value = its;
-		entry->laps[lap].distance = distance;
+		entry->laps[lap].distance = made->distance;
 	}
-	outcome->laps = LAPS;
+	outcome->rounds[made->distance] += 5;
 }
 
+/* By these rounds, to one without a value. */
 static struct judged
-judge(struct outcome *outcome)
+judge(const struct comparison *comparison, const struct made *made)
 {
+	static struct outcome outcome;
 	struct judged judged[2];
 
-	assert_int_equal(goals_judge(outcome, judged, 2), 1);
+	outcome = (struct outcome){ .comparison = comparison,
+				    .count = ENTRIES,
+				    .laps = LAPS };
+	for (int i = 0; i < ENTRIES; i++) {
+		outcome.entries[i].peer = &them[i];
+		outcome.entries[i].laps =
+			calloc(LAPS, sizeof(*outcome.entries[i].laps));
+		assert_non_null(outcome.entries[i].laps);
+	}
+	for (; made->value > 0; made++)
+		add(&outcome, made);
+	assert_int_equal(goals_judge(&outcome, judged, 2), 1);
 	for (int i = 0; i < ENTRIES; i++) {
 		for (int j = 0; j < DISTANCES; j++)
-			sample_free(&outcome->entries[i].values[j]);
-		free(outcome->entries[i].laps);
+			sample_free(&outcome.entries[i].values[j]);
+		free(outcome.entries[i].laps);
 	}
-	free(outcome);
 	return judged[0];
 }
 
@@ -99,24 +101,21 @@ assert_not_judged(const struct judged *judged, enum distance distance,
 		  const char *who)
 {
 	assert_true(isnan(distance == NEAR ? judged->near : judged->far));
-	assert_non_null(strstr(judged->reasons[distance],
-			       distance_names[distance]));
+	assert_non_null(
+		strstr(judged->reasons[distance], distance_names[distance]));
 	assert_non_null(strstr(judged->reasons[distance], who));
 }
 
 static void
 in_place_is_not_judged_by_what_is_copied(void **state)
 {
-	struct outcome *outcome = make(&untouched);
-	struct judged judged;
+	static const struct made rounds[] = {
+		{ PLACED, NEAR, 1000 }, { COPIED, NEAR, 2 }, { COPIED, FAR, 1 },
+		{ SLOW, NEAR, 4 },	{ SLOW, FAR, 5 },    { 0, NEAR, 0 },
+	};
+	struct judged judged = judge(&untouched, rounds);
 
 	(void)state;
-	add(outcome, PLACED, NEAR, 1000);
-	add(outcome, COPIED, NEAR, 2);
-	add(outcome, COPIED, FAR, 1);
-	add(outcome, SLOW, NEAR, 4);
-	add(outcome, SLOW, FAR, 5);
-	judged = judge(outcome);
 	assert_null(judged.reason);
 	assert_string_equal(judged.ours, "cubby, in place");
 	assert_ratio(judged.near, 250);
@@ -128,15 +127,15 @@ in_place_is_not_judged_by_what_is_copied(void **state)
 static void
 in_place_is_meant_even_if_it_is_the_slower(void **state)
 {
-	struct outcome *outcome = make(&untouched);
-	struct judged judged;
+	static const struct made rounds[] = {
+		{ PLACED, NEAR, 10 },
+		{ COPIED, NEAR, 20 },
+		{ SLOW, NEAR, 5 },
+		{ 0, NEAR, 0 },
+	};
+	struct judged judged = judge(&untouched, rounds);
 
 	(void)state;
-	add(outcome, PLACED, NEAR, 10);
-	add(outcome, COPIED, NEAR, 20);
-	add(outcome, SLOW, NEAR, 5);
-	outcome->rounds[FAR] = 0;
-	judged = judge(outcome);
 	assert_string_equal(judged.ours, "cubby, in place");
 	assert_ratio(judged.near, 2);
 	assert_not_judged(&judged, FAR, "no round was far");
@@ -145,13 +144,14 @@ in_place_is_meant_even_if_it_is_the_slower(void **state)
 static void
 without_a_round_of_the_one_meant_nothing_is_judged(void **state)
 {
-	struct outcome *outcome = make(&untouched);
-	struct judged judged;
+	static const struct made rounds[] = {
+		{ COPIED, NEAR, 20 },
+		{ SLOW, NEAR, 5 },
+		{ 0, NEAR, 0 },
+	};
+	struct judged judged = judge(&untouched, rounds);
 
 	(void)state;
-	add(outcome, COPIED, NEAR, 20);
-	add(outcome, SLOW, NEAR, 5);
-	judged = judge(outcome);
 	assert_non_null(judged.reason);
 	assert_true(isnan(judged.near) && isnan(judged.far) &&
 		    isnan(judged.value));
@@ -161,18 +161,16 @@ without_a_round_of_the_one_meant_nothing_is_judged(void **state)
 static void
 either_way_is_one_way_in_all_classes(void **state)
 {
-	struct outcome *outcome = make(&there_and_back);
-	struct judged judged;
+	/* Near copied is a bit better, far in place by much. */
+	static const struct made rounds[] = {
+		{ COPIED, NEAR, 100 }, { PLACED, NEAR, 110 },
+		{ COPIED, FAR, 600 },  { PLACED, FAR, 300 },
+		{ SLOW, NEAR, 200 },   { SLOW, FAR, 400 },
+		{ 0, NEAR, 0 },
+	};
+	struct judged judged = judge(&there_and_back, rounds);
 
 	(void)state;
-	/* Near copied is a bit better, far in place by much. */
-	add(outcome, COPIED, NEAR, 100);
-	add(outcome, PLACED, NEAR, 110);
-	add(outcome, COPIED, FAR, 600);
-	add(outcome, PLACED, FAR, 300);
-	add(outcome, SLOW, NEAR, 200);
-	add(outcome, SLOW, FAR, 400);
-	judged = judge(outcome);
 	assert_string_equal(judged.ours, "cubby, in place");
 	assert_ratio(judged.near, 0.55);
 	assert_ratio(judged.far, 0.75);
@@ -182,16 +180,14 @@ either_way_is_one_way_in_all_classes(void **state)
 static void
 the_better_way_is_not_replaced_where_it_has_no_round(void **state)
 {
-	struct outcome *outcome = make(&there_and_back);
-	struct judged judged;
+	static const struct made rounds[] = {
+		{ COPIED, NEAR, 100 }, { PLACED, NEAR, 110 },
+		{ PLACED, FAR, 300 },  { SLOW, NEAR, 200 },
+		{ SLOW, FAR, 400 },    { 0, NEAR, 0 },
+	};
+	struct judged judged = judge(&there_and_back, rounds);
 
 	(void)state;
-	add(outcome, COPIED, NEAR, 100);
-	add(outcome, PLACED, NEAR, 110);
-	add(outcome, PLACED, FAR, 300);
-	add(outcome, SLOW, NEAR, 200);
-	add(outcome, SLOW, FAR, 400);
-	judged = judge(outcome);
 	assert_string_equal(judged.ours, "cubby");
 	assert_ratio(judged.near, 0.5);
 	assert_ratio(judged.value, 0.5);
@@ -201,14 +197,15 @@ the_better_way_is_not_replaced_where_it_has_no_round(void **state)
 static void
 batches_are_not_meant(void **state)
 {
-	struct outcome *outcome = make(&three_to_one);
-	struct judged judged;
+	static const struct made rounds[] = {
+		{ BATCHES, NEAR, 1000 },
+		{ COPIED, NEAR, 30 },
+		{ SLOW, NEAR, 10 },
+		{ 0, NEAR, 0 },
+	};
+	struct judged judged = judge(&three_to_one, rounds);
 
 	(void)state;
-	add(outcome, BATCHES, NEAR, 1000);
-	add(outcome, COPIED, NEAR, 30);
-	add(outcome, SLOW, NEAR, 10);
-	judged = judge(outcome);
 	assert_string_equal(judged.ours, "cubby");
 	assert_ratio(judged.near, 3);
 }
@@ -216,16 +213,13 @@ batches_are_not_meant(void **state)
 static void
 the_best_peer_is_not_replaced_by_a_slower_one(void **state)
 {
-	struct outcome *outcome = make(&three_to_one);
-	struct judged judged;
+	static const struct made rounds[] = {
+		{ COPIED, NEAR, 60 }, { COPIED, FAR, 50 }, { FAST, NEAR, 20 },
+		{ SLOW, NEAR, 2 },    { SLOW, FAR, 1 },	   { 0, NEAR, 0 },
+	};
+	struct judged judged = judge(&three_to_one, rounds);
 
 	(void)state;
-	add(outcome, COPIED, NEAR, 60);
-	add(outcome, COPIED, FAR, 50);
-	add(outcome, FAST, NEAR, 20);
-	add(outcome, SLOW, NEAR, 2);
-	add(outcome, SLOW, FAR, 1);
-	judged = judge(outcome);
 	assert_string_equal(judged.beside, "fast");
 	assert_ratio(judged.near, 3);
 	assert_ratio(judged.value, 3);
@@ -235,17 +229,14 @@ the_best_peer_is_not_replaced_by_a_slower_one(void **state)
 static void
 each_class_has_its_own_best_peer(void **state)
 {
-	struct outcome *outcome = make(&three_to_one);
-	struct judged judged;
+	static const struct made rounds[] = {
+		{ COPIED, NEAR, 60 }, { COPIED, FAR, 50 }, { FAST, NEAR, 20 },
+		{ FAST, FAR, 5 },     { SLOW, NEAR, 10 },  { SLOW, FAR, 25 },
+		{ 0, NEAR, 0 },
+	};
+	struct judged judged = judge(&three_to_one, rounds);
 
 	(void)state;
-	add(outcome, COPIED, NEAR, 60);
-	add(outcome, COPIED, FAR, 50);
-	add(outcome, FAST, NEAR, 20);
-	add(outcome, FAST, FAR, 5);
-	add(outcome, SLOW, NEAR, 10);
-	add(outcome, SLOW, FAR, 25);
-	judged = judge(outcome);
 	assert_ratio(judged.near, 3);
 	assert_ratio(judged.far, 2);
 	assert_ratio(judged.value, 2);
@@ -255,16 +246,13 @@ each_class_has_its_own_best_peer(void **state)
 static void
 a_slower_peer_without_a_round_changes_nothing(void **state)
 {
-	struct outcome *outcome = make(&three_to_one);
-	struct judged judged;
+	static const struct made rounds[] = {
+		{ COPIED, NEAR, 60 }, { COPIED, FAR, 50 }, { FAST, NEAR, 20 },
+		{ FAST, FAR, 5 },     { SLOW, NEAR, 10 },  { 0, NEAR, 0 },
+	};
+	struct judged judged = judge(&three_to_one, rounds);
 
 	(void)state;
-	add(outcome, COPIED, NEAR, 60);
-	add(outcome, COPIED, FAR, 50);
-	add(outcome, FAST, NEAR, 20);
-	add(outcome, FAST, FAR, 5);
-	add(outcome, SLOW, NEAR, 10);
-	judged = judge(outcome);
 	assert_ratio(judged.near, 3);
 	assert_ratio(judged.far, 10);
 	assert_string_equal(judged.reasons[FAR], "");
@@ -273,15 +261,14 @@ a_slower_peer_without_a_round_changes_nothing(void **state)
 static void
 where_nobody_is_apart_the_others_count(void **state)
 {
-	struct outcome *outcome = make(&three_to_one);
-	struct judged judged;
+	static const struct made rounds[] = {
+		{ COPIED, MIXED, 60 },
+		{ SLOW, MIXED, 10 },
+		{ 0, NEAR, 0 },
+	};
+	struct judged judged = judge(&three_to_one, rounds);
 
 	(void)state;
-	outcome->rounds[NEAR] = outcome->rounds[FAR] = 0;
-	outcome->rounds[MIXED] = 10;
-	add(outcome, COPIED, MIXED, 60);
-	add(outcome, SLOW, MIXED, 10);
-	judged = judge(outcome);
 	assert_null(judged.reason);
 	assert_ratio(judged.value, 6);
 	assert_not_judged(&judged, NEAR, "no round was near");

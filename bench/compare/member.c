@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "control.h"
 
-#define PROBE_TRIPS 100u
-#define PROBE_BATCHES 3
 #define SPINS 2000 /* at the barrier, before the processor is given away */
 
 struct member {
@@ -26,22 +22,6 @@ struct member {
 	void *to, *from;
 	uint64_t *buffer;
 };
-
-void
-control_sleep(_Atomic uint32_t *word, uint32_t value, long milliseconds)
-{
-	struct timespec time = { milliseconds / 1000,
-				 milliseconds % 1000 * 1000000 };
-
-	syscall(SYS_futex, word, FUTEX_WAIT, value, milliseconds ? &time : NULL,
-		NULL, 0);
-}
-
-void
-control_wake(_Atomic uint32_t *word)
-{
-	syscall(SYS_futex, word, FUTEX_WAKE, PEER_MEMBERS_MAX, NULL, NULL, 0);
-}
 
 struct control *
 control_map(const char *path)
@@ -55,19 +35,6 @@ control_map(const char *path)
 		      MAP_SHARED, fd, 0);
 	close(fd);
 	return memory == MAP_FAILED ? NULL : memory;
-}
-
-/* The calling thread alone: what threads a peer has go where the kernel likes. */
-static void
-pin(int cpu)
-{
-	cpu_set_t set;
-
-	if (cpu == UNPLACED)
-		return;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
 }
 
 static void
@@ -85,36 +52,15 @@ meet(struct control *control)
 	}
 }
 
-/* Probing ---------------------------------------------------------------- */
-
-/* The fastest of a few batches: what disturbs a trip makes it longer. */
-static double
-probe_ask(struct line_pair *lines)
-{
-	double best = 0;
-
-	for (int batch = 0; batch < PROBE_BATCHES; batch++) {
-		uint64_t begun = meter_clock();
-		double each;
-
-		for (unsigned trip = 0; trip < PROBE_TRIPS; trip++)
-			line_ask(lines, false);
-		each = (double)(meter_clock() - begun) / PROBE_TRIPS;
-		if (!batch || each < best)
-			best = each;
-	}
-	return best;
-}
-
 static void
 probe(struct control *control, int member)
 {
 	if (member == 0) {
 		for (int i = 1; i < control->taking_part; i++)
-			control->probe_ns[i] = probe_ask(&control->lines[i]);
+			control->probe_ns[i] = probe_ask(&control->lines[i],
+							 PROBE_TRIPS);
 	} else {
-		for (unsigned i = 0; i < PROBE_TRIPS * PROBE_BATCHES; i++)
-			line_answer(&control->lines[member], false);
+		probe_answer(&control->lines[member], PROBE_TRIPS);
 	}
 }
 
@@ -260,7 +206,7 @@ carry_out(struct member *member, enum order_kind kind)
 	case ORDER_ROUND:
 		if (member->number >= control->taking_part)
 			break;
-		pin(control->cpus[member->number]);
+		process_pin(control->cpus[member->number]);
 		if (kind == ORDER_ROUND) {
 			run(member);
 		} else {
@@ -288,12 +234,12 @@ member_serve(struct control *control, const struct peer *peer,
 		   control->plan.count_calls);
 	do {
 		while (atomic_load(&control->number) == done)
-			control_sleep(&control->number, done, 0);
+			process_sleep(&control->number, done, 0);
 		done++;
 		kind = control->kind;
 		carry_out(&member, kind);
 		if (atomic_fetch_sub(&control->pending, 1) == 1)
-			control_wake(&control->pending);
+			process_wake(&control->pending, 1);
 	} while (kind != ORDER_LEAVE);
 	if (peer && peer->exits)
 		exit(0);

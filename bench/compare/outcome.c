@@ -94,11 +94,11 @@ hunt(struct measuring *measuring, uint64_t *left, int ret_cpus[])
 	bool found = choose_next(measuring, ret_cpus);
 
 	while (!found && *left) {
-		uint64_t begun = meter_clock(), passed;
+		uint64_t begun = clock_now(), passed;
 
 		nanosleep(&step, NULL);
 		found = choose_next(measuring, ret_cpus);
-		passed = meter_clock() - begun;
+		passed = clock_now() - begun;
 		*left -= passed < *left ? passed : *left;
 	}
 	return found;

@@ -2,11 +2,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "../settings.h"
+#include "../common/report.h"
 #include "comparison.h"
 
 /* A quantile of so few is none. */
@@ -20,46 +17,6 @@ static struct {
 } report;
 
 /* Head ------------------------------------------------------------------- */
-
-static void
-os_name(char *ret, size_t size)
-{
-	FILE *file = fopen("/etc/os-release", "re");
-	char line[200];
-
-	snprintf(ret, size, "Linux");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "PRETTY_NAME=\"%99[^\"]", ret) == 1)
-			break;
-	}
-	if (file)
-		fclose(file);
-}
-
-static void
-report_machine(const struct choice *choice)
-{
-	struct json *json = &report.json;
-	char text[128];
-	struct utsname name;
-
-	uname(&name);
-	json_object(json, "machine");
-	settings_processor(text, sizeof(text));
-	json_string(json, "processor", text);
-	json_string(json, "architecture", name.machine);
-	json_string(json, "kernel", name.release);
-	os_name(text, sizeof(text));
-	json_string(json, "system", text);
-	json_array(json, "cpus");
-	for (int i = 0; i < choice->settings.cpu_count; i++)
-		json_number(json, NULL, choice->settings.cpus[i]);
-	json_end_array(json);
-	json_number(json, "memory_bytes",
-		    (double)sysconf(_SC_PHYS_PAGES) *
-			    (double)sysconf(_SC_PAGESIZE));
-	json_end_object(json);
-}
 
 static void
 report_settings(const struct choice *choice)
@@ -137,20 +94,10 @@ report_peers(const struct choice *choice)
 void
 report_open(const struct choice *choice, const char *path)
 {
-	struct json *json = &report.json;
-	time_t now = time(NULL);
-	char when[32];
-
-	json_open(json, path);
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
-	json_object(json, NULL);
-	json_number(json, "schema", 1);
-	json_string(json, "program", "cubby-compare");
-	json_string(json, "when", when);
-	report_machine(choice);
+	report_begin(&report.json, path, "cubby-compare", &choice->settings);
 	report_settings(choice);
 	report_peers(choice);
-	json_array(json, "rows");
+	json_array(&report.json, "rows");
 }
 
 /* Rows ------------------------------------------------------------------- */
@@ -386,14 +333,6 @@ report_outcome(struct outcome *outcome, const struct choice *choice)
 
 /* Goals ------------------------------------------------------------------ */
 
-static bool
-held(const struct judged *judged)
-{
-	return !judged->reason &&
-	       (judged->at_most ? judged->value <= judged->limit :
-				  judged->value >= judged->limit);
-}
-
 /* As short as it gets, and never nothing. */
 static const char *
 ratio_text(double value, char *ret, size_t size)
@@ -422,6 +361,7 @@ static void
 report_goal(const struct judged *judged)
 {
 	struct json *json = &report.json;
+	double value = judged->reason ? NAN : judged->value;
 	char near[32], far[32];
 
 	json_object(json, NULL);
@@ -429,23 +369,18 @@ report_goal(const struct judged *judged)
 	json_string(json, "text", judged->text);
 	json_string(json, "ours", judged->ours[0] ? judged->ours : NULL);
 	json_string(json, "beside", judged->beside[0] ? judged->beside : NULL);
-	json_string(json, "sense", judged->at_most ? "at most" : "at least");
-	json_number(json, "goal", judged->limit);
+	report_bound(json, judged->sense, judged->limit);
 	json_number(json, "near", judged->near);
 	json_number(json, "far", judged->far);
 	json_number(json, "value", judged->value);
 	json_string(json, "reason", judged->reason);
-	if (judged->reason)
-		json_null(json, "held");
-	else
-		json_bool(json, "held", held(judged));
+	report_held(json, judged->sense, judged->limit, value);
 	printf("  %-22s %10s near, %10s far, %s %5.2f  %-11s (%s, beside %s)%s%s",
 	       judged->name, ratio_text(judged->near, near, sizeof(near)),
 	       ratio_text(judged->far, far, sizeof(far)),
-	       judged->at_most ? "<=" : ">=", judged->limit,
-	       judged->reason ? "not judged" :
-	       held(judged)   ? "held" :
-				"MISSED",
+	       report_sign(judged->sense), judged->limit,
+	       report_verdict(judged->sense, judged->limit, value,
+			      "not judged"),
 	       judged->ours[0] ? judged->ours : "-",
 	       judged->beside[0] ? judged->beside : "-",
 	       judged->reason ? ": " : "",
@@ -456,20 +391,15 @@ report_goal(const struct judged *judged)
 	putchar('\n');
 }
 
-int
+void
 report_close(void)
 {
-	int missed = 0;
-
 	json_end_array(&report.json);
 	json_array(&report.json, "goals");
 	printf("\ngoals\n");
-	for (int i = 0; i < report.judged_count; i++) {
+	for (int i = 0; i < report.judged_count; i++)
 		report_goal(&report.judged[i]);
-		missed += !report.judged[i].reason && !held(&report.judged[i]);
-	}
 	json_end_array(&report.json);
 	json_end_object(&report.json);
 	json_close(&report.json);
-	return missed;
 }

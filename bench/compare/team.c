@@ -27,39 +27,27 @@ struct team {
 	bool dead;
 };
 
-static bool
-somebody_died(struct team *team)
-{
-	for (int i = 0; i < team->members; i++) {
-		if (team->pids[i] > 0 &&
-		    waitpid(team->pids[i], NULL, WNOHANG) == team->pids[i]) {
-			team->pids[i] = 0;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Gives the order that the control's fields describe; false: team dead. */
 static bool
 order(struct team *team, enum order_kind kind)
 {
 	struct control *control = team->control;
 	uint64_t patience = kind == ORDER_PROBE ? STALLED_PROBING : STALLED;
-	uint64_t begun = meter_clock();
+	uint64_t begun = clock_now();
 	uint32_t pending;
 
 	control->kind = kind;
 	atomic_store(&control->arrived, 0);
 	atomic_store(&control->pending, (uint32_t)team->members);
 	atomic_fetch_add(&control->number, 1);
-	control_wake(&control->number);
+	process_wake(&control->number, PEER_MEMBERS_MAX);
 	while ((pending = atomic_load(&control->pending))) {
-		control_sleep(&control->pending, pending, 200);
+		process_sleep(&control->pending, pending, 200);
 		if (atomic_load(&control->pending) == 0)
 			break;
-		if ((kind != ORDER_LEAVE && somebody_died(team)) ||
-		    meter_clock() - begun > patience * UINT64_C(1000000000)) {
+		if ((kind != ORDER_LEAVE &&
+		     process_died(team->pids, team->members) >= 0) ||
+		    clock_now() - begun > patience * UINT64_C(1000000000)) {
 			team->dead = true;
 			return false;
 		}
@@ -105,7 +93,7 @@ allocate(const struct peer *peer, int members)
 	if (team->control == MAP_FAILED)
 		give_up("shared memory");
 	for (int i = 0; i < PEER_MEMBERS_MAX; i++)
-		team->control->cpus[i] = UNPLACED;
+		team->control->cpus[i] = PROCESS_UNPLACED;
 	return team;
 }
 
@@ -213,7 +201,7 @@ team_start_probes(int members)
 static void
 end_process(pid_t pid, bool by_force)
 {
-	uint64_t begun = meter_clock();
+	uint64_t begun = clock_now();
 
 	if (by_force)
 		kill(pid, SIGTERM);
@@ -221,7 +209,7 @@ end_process(pid_t pid, bool by_force)
 		const struct timespec step = { 0, 1000000 };
 
 		nanosleep(&step, NULL);
-		if (meter_clock() - begun > UINT64_C(5000000000)) {
+		if (clock_now() - begun > UINT64_C(5000000000)) {
 			kill(pid, SIGKILL);
 			waitpid(pid, NULL, 0);
 			return;

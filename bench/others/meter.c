@@ -45,12 +45,12 @@ uint64_t
 meter_calibrate(void)
 {
 #if defined(__x86_64__)
-	uint64_t begun = meter_clock(), now, first = __builtin_ia32_rdtsc();
+	uint64_t begun = clock_now(), now, first = __builtin_ia32_rdtsc();
 
 	if (!counter_is_clock())
 		return 0;
 	do
-		now = meter_clock();
+		now = clock_now();
 	while (now - begun < CALIBRATION);
 	return (uint64_t)(((unsigned __int128)(now - begun) << 32) /
 			  (__builtin_ia32_rdtsc() - first));

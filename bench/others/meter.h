@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "../common/clock.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -55,15 +56,6 @@ meter_stop(struct meter *meter, struct meter_reading *ret);
 void
 meter_await_sleep(struct meter *meter, int pid);
 
-static inline uint64_t
-meter_clock(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* Nanoseconds from some moment on. */
 static inline __attribute__((always_inline)) uint64_t
 meter_now(const struct meter *meter)
@@ -74,7 +66,7 @@ meter_now(const struct meter *meter)
 				   meter->scale) >>
 				  32);
 #endif
-	return meter_clock();
+	return clock_now();
 }
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MPI's processes must be started by mpiexec: mpi_member.c is what it starts, and
- * this tells cubby-compare of it.
+ * MPI's processes must be started by mpiexec: compare/mpi_member.c is what it
+ * starts, and this tells cubby-compare of it.
  */
 #include "peer.h"
 

@@ -27,8 +27,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "../large.h"
-#include "../words.h"
+#include "../common/large.h"
+#include "../common/words.h"
 #include "meter.h"
 #include "peer.h"
 

@@ -23,7 +23,7 @@
  * filled	the sender	release: the buffer's contents are there
  * emptied	the receiver	release: it has read them
  */
-#include "../large.h"
+#include "../common/large.h"
 #include "../loops.h"
 #include "reference.h"
 #include "shared.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "../loops.h"
-#include "line.h"
+#include "../common/line.h"
 #include "reference.h"
 #include "shared.h"
 

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../clock.h"
-#include "../words.h"
+#include "../common/clock.h"
+#include "../common/words.h"
 #include "cubby.h"
 #include "memory.h"
 #include "rows.h"
@@ -37,7 +37,7 @@ static const struct curve receive_curve = OF_TIME("to receive it");
 static const struct target target = {
 	"backlog_back",
 	"files of the mailbox when ten million messages have been received",
-	"KiB", TARGET_AT_MOST, 1024
+	"KiB", AT_MOST, 1024
 };
 
 struct backlog {

@@ -115,7 +115,7 @@ static const struct target sender_target = {
 	"idle_sender_memory",
 	"an idle sender, default options: its files, and what it takes in its "
 	"own process and in the receiver's",
-	"KiB", TARGET_AT_MOST, 32
+	"KiB", AT_MOST, 32
 };
 
 static bool
@@ -173,7 +173,7 @@ run_senders(const struct scale *scale)
 	struct troop *troop;
 	bool fine;
 
-	stocks = troop_share(MEMBERS * sizeof(*stocks));
+	stocks = process_share(MEMBERS * sizeof(*stocks));
 	troop = troop_start(MEMBERS, act, &error);
 	fine = !error && measure_senders(troop, points, count, parts);
 	if (!fine)
@@ -203,7 +203,7 @@ static const struct target mailbox_target = {
 	"idle_mailbox_memory",
 	"an idle mailbox, default options, that somebody receives from: its "
 	"files",
-	"KiB", TARGET_AT_MOST, 24
+	"KiB", AT_MOST, 24
 };
 
 static bool

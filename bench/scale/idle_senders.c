@@ -16,7 +16,7 @@
 #include <sys/resource.h>
 
 #include "../loops.h"
-#include "../places.h"
+#include "../common/places.h"
 #include "cubby.h"
 #include "rows.h"
 #include "troop.h"
@@ -330,7 +330,7 @@ static const struct target target = {
 	"idle_senders",
 	"one busy sender among 1,000 idle ones: round trip beside that of one "
 	"alone",
-	"ratio", TARGET_AT_MOST, 1.1
+	"ratio", AT_MOST, 1.1
 };
 
 static double
@@ -398,7 +398,7 @@ run_test(const struct scale *scale)
 
 	idle.points = scale->quick ? few_points : all_points;
 	made = idle.count = scale->quick ? 2 : 8;
-	idle.round = troop_share(sizeof(*idle.round));
+	idle.round = process_share(sizeof(*idle.round));
 	wanted = idle.points[idle.count - 1];
 	laps->scale = scale;
 	error = make_mailboxes();

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../clock.h"
+#include "../common/clock.h"
 #include "cubby.h"
 #include "memory.h"
 #include "root.h"
@@ -297,7 +297,7 @@ run_points(int members, const int *each, int count, int tries,
 	int error, done = 0;
 	bool fine = true;
 
-	shared.found = troop_share((size_t)members * sizeof(*shared.found));
+	shared.found = process_share((size_t)members * sizeof(*shared.found));
 	troop = troop_start(members, act, &error);
 	if (error)
 		fine = scale_fail("mailboxes", "fork", error);

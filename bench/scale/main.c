@@ -3,49 +3,23 @@
  * cubby-scale: what growth costs. bench/README.md says what is measured, and
  * what scale.json holds.
  */
-#include <errno.h>
-#include <getopt.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
-#include "../clock.h"
-#include "../settings.h"
+#include "../common/clock.h"
+#include "../common/options.h"
 #include "root.h"
 #include "rows.h"
 #include "scale.h"
 
 static const struct scale_test *const tests[] = {
-	&idle_senders_test, &busy_senders_test, &receivers_test,
-	&oversubscribed_test, &mailboxes_test, &memory_test,
-	&open_test, &backlog_test, &sizes_test,
+	&idle_senders_test,   &busy_senders_test, &receivers_test,
+	&oversubscribed_test, &mailboxes_test,	  &memory_test,
+	&open_test,	      &backlog_test,	  &sizes_test,
 };
 #define TESTS (sizeof(tests) / sizeof(*tests))
-
-static const struct option options[] = {
-	{ "test", required_argument, NULL, 't' },
-	{ "list", no_argument, NULL, 'l' },
-	{ "quick", no_argument, NULL, 'q' },
-	{ "rounds", required_argument, NULL, 'r' },
-	{ "round-ms", required_argument, NULL, 'm' },
-	{ "cpus", required_argument, NULL, 'c' },
-	{ "json", required_argument, NULL, 'j' },
-	{ "near-from", required_argument, NULL, 'n' },
-	{ "far-from", required_argument, NULL, 'f' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
-};
-
-struct arguments {
-	struct scale scale;
-	bool chosen[TESTS];
-	bool some_chosen;
-	char json[PATH_MAX];
-};
 
 bool
 scale_fail(const char *test, const char *what, int error)
@@ -67,124 +41,62 @@ round_fail(struct round *round, const char *what, int error)
 			 error ? ": " : "", error ? strerror(-error) : "");
 }
 
-static void
-list(FILE *file)
+static const char *
+test_named(size_t number, const char **ret_title)
 {
-	for (size_t i = 0; i < TESTS; i++)
-		fprintf(file, "  %-16s %s\n", tests[i]->name, tests[i]->title);
+	if (number == TESTS)
+		return NULL;
+	*ret_title = tests[number]->title;
+	return tests[number]->name;
 }
 
-static void
-usage(FILE *file)
-{
-	fprintf(file,
-		"Usage: cubby-scale [OPTION]...\n"
-		"Measures what growth costs.\n\n"
-		"  --test NAME      only this test (may be repeated)\n"
-		"  --list           which there are\n"
-		"  --quick          every part, nothing of any size\n"
-		"  --rounds N       rounds of each point (15)\n"
-		"  --round-ms N     milliseconds of a round of two processes "
-		"(10)\n"
-		"  --cpus A,B,...   processors to use (all that are allowed)\n"
-		"  --json FILE      where the results go (scale.json beside "
-		"this program)\n"
-		"  --near-from NS   a bare round trip of less is within one "
-		"core (60)\n"
-		"  --far-from NS    one of as much or more is far (250)\n"
-		"  --help\n\nTests:\n");
-	list(file);
-}
+static const struct program_option program_options[] = {
+	OPTION_TEST(""),
+	{ "list", NULL, 'l', "which there are" },
+	{ "quick", NULL, 'q', "every part, nothing of any size" },
+	OPTION_ROUNDS("rounds of each point (15)"),
+	OPTION_ROUND_MS("milliseconds of a round of two processes (10)"),
+	OPTIONS_WHERE("scale.json"),
+	OPTIONS_END,
+};
 
 static void
-choose_test(struct arguments *arguments, const char *name)
+take(void *context, int letter, const char *value);
+
+static const struct program program = {
+	.name = "cubby-scale",
+	.purpose = "Measures what growth costs.",
+	.file = "scale.json",
+	.options = program_options,
+	.take = take,
+	.test = test_named,
+};
+
+static void
+take(void *context, int letter, const char *value)
 {
-	for (size_t i = 0; i < TESTS; i++) {
-		if (!strcmp(tests[i]->name, name)) {
-			arguments->chosen[i] = true;
-			arguments->some_chosen = true;
-			return;
-		}
+	struct scale *scale = context;
+
+	(void)value;
+	if (letter == 'q') {
+		scale->quick = true;
+		return;
 	}
-	settings_wrong("no such test", name);
+	options_list(&program, stdout);
+	exit(0);
 }
 
 static void
-default_json(char *ret, size_t size)
+parse(int argc, char **argv, struct options *options, struct scale *scale)
 {
-	char self[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	struct settings *settings = &options->settings;
 
-	self[length < 0 ? 0 : length] = '\0';
-	snprintf(ret, size, "%s/scale.json", dirname(self));
-}
-
-static void
-parse_one(struct arguments *arguments, int option)
-{
-	struct settings *settings = &arguments->scale.settings;
-
-	switch (option) {
-	case 't':
-		choose_test(arguments, optarg);
-		break;
-	case 'q':
-		arguments->scale.quick = true;
-		break;
-	case 'r':
-		settings->rounds = (int)settings_number(optarg, 1, 1000);
-		break;
-	case 'm':
-		settings->duration =
-			(uint64_t)(1e6 * settings_number(optarg, 0.1, 10000));
-		break;
-	case 'c':
-		settings_cpus(settings, optarg);
-		break;
-	case 'j':
-		snprintf(arguments->json, sizeof(arguments->json), "%s",
-			 optarg);
-		break;
-	case 'n':
-		settings->near_from = settings_number(optarg, 0, 1e6);
-		break;
-	case 'f':
-		settings->far_from = settings_number(optarg, 0, 1e6);
-		break;
-	case 'l':
-		list(stdout);
-		exit(0);
-	case 'h':
-		usage(stdout);
-		exit(0);
-	default:
-		usage(stderr);
-		exit(2);
-	}
-}
-
-static void
-parse(int argc, char **argv, struct arguments *arguments)
-{
-	struct settings *settings = &arguments->scale.settings;
-	int option;
-
-	memset(arguments, 0, sizeof(*arguments));
-	settings->near_from = 60;
-	settings->far_from = 250;
-	default_json(arguments->json, sizeof(arguments->json));
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
-		parse_one(arguments, option);
-	if (optind < argc)
-		settings_wrong("not an option", argv[optind]);
+	options_parse(&program, argc, argv, options, scale);
 	if (!settings->rounds)
-		settings->rounds = arguments->scale.quick ? 1 : 15;
+		settings->rounds = scale->quick ? 1 : 15;
 	if (!settings->duration)
-		settings->duration = arguments->scale.quick ? 1000000 :
-							      10000000;
-	if (!settings->cpu_count)
-		settings_cpus_allowed(settings);
-	settings_check(settings);
+		settings->duration = scale->quick ? 1000000 : 10000000;
+	scale->settings = *settings;
 }
 
 /* As many descriptors as it may have. */
@@ -203,26 +115,28 @@ raise_limits(void)
 int
 main(int argc, char **argv)
 {
-	struct arguments arguments;
+	static struct options options = {
+		.settings = { .near_from = 60, .far_from = 250 },
+	};
+	static struct scale scale;
 	bool fine = true;
 
-	settings_program = "cubby-scale";
-	parse(argc, argv, &arguments);
+	parse(argc, argv, &options, &scale);
 	root_enter();
 	raise_limits();
 	printf("mailboxes: %s\n", root_path());
 	fflush(stdout);
-	rows_open(arguments.json, &arguments.scale);
+	rows_open(options.json, &scale);
 	for (size_t i = 0; i < TESTS; i++) {
 		uint64_t begun = clock_now();
 
-		if (!arguments.chosen[i] && arguments.some_chosen)
+		if (!filter_takes(&options.tests, tests[i]->name))
 			continue;
 		rows_test(tests[i]);
-		fine &= tests[i]->run(&arguments.scale);
+		fine &= tests[i]->run(&scale);
 		printf("  (%.1f s)\n", (double)(clock_now() - begun) / 1e9);
 	}
 	rows_close();
-	printf("\nresults: %s\n", arguments.json);
+	printf("\nresults: %s\n", options.json);
 	return fine ? 0 : 1;
 }

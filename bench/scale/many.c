@@ -121,7 +121,7 @@ static const struct target target = {
 	"oversubscribed",
 	"eight processes a processor: rate beside that of one a processor (the "
 	"worse of pairs and of one mailbox for all)",
-	"ratio", TARGET_AT_LEAST, 0.5
+	"ratio", AT_LEAST, 0.5
 };
 
 /* The ratio at the last point, or not a number. */

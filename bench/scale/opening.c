@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../clock.h"
+#include "../common/clock.h"
 #include "cubby.h"
 #include "rows.h"
 
@@ -41,7 +41,7 @@ static const struct target target = {
 	"open_to_first",
 	"to open an existing mailbox for sending, until the first message is "
 	"sent",
-	"us", TARGET_AT_MOST, 100
+	"us", AT_MOST, 100
 };
 
 struct point {

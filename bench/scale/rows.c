@@ -2,12 +2,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "../compare/json.h"
-#include "../settings.h"
+#include "../common/report.h"
 #include "rows.h"
 
 #define CURVES_MAX 64
@@ -33,46 +29,6 @@ static struct {
 /* Head ------------------------------------------------------------------- */
 
 static void
-os_name(char *ret, size_t size)
-{
-	FILE *file = fopen("/etc/os-release", "re");
-	char line[200];
-
-	snprintf(ret, size, "Linux");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "PRETTY_NAME=\"%99[^\"]", ret) == 1)
-			break;
-	}
-	if (file)
-		fclose(file);
-}
-
-static void
-write_machine(const struct settings *settings)
-{
-	struct json *json = &rows.json;
-	char text[128];
-	struct utsname name;
-
-	uname(&name);
-	json_object(json, "machine");
-	settings_processor(text, sizeof(text));
-	json_string(json, "processor", text);
-	json_string(json, "architecture", name.machine);
-	json_string(json, "kernel", name.release);
-	os_name(text, sizeof(text));
-	json_string(json, "system", text);
-	json_array(json, "cpus");
-	for (int i = 0; i < settings->cpu_count; i++)
-		json_number(json, NULL, settings->cpus[i]);
-	json_end_array(json);
-	json_number(json, "memory_bytes",
-		    (double)sysconf(_SC_PHYS_PAGES) *
-			    (double)sysconf(_SC_PAGESIZE));
-	json_end_object(json);
-}
-
-static void
 write_settings(const struct scale *scale)
 {
 	struct json *json = &rows.json;
@@ -89,19 +45,9 @@ write_settings(const struct scale *scale)
 void
 rows_open(const char *path, const struct scale *scale)
 {
-	struct json *json = &rows.json;
-	time_t now = time(NULL);
-	char when[32];
-
-	json_open(json, path);
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
-	json_object(json, NULL);
-	json_number(json, "schema", 1);
-	json_string(json, "program", "cubby-scale");
-	json_string(json, "when", when);
-	write_machine(&scale->settings);
+	report_begin(&rows.json, path, "cubby-scale", &scale->settings);
 	write_settings(scale);
-	json_array(json, "rows");
+	json_array(&rows.json, "rows");
 }
 
 /* Rows ------------------------------------------------------------------- */
@@ -216,45 +162,33 @@ rows_target(const struct target *target, double value, double near, double far,
 			 reason ? reason : "nothing was measured");
 }
 
-static bool
-held(const struct verdict *verdict)
-{
-	return verdict->target->sense == TARGET_AT_MOST ?
-		       verdict->value <= verdict->target->goal :
-		       verdict->value >= verdict->target->goal;
-}
-
 static void
 write_verdict(const struct verdict *verdict)
 {
 	const struct target *target = verdict->target;
-	bool at_most = target->sense == TARGET_AT_MOST;
 	struct json *json = &rows.json;
 
 	json_object(json, NULL);
 	json_string(json, "name", target->name);
 	json_string(json, "text", target->text);
-	json_string(json, "sense", at_most ? "at most" : "at least");
-	json_number(json, "goal", target->goal);
+	report_bound(json, target->sense, target->goal);
 	json_string(json, "unit", target->unit);
 	json_number(json, "value", verdict->value);
 	json_number(json, "near", verdict->near);
 	json_number(json, "far", verdict->far);
-	if (isnan(verdict->value)) {
-		json_null(json, "held");
-		json_string(json, "reason", verdict->reason);
-	} else {
-		json_bool(json, "held", held(verdict));
-		json_null(json, "reason");
-	}
+	report_held(json, target->sense, target->goal, verdict->value);
+	json_string(json, "reason",
+		    isnan(verdict->value) ? verdict->reason : NULL);
 	json_end_object(json);
 	if (isnan(verdict->value))
 		printf("  %-22s not measured: %s\n", target->name,
 		       verdict->reason);
 	else
 		printf("  %-22s %8.2f %s %8.2f %-6s %s\n", target->name,
-		       verdict->value, at_most ? "<=" : ">=", target->goal,
-		       target->unit, held(verdict) ? "held" : "MISSED");
+		       verdict->value, report_sign(target->sense), target->goal,
+		       target->unit,
+		       report_verdict(target->sense, target->goal,
+				      verdict->value, ""));
 }
 
 static void
@@ -280,24 +214,18 @@ write_curves(void)
 	json_end_array(json);
 }
 
-int
+void
 rows_close(void)
 {
 	struct json *json = &rows.json;
-	int missed = 0;
 
 	json_end_array(json);
 	write_curves();
 	json_array(json, "targets");
 	printf("\ntargets\n");
-	for (int i = 0; i < rows.verdict_count; i++) {
-		const struct verdict *verdict = &rows.verdicts[i];
-
-		write_verdict(verdict);
-		missed += !isnan(verdict->value) && !held(verdict);
-	}
+	for (int i = 0; i < rows.verdict_count; i++)
+		write_verdict(&rows.verdicts[i]);
 	json_end_array(json);
 	json_end_object(json);
 	json_close(json);
-	return missed;
 }

@@ -5,7 +5,7 @@
  * What came of it: a table on standard output as it goes, and scale.json, which
  * bench/README.md describes.
  */
-#include "../places.h"
+#include "../common/places.h"
 #include "scale.h"
 
 /* One line, or one for each class. Those of one name belong together, and have
@@ -22,8 +22,8 @@ struct curve {
 void
 rows_open(const char *path, const struct scale *scale);
 
-/* Writes the rest, prints the targets. Returns how many were missed. */
-int
+/* Writes the rest, prints the targets. */
+void
 rows_close(void);
 
 void
@@ -51,7 +51,7 @@ rows_end(const struct curve *curve, double x, const char *reason);
 
 struct target {
 	const char *name, *text, *unit;
-	enum { TARGET_AT_MOST, TARGET_AT_LEAST } sense;
+	enum sense sense;
 	double goal;
 };
 

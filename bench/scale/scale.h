@@ -9,7 +9,7 @@
  * of them). All mailboxes lie in a root of the program's own, root.h.
  */
 #include "../bench.h"
-#include "../statistics.h"
+#include "../common/statistics.h"
 
 #define POINTS_MAX 24
 

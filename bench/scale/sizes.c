@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../clock.h"
-#include "../large.h"
-#include "../words.h"
+#include "../common/clock.h"
+#include "../common/large.h"
+#include "../common/words.h"
 #include "cubby.h"
 #include "memory.h"
 #include "rows.h"
@@ -239,7 +239,7 @@ run_test(const struct scale *scale)
 	bool fine;
 	int error;
 
-	plan = troop_share(sizeof(*plan));
+	plan = process_share(sizeof(*plan));
 	troop = troop_start(MEMBERS, act, &error);
 	fine = !error && run_curve(troop, scale, false) &&
 	       run_curve(troop, scale, true);

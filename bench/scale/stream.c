@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../clock.h"
-#include "../words.h"
+#include "../common/clock.h"
+#include "../common/words.h"
 #include "cubby.h"
 #include "stream.h"
 
@@ -385,7 +385,7 @@ stream_run(struct stream *stream)
 	members = streams.receivers + most(true);
 	size = sizeof(struct board) +
 	       (size_t)members * sizeof(streams.board->member[0]);
-	streams.board = troop_share(size);
+	streams.board = process_share(size);
 	error = make_mailboxes();
 	if (error) {
 		unmake_mailboxes();

@@ -8,8 +8,6 @@
  * looks for dead members while it waits, and gives up after STALLED seconds.
  */
 #include <errno.h>
-#include <linux/futex.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,19 +15,18 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../clock.h"
-#include "../reference/line.h"
+#include "../common/clock.h"
+#include "../common/probe.h"
+#include "../common/process.h"
 #include "troop.h"
 
 #define STALLED 120u /* seconds */
-#define PROBE_BATCHES 3
 #define ORDER_PROBE (-1)
 
-unsigned troop_probe_trips = 100;
+unsigned troop_probe_trips = PROBE_TRIPS;
 
 struct post {
 	_Alignas(128) _Atomic uint32_t number; /* of orders; futex */
@@ -56,77 +53,20 @@ struct troop {
 	pid_t pids[];
 };
 
-void *
-troop_share(size_t size)
-{
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (memory == MAP_FAILED)
-		abort();
-	return memory;
-}
-
-static void
-futex_wait(_Atomic uint32_t *word, uint32_t value, long milliseconds)
-{
-	struct timespec time = { milliseconds / 1000,
-				 milliseconds % 1000 * 1000000 };
-
-	syscall(SYS_futex, word, FUTEX_WAIT, value, milliseconds ? &time : NULL,
-		NULL, 0);
-}
-
-static void
-futex_wake(_Atomic uint32_t *word)
-{
-	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
 /* In a member ------------------------------------------------------------ */
-
-static void
-pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
-/* The fastest of a few batches: what disturbs a trip makes it longer. */
-static double
-probe_ask(struct line_pair *lines)
-{
-	double best = 0;
-
-	for (int batch = 0; batch < PROBE_BATCHES; batch++) {
-		uint64_t begun = clock_now();
-		double each;
-
-		for (unsigned trip = 0; trip < troop_probe_trips; trip++)
-			line_ask(lines, false);
-		each = (double)(clock_now() - begun) / troop_probe_trips;
-		if (!batch || each < best)
-			best = each;
-	}
-	return best;
-}
 
 static void
 probe(struct shared *shared, int member)
 {
-	pin(shared->posts[member].cpu);
+	process_pin(shared->posts[member].cpu);
 	atomic_fetch_add(&shared->arrived, 1);
 	while (atomic_load_explicit(&shared->arrived, memory_order_acquire) < 2)
 		spin_pause();
 	if (member == 0) {
-		shared->probe_ns = probe_ask(&shared->lines);
+		shared->probe_ns = probe_ask(&shared->lines, troop_probe_trips);
 		return;
 	}
-	for (unsigned i = 0; i < troop_probe_trips * PROBE_BATCHES; i++)
-		line_answer(&shared->lines, false);
+	probe_answer(&shared->lines, troop_probe_trips);
 }
 
 static void
@@ -152,7 +92,7 @@ serve(struct troop *troop, int member)
 		int error = 0;
 
 		while (atomic_load(&post->number) == done)
-			futex_wait(&post->number, done, 0);
+			process_sleep(&post->number, done, 0);
 		done++;
 		if (post->order == ORDER_PROBE)
 			probe(shared, member);
@@ -162,7 +102,7 @@ serve(struct troop *troop, int member)
 		if (error)
 			note_failure(shared, member, post->order, error);
 		if (atomic_fetch_sub(&shared->pending, 1) == 1)
-			futex_wake(&shared->pending);
+			process_wake(&shared->pending, 1);
 	}
 }
 
@@ -178,7 +118,7 @@ troop_start(int members, troop_act *act, int *ret_error)
 
 	if (!troop)
 		abort();
-	troop->shared = troop_share(size);
+	troop->shared = process_share(size);
 	troop->size = size;
 	troop->act = act;
 	*ret_error = 0;
@@ -214,23 +154,19 @@ troop_give(struct troop *troop, int first, int count, int order, long argument)
 		post->order = order;
 		post->argument = argument;
 		atomic_fetch_add(&post->number, 1);
-		futex_wake(&post->number);
+		process_wake(&post->number, 1);
 	}
 }
 
 static bool
 somebody_died(struct troop *troop)
 {
-	for (int i = 0; i < troop->members; i++) {
-		if (troop->pids[i] > 0 &&
-		    waitpid(troop->pids[i], NULL, WNOHANG) == troop->pids[i]) {
-			troop->pids[i] = 0;
-			snprintf(troop->reason, sizeof(troop->reason),
-				 "process %d died", i);
-			return true;
-		}
-	}
-	return false;
+	int who = process_died(troop->pids, troop->members);
+
+	if (who >= 0)
+		snprintf(troop->reason, sizeof(troop->reason),
+			 "process %d died", who);
+	return who >= 0;
 }
 
 bool
@@ -242,7 +178,7 @@ troop_wait(struct troop *troop)
 	int error;
 
 	while ((pending = atomic_load(&shared->pending))) {
-		futex_wait(&shared->pending, pending, 500);
+		process_sleep(&shared->pending, pending, 500);
 		if (atomic_load(&shared->pending) != pending)
 			continue;
 		if (somebody_died(troop))

@@ -6,7 +6,8 @@
  * given an order; those that get none are not woken.
  */
 #include "../bench.h"
-#include "../places.h"
+#include "../common/places.h"
+#include "../common/process.h"
 
 struct troop;
 
@@ -62,9 +63,5 @@ extern unsigned troop_probe_trips;
    bare line takes there and back. A places_probe. */
 bool
 troop_probe(void *troop, const int cpus[], int count, double ret_ns[]);
-
-/* Memory of all, made before the members. */
-void *
-troop_share(size_t size);
 
 #endif

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../settings.h"
-
 #include "json.h"
 
 static void
@@ -25,13 +23,12 @@ text(struct json *json, const char *value)
 	putc('"', json->file);
 }
 
-/* Rows, which lie two deep, begin a line each. */
 static void
 begin(struct json *json, const char *key)
 {
 	if (json->more)
 		putc(',', json->file);
-	if (json->depth <= 2)
+	if (json->depth <= json->lines)
 		putc('\n', json->file);
 	else if (json->more)
 		putc(' ', json->file);
@@ -42,26 +39,27 @@ begin(struct json *json, const char *key)
 	}
 }
 
-void
-json_open(struct json *json, const char *path)
+static _Noreturn void
+fail(const struct json *json, const char *what)
 {
-	*json = (struct json){ fopen(path, "we"), 0, false };
-	if (!json->file) {
-		fprintf(stderr, "%s: %s: %s\n", settings_program, path,
-			strerror(errno));
-		exit(1);
-	}
+	fprintf(stderr, "%s: %s: %s\n", json->program, what, strerror(errno));
+	exit(1);
+}
+
+void
+json_open(struct json *json, const char *path, const char *program, int lines)
+{
+	*json = (struct json){ program, fopen(path, "we"), lines, 0, false };
+	if (!json->file)
+		fail(json, path);
 }
 
 void
 json_close(struct json *json)
 {
 	putc('\n', json->file);
-	if (fclose(json->file)) {
-		fprintf(stderr, "%s: the results: %s\n", settings_program,
-			strerror(errno));
-		exit(1);
-	}
+	if (fclose(json->file))
+		fail(json, "the results");
 }
 
 static void
@@ -77,7 +75,7 @@ static void
 end_one(struct json *json, int bracket)
 {
 	json->depth--;
-	if (json->depth < 2)
+	if (json->depth < json->lines)
 		putc('\n', json->file);
 	putc(bracket, json->file);
 	json->more = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BENCH_COMPARE_JSON_H
-#define BENCH_COMPARE_JSON_H
+#ifndef BENCH_JSON_H
+#define BENCH_JSON_H
 /*
  * Writes JSON, one value after the other. key is NULL in an array and at the top.
  */
@@ -9,14 +9,16 @@
 #include <stdio.h>
 
 struct json {
+	const char *program; /* for messages */
 	FILE *file;
+	int lines; /* what lies this deep, or less, begins a line of its own */
 	int depth;
 	bool more; /* there is one before, in the same object or array */
 };
 
 /* Exits with a message if it cannot be written. */
 void
-json_open(struct json *json, const char *path);
+json_open(struct json *json, const char *path, const char *program, int lines);
 void
 json_close(struct json *json);
 

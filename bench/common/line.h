@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BENCH_REFERENCE_LINE_H
-#define BENCH_REFERENCE_LINE_H
+#ifndef BENCH_LINE_H
+#define BENCH_LINE_H
 /*
  * The bare ping-pong: one line each way, and in each a counter. There is
  * nothing simpler between two cores that share memory, so it is the bound of a
@@ -13,9 +13,10 @@
  * though it varies more.
  */
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "../loops.h"
+#include "words.h"
 
 /* Each line has its neighbour too, which some processors fetch along. */
 struct line_pair {

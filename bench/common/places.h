@@ -5,7 +5,9 @@
  * Which processors a round runs on, and how far apart they are: by the time that
  * a bare line takes there and back between two of them.
  */
-#include "bench.h"
+#include <stdbool.h>
+
+#include "settings.h"
 
 /* ALONE: a process by itself, for which there is no distance. CROWDED: more
    processes than processors. */

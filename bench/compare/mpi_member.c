@@ -15,7 +15,7 @@
 
 #include <mpi.h>
 
-#include "../compare/control.h"
+#include "control.h"
 
 struct side {
 	int tag;
