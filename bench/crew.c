@@ -25,7 +25,7 @@
 #include "common/process.h"
 #include "crew.h"
 
-#define STALLED 10u /* seconds */
+#define STALLED 60u /* seconds */
 #define NOBODY (-1)
 
 enum order_kind { ORDER_JOIN, ORDER_PROBE, ORDER_ROUND, ORDER_LEAVE };

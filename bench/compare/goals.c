@@ -248,7 +248,7 @@ find_beside(struct outcome *outcome, const struct bound *goal,
 	} else {
 		name = lacking ? lacking->peer->name :
 		       best    ? over->peer->name :
-				 "those that it is beside";
+				 "any of the others";
 		snprintf(ret_reason, REASON, "no %s round of %s counted%s",
 			 class, name, lacking ? ", which may be the best" : "");
 	}
