@@ -17,6 +17,7 @@
 #include <cubby.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -50,26 +51,40 @@ write_all(int fd, const void *data, size_t size)
 	return n < 0 ? -errno : (size_t)n == size ? 0 : -ENOSPC;
 }
 
+/* What precedes the tables. All of it is a megabyte, more than the stack of many a
+   thread holds. */
+static int
+write_receivers_head(const struct making *making, int fd)
+{
+	struct receivers_file *head = calloc(1, sizeof(*head));
+	int r;
+
+	if (!head)
+		return -ENOMEM;
+	layout_identify(&head->identity, making->uuid);
+	head->attributes = *making->attributes;
+	/* relaxed: nobody else has it yet */
+	word32_store_relaxed(&head->lanes_committed, LANES_PER_PAGE);
+	word32_store_relaxed(&head->slots_committed, 1);
+	word32_store_relaxed(&head->returned, START_EVENTS);
+	word32_store_relaxed(&head->state, (uint32_t)START_COUNTER(30, 3) << 2);
+	r = write_all(fd, head, offsetof(struct receivers_file, slots));
+	free(head);
+	return r;
+}
+
 static int
 make_receivers(const struct making *making, int fd)
 {
-	struct receivers_file head = { .attributes.uid = 0 };
 	uint64_t i, size = offsetof(struct receivers_file, slots);
 	int r;
 
-	layout_identify(&head.identity, making->uuid);
-	head.attributes = *making->attributes;
-	/* relaxed: nobody else has it yet */
-	word32_store_relaxed(&head.lanes_committed, LANES_PER_PAGE);
-	word32_store_relaxed(&head.slots_committed, 1);
-	word32_store_relaxed(&head.returned, START_EVENTS);
-	word32_store_relaxed(&head.state, (uint32_t)START_COUNTER(30, 3) << 2);
 	r = shm_commit(fd, 0, size + PAGE, INT64_MAX);
 	if (r == 0)
 		r = shm_commit(fd, offsetof(struct receivers_file, lanes), PAGE,
 			       INT64_MAX);
 	if (r == 0)
-		r = write_all(fd, &head, size);
+		r = write_receivers_head(making, fd);
 	for (i = 0; r == 0 && START_POSITION && i < LANES_PER_PAGE; i++) {
 		struct lane_entry entry = {
 			.head.word = head_make(START_POSITION, 0),
@@ -289,9 +304,11 @@ directory_make(int parent, struct attributes *attributes, gid_t group,
 int
 directory_name(struct newborn *newborn, const struct place *place)
 {
-	if (renameat2(newborn->place.parent, newborn->place.entry,
-		      place->parent, place->entry, RENAME_NOREPLACE) < 0)
-		return -errno;
+	int r = shm_rename(newborn->place.parent, newborn->place.entry,
+			   place->parent, place->entry);
+
+	if (r < 0)
+		return r;
 	liveness_drop(&newborn->maker);
 	close(newborn->directory);
 	return 0;

@@ -166,10 +166,7 @@ directory_rename_away(const struct place *place, const uint8_t uuid[16])
 	char gone[NAME_MAX + 1];
 
 	names_gone(uuid, gone);
-	if (renameat2(place->parent, place->entry, place->parent, gone,
-		      RENAME_NOREPLACE) < 0)
-		return -errno;
-	return 0;
+	return shm_rename(place->parent, place->entry, place->parent, gone);
 }
 
 /* Not of what a link points to. */

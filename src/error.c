@@ -10,6 +10,13 @@
 #include "error.h"
 #include "cubby.h"
 
+/* A glibc from 2.32 on. */
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 32)
+#define HAS_DESCRIPTIONS
+#endif
+#endif
+
 struct words {
 	int error;
 	const char *meaning;
@@ -73,7 +80,7 @@ system_words(int error)
 {
 	const char *words = NULL;
 
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#ifdef HAS_DESCRIPTIONS
 	words = strerrordesc_np(error);
 #else
 	(void)error; /* strerror() may format into a buffer of its own */

@@ -174,18 +174,18 @@ static int
 give_number(struct lane_writer *w, const char *temporary, uint32_t lane,
 	    bool named)
 {
-	int dir = view_lanes(w->view);
+	int dir = view_lanes(w->view), r;
 	char name[16];
 
 	for (; lane < LANES_MAX; lane++) {
 		lane_name(lane, name);
-		if (renameat2(dir, temporary, dir, name, RENAME_NOREPLACE)
-		    == 0) {
+		r = shm_rename(dir, temporary, dir, name);
+		if (r == 0) {
 			w->lane = lane;
 			return 0;
 		}
-		if (errno != EEXIST || named)
-			return -errno;
+		if (r != -EEXIST || named)
+			return r;
 	}
 	return -EUSERS;
 }

@@ -247,8 +247,7 @@ attach_made(const struct making *making, bool writes, struct cubby_region **ret)
 static int
 name_made(const struct place *place, const char *entry)
 {
-	return renameat2(place->parent, entry, place->parent, place->entry,
-			 RENAME_NOREPLACE) < 0 ? -errno : 0;
+	return shm_rename(place->parent, entry, place->parent, place->entry);
 }
 
 /* Errors: -EACCES (its mode does not let its maker: it is there for others all

@@ -102,9 +102,8 @@ make(const struct view *view, uint64_t id, uint32_t slots, int *ret_fd,
 	r = fill_in(view, id, slots, fd, ret_mapping);
 	if (r == 0)
 		r = liveness_take_at(dir, temporary, 0, ret_life);
-	if (r == 0 && renameat2(dir, temporary, dir, name,
-				RENAME_NOREPLACE) < 0)
-		r = -errno;
+	if (r == 0)
+		r = shm_rename(dir, temporary, dir, name);
 	if (r < 0) {
 		unlinkat(dir, temporary, 0);
 		shm_unmap(ret_mapping);

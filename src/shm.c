@@ -26,8 +26,13 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1U
+#endif
 
 #define COMMIT_STEP MIB(1)
 
@@ -397,6 +402,14 @@ shm_random(uint8_t ret[16])
 	}
 	memcpy(ret, bytes, sizeof(bytes));
 	return 0;
+}
+
+/* The system call: not every C library has a function for it. */
+int
+shm_rename(int old_dir, const char *old, int dir, const char *name)
+{
+	return syscall(SYS_renameat2, old_dir, old, dir, name,
+		       RENAME_NOREPLACE) < 0 ? -errno : 0;
 }
 
 int

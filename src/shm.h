@@ -131,6 +131,11 @@ int
 shm_visit(int dir, int (*visit)(int dir, const char *name, void *context),
 	  void *context);
 
+/* Gives what is called `old` there another name, in another directory perhaps, if
+   nothing has that yet. Errors: -EEXIST, and the kernel's. */
+int
+shm_rename(int old_dir, const char *old, int dir, const char *name);
+
 /* A name for a temporary file: prefix and 16 random hex digits, into
    ret[NAME_MAX + 1]. Errors: -ENAMETOOLONG, and those of shm_random(). */
 int

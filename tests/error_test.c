@@ -55,8 +55,10 @@ zero_is_success(void)
 static void
 the_kernel_s_other_errors_are_told(void)
 {
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 32)
 	need(!strcmp(cubby_strerror(-ELOOP), strerrordesc_np(ELOOP)));
+#endif
 #endif
 	need(cubby_strerror(-ELOOP)[0]);
 }

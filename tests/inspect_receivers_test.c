@@ -437,7 +437,8 @@ expect_nothing_writable(void)
 		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 		if (readlink(link, path, sizeof(path) - 1) > 0 &&
 		    strstr(path, test_root()))
-			expect_int(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+			expect_int(fcntl(fd, F_GETFL) & (O_WRONLY | O_RDWR),
+				   0);
 	}
 	return mapped;
 }

@@ -16,9 +16,13 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+
+/* Of renameat2(2). */
+#define EXCHANGE 2
 
 #define BOTH (CUBBY_SEND | CUBBY_RECEIVE)
 #define OWNER 61001	/* of the mailbox: hostile */
@@ -703,8 +707,8 @@ swap(enum swap how)
 		expect_system(rename(mailbox, away));
 		expect_system(symlink(secret, mailbox));
 	} else {
-		expect_system(renameat2(AT_FDCWD, mailbox, AT_FDCWD, other,
-					RENAME_EXCHANGE));
+		expect_system(syscall(SYS_renameat2, AT_FDCWD, mailbox,
+				      AT_FDCWD, other, EXCHANGE));
 	}
 	expect_system(seteuid(0));
 }

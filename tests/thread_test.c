@@ -366,7 +366,47 @@ threads_open_and_close_at_the_same_time(void)
 	cubby_close(mailbox);
 }
 
+static void *
+do_a_little_of_all(void *unused)
+{
+	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_CREATE | CUBBY_SEND |
+					      CUBBY_RECEIVE, NULL);
+	struct cubby_swept swept = CUBBY_SWEPT_INIT;
+	static char block[100000];
+	cubby_message *message;
+
+	send_text(mailbox, "small");
+	expect_ok(cubby_send_full(mailbox, block, sizeof(block), NULL, 0,
+				  soon()));
+	expect_text(mailbox, "small");
+	expect_ok(cubby_hold(mailbox, NULL, soon(), &message));
+	expect_int(inspect("m").held, 1);
+	expect_ok(cubby_release(message));
+	cubby_close(mailbox);
+	expect_ok(cubby_sweep("m", &swept));
+	expect_ok(cubby_unlink("m"));
+	return unused;
+}
+
+/* The C library's own choice may be 128 KiB, of which it needs some itself. */
+static void
+a_thread_with_a_small_stack_does_what_others_do(void)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	if (UNDER_ASAN || UNDER_TSAN)
+		skip_test("a sanitizer needs more");
+	expect_int(pthread_attr_init(&attributes), 0);
+	expect_int(pthread_attr_setstacksize(&attributes, 96 << 10), 0);
+	expect_int(pthread_create(&thread, &attributes, do_a_little_of_all,
+				  NULL), 0);
+	expect_int(pthread_join(thread, NULL), 0);
+	pthread_attr_destroy(&attributes);
+}
+
 static const struct test tests[] = {
+	TEST(a_thread_with_a_small_stack_does_what_others_do),
 	TEST(threads_share_a_handle),
 	TEST(threads_share_a_handle_with_room_for_one),
 	TEST(a_thread_that_waits_holds_up_no_other),

@@ -34,9 +34,13 @@ expect_int_at(const char *file, int line, const char *what, long long got,
 static const char *
 result_text(int result)
 {
+#ifdef __GLIBC__
 	const char *name = result < 0 ? strerrorname_np(-result) : "";
 
 	return name ? name : "?";
+#else
+	return result < 0 ? strerror(-result) : "";
+#endif
 }
 
 void
