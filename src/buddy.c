@@ -4,6 +4,7 @@
 #include "base.h"
 #include "buddy.h"
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* Nodes inside of a block of this order (64 KiB of them) are given back when it
    is made by merging. */
@@ -192,13 +193,15 @@ static void
 release_nodes(struct buddy *b, int32_t block)
 {
 	struct buddy_node *n = &b->nodes[block];
-	uintptr_t from, to;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), from, to;
 
 	if (n->order < RELEASE_ORDER)
 		return;
-	from = (uintptr_t)round_up((uintptr_t)(n + 1), PAGE);
-	to = (uintptr_t)round_down((uintptr_t)(n + (1 << n->order)), PAGE);
-	madvise((void *)from, to - from, MADV_DONTNEED);
+	from = round_up((uintptr_t)(n + 1), page);
+	to = round_down((uintptr_t)(n + (1 << n->order)), page);
+	if (from < to)
+		madvise((void *)(uintptr_t)from, (size_t)(to - from),
+			MADV_DONTNEED);
 }
 
 /* Joins a free block with its buddy for as long as that is free. Its place in

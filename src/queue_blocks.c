@@ -33,6 +33,22 @@ queue_map_blocks(struct queue *queue)
 	return r == -ENOMEM ? 0 : r;
 }
 
+/* It begins on a page of the machine, which may be larger than PAGE. */
+static int
+open_window(struct queue *queue, uint64_t offset, uint64_t size,
+	    struct mapping *window, void **ret)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t from = round_down(offset, page);
+	int r = shm_map_at(queue_blocks_fd(queue), from,
+			   (size_t)(round_up(offset + size, PAGE) - from),
+			   PROT_READ | PROT_WRITE, window);
+
+	if (r == 0)
+		*ret = (char *)window->address + (offset - from);
+	return r;
+}
+
 int
 queue_open_block(struct queue *queue, uint32_t slot, uint64_t size,
 		 struct mapping *window, void **ret)
@@ -42,12 +58,9 @@ queue_open_block(struct queue *queue, uint32_t slot, uint64_t size,
 
 	memset(window, 0, sizeof(*window));
 	if (r == 0 && unlikely(queue->windows))
-		r = shm_map_at(queue_blocks_fd(queue), offset,
-			       (size_t)round_up(size, PAGE),
-			       PROT_READ | PROT_WRITE, window);
+		return open_window(queue, offset, size, window, ret);
 	if (r == 0)
-		*ret = window->address ? window->address :
-					 (char *)queue->blocks.address + offset;
+		*ret = (char *)queue->blocks.address + offset;
 	return r;
 }
 

@@ -13,6 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Of the machine, not of the files. */
+#undef PAGE
+#define PAGE ((size_t)sysconf(_SC_PAGESIZE))
+
 #define RW (PROT_READ | PROT_WRITE)
 
 /* A mapped file, and its guard. */

@@ -31,6 +31,8 @@ open_queue(void)
 	struct cubby_options options = CUBBY_OPTIONS_INIT;
 
 	options.order = CUBBY_ORDER_ARRIVAL;
+	/* No multiple of the pages of a machine that has larger ones. */
+	options.message_max = (1 << 20) + 4096;
 	return open_mailbox("m", CUBBY_CREATE | BOTH, &options);
 }
 
