@@ -312,6 +312,8 @@ bool
 limit_set(enum how how, unsigned step);
 void
 limit_lift(enum how how);
+/* Since this process has locked what it maps, and so filled the holes of files. */
+extern bool limit_has_locked;
 /* This worker's root becomes a small file system. Needs root. */
 bool
 limit_prepare(void);

@@ -27,6 +27,8 @@ const char *const how_names[HOWS] = {
 	"full file system", "no inodes",
 };
 
+bool limit_has_locked;
+
 /* Steps of pages: each of the first, then in larger ones. */
 static const uint64_t pages[] = {
 	0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 40, 48, 56,
@@ -144,6 +146,7 @@ limit_set(enum how how, unsigned step)
 		fill_up(pages[step] * 4096);
 	else {
 		lower(RLIMIT_MEMLOCK, pages[step] * 4096);
+		limit_has_locked = true;
 		/* What is mapped from now on counts. */
 		need(mlockall(MCL_FUTURE) == 0 || errno == ENOMEM ||
 		     errno == EPERM);

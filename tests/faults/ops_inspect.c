@@ -60,6 +60,10 @@ inspect_act(struct stage *s)
 {
 	int r = cubby_inspect(s->name, &s->outs.info);
 
+	if (r == 0 && limit_has_locked) {
+		need(s->outs.info.memory >= told.info.memory);
+		told.info.memory = s->outs.info.memory;
+	}
 	/* What follows the last field is nobody's. */
 	need(r < 0 || !memcmp(&s->outs.info, &told.info,
 			      offsetof(struct cubby_info, delivery)));

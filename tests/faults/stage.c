@@ -417,6 +417,37 @@ drain_one(struct stage *stage, cubby_mailbox *receiver)
 	}
 }
 
+static bool
+is_missing(const struct stage *stage)
+{
+	unsigned i;
+
+	for (i = 0; i < stage->accepted_count; i++)
+		if (!stage->is_taken[i])
+			return true;
+	return false;
+}
+
+/* What a dead one had goes back while somebody looks, and a look is short: what is
+   left for the next one, who does not wait is not told of. */
+static void
+await_returned(struct stage *stage, cubby_mailbox *receiver)
+{
+	size_t size;
+	int r;
+
+	while (stage->has_returned && is_missing(stage)) {
+		r = again(cubby_receive_full(receiver, NULL, 0, soon(),
+					     stage->buffer,
+					     sizeof(stage->buffer), &size,
+					     NULL));
+		if (r == -ETIMEDOUT)
+			return;
+		need_at(__FILE__, __LINE__, "receive", r);
+		take_buffer(stage, size);
+	}
+}
+
 static void
 expect_all(struct stage *stage)
 {
@@ -535,6 +566,7 @@ stage_account(struct stage *stage)
 	receiver = a_receiver(stage);
 	if (stage->kind != RENDEZVOUS) {
 		drain_one(stage, receiver);
+		await_returned(stage, receiver);
 		drain_others(stage, receiver);
 		expect_all(stage);
 		go_on(stage, receiver);
