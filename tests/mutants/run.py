@@ -18,7 +18,8 @@ on the scenarios of that name; more of its options may follow), `harness-sync
 NAME` (that of cubby_sync.h), `harness-broadcast NAME` (that of broadcast), `unit
 NAME` (tests/NAME_test.c), `fails NAME` (tests/faults on that scenario; options may
 follow), `fuzz NAME` (the inputs of fuzz/corpus/NAME), `access PLAY` (every_access) or `soak OPTION...` (tests/soak).
-`soak-32`, `unit-32`, `soak-64`, `unit-64`: where all counters are about to wrap round.
+`pages NAME`: a unit test on pages of 64 KiB. `soak-32`, `unit-32`, `soak-64`,
+`unit-64`: where all counters are about to wrap round.
 Of several, one is enough. More than one change: more sections. A change that nothing
 can notice, because the code means the same without it, has `equivalent:` with the
 proof in place of `test:`; it is listed,
@@ -181,6 +182,11 @@ class Workshop:
         if kind in UNITS:
             return [os.path.join(self.build_of(UNITS[kind]), "tests",
                                  rest[0] + "_test")]
+        if kind == "pages":
+            tests = os.path.join(self.build_directory, "tests")
+            return ["env", "CUBBY_TEST_PAGE=65536", "LD_PRELOAD="
+                    + os.path.join(tests, "liblarger_pages.so"),
+                    os.path.join(tests, rest[0] + "_test")]
         if kind == "fails":
             return [os.path.join(self.build_directory, "tests", "faults",
                                  "everything_fails"), "--jobs", str(jobs),
