@@ -10,7 +10,8 @@
  * nobody has checked. Nothing is left to chance: a *play* (some calls on a mailbox
  * of one kind, new or used) is run once to see its accesses, and then once with a
  * change of one word after one of them, for each site in the library that looks at
- * a kind of file: a line, or each place that a line is inlined in. Of *thorough*
+ * a kind of file: a line, or each place that a line is inlined in. (In one of these
+ * runs the word is changed before that access, too.) Of *thorough*
  * plays, which are short, and with --long of all: for each site and word, the first
  * times it does, and before the first one. Besides, by chance that can be repeated,
  * with many changes in one run.
@@ -329,12 +330,28 @@ is_first_of_line(uint64_t n)
 	return true;
 }
 
+/* They lie in `receivers`. */
+static bool
+is_of_attributes(const struct change *change)
+{
+	for (uint64_t n = 0; n < shared->points; n++) {
+		const struct access *access = &shared->all[n].access;
+
+		if (access->offset == change->offset &&
+		    (change->before ? access->where == change->before :
+				      access->site == change->site))
+			return strcmp(access->name, "receivers") == 0;
+	}
+	return true;
+}
+
 /* Makes one run. */
 static void
 try(const struct play_text *text, struct job *job, const struct change *change)
 {
 	uint64_t made;
 
+	outside_bound_commits(!change->noise && !is_of_attributes(change));
 	job->change = *change;
 	image_restore(text->kind, text->used);
 	alarm(PATIENCE);
@@ -380,7 +397,7 @@ runs_of(const struct play_text *text, const struct point *point, uint64_t n)
 		return befores(n) + times_of(text, point);
 	if (text->large && !is_of_a_slot(&point->access))
 		return 0;
-	return is_first(n) ? 3 + is_first_of_line(n) : 0;
+	return is_first(n) ? 4 + is_first_of_line(n) : 0;
 }
 
 /* The run numbered i of that point. */
@@ -403,9 +420,14 @@ change_of(const struct play_text *text, const struct point *point, uint64_t n,
 			change.how = (unsigned int)(i / times_of(text, point));
 		}
 	} else {
-		before = i == 3;
+		before = i == 4;
 		change.how = i < 2 ? (unsigned int)i :
 				     2 + (unsigned int)n % (CHANGES - 2);
+		/* From as much as there can be to nothing. */
+		if (i == 3) {
+			change.forged = point->access.code_before;
+			change.how = 2;
+		}
 	}
 	change.before = before ? point->access.where : 0;
 	return change;
@@ -491,7 +513,8 @@ tell_finding(const struct play_text *text, const struct job *job, int status)
 	if (change->noise)
 		printf(", by chance %u", (unsigned int)change->noise);
 	else if (access)
-		printf(", %s access %u of %s:%d (code %#x) to %s, byte %u, way %u",
+		printf(", %s%s access %u of %s:%d (code %#x) to %s, byte %u, way %u",
+		       change->forged ? "forged, " : "",
 		       change->before ? "before" : "after", change->count,
 		       access->file, access->line, access->code, access->name,
 		       access->offset, change->how);

@@ -16,7 +16,8 @@
 struct access {
 	uint32_t where;	 /* of that line, and that kind of file */
 	uint32_t site;	 /* of that place in the program, and that kind of file */
-	uint32_t code;	 /* where that place is */
+	uint32_t code;	 /* where that place is; and what is called before it */
+	uint32_t code_before;
 	uint32_t offset; /* in the file */
 	const char *file;
 	int line;
@@ -30,6 +31,8 @@ struct change {
 	unsigned int how;
 	/* Or before the one of that line, if it is not 0: */
 	uint32_t before;
+	/* Besides, before it, at that code, to all ones; 0: not so. */
+	uint32_t forged;
 	/* Or, if this is not 0: now and then, one of so many accesses, at most
 	   `count` times in all; by chance, which begins here. */
 	uint64_t noise;
@@ -56,6 +59,12 @@ struct outside {
 /* From now on mapped files are opened once more, for writing. */
 void
 outside_watch(void);
+
+/* Is memory that is committed, or given back, beyond all that is mapped of a file a
+   finding? It is, as long as nobody changes the attributes, by which each handle
+   maps it. */
+void
+outside_bound_commits(bool bound);
 bool
 outside_find(const void *word, struct outside *ret);
 

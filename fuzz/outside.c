@@ -4,8 +4,9 @@
  * mappings a sanitizer knows nothing: an offset too large would mostly lead
  * into another mapping, and not be seen.
  *
- * By the linker's --wrap: mmap(), by either name, and munmap() of the library
- * come here.
+ * By the linker's --wrap: mmap() and fallocate(), by either name, and munmap() of
+ * the library come here. Memory that is committed, or given back, beyond all that
+ * is mapped of a file is for nobody's use: a number was believed.
  *
  * A *space* is room for one mapping, with that around it. It is kept when its
  * mapping goes, for the next: to take so many addresses anew each time costs as
@@ -18,6 +19,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #define AROUND (sizeof(size_t) > 4 ? (size_t)1 << 36 : (size_t)1 << 16)
 #define ROOM (sizeof(size_t) > 4 ? (size_t)1 << 26 : (size_t)1 << 20)
@@ -36,14 +38,23 @@ __wrap_mmap64(void *at, size_t length, int prot, int flags, int fd,
 	      off64_t offset);
 int
 __wrap_munmap(void *at, size_t length);
+int
+__real_fallocate64(int fd, int mode, off64_t offset, off64_t length);
+int
+__wrap_fallocate(int fd, int mode, off_t offset, off_t length);
+int
+__wrap_fallocate64(int fd, int mode, off64_t offset, off64_t length);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct space {
 	char *at;    /* of the mapping; NULL: there is no such space */
 	size_t room; /* for it */
 	bool taken;
+	size_t length; /* of the mapping */
+	dev_t device;  /* of the file */
+	ino_t inode;
 	int file;	/* the mapped one, for writing; 0: it is not open */
-	off_t offset;	/* of what is mapped of it */
+	off_t offset;	/* in it, of what is mapped */
 	char name[ACCESS_NAME];	/* without its number */
 } spaces[SPACES];
 static unsigned int count;
@@ -102,7 +113,7 @@ take_space(size_t length)
 #define FILES 512
 
 static void
-open_once_more(struct space *space, int fd, off_t offset)
+open_once_more(struct space *space, int fd)
 {
 	char path[64], name[PATH_MAX];
 	ssize_t size;
@@ -117,7 +128,6 @@ open_once_more(struct space *space, int fd, off_t offset)
 	space->file = fcntl(file, F_DUPFD_CLOEXEC, FILES);
 	need(space->file > 0);
 	close(file);
-	space->offset = offset;
 	strncpy(space->name, strrchr(name, '/') + 1, sizeof(space->name) - 1);
 	for (char *at = space->name; *at; at++)
 		if (isdigit((unsigned char)*at))
@@ -169,6 +179,7 @@ static void *
 map_in_space(size_t length, int prot, int flags, int fd, off64_t offset)
 {
 	struct space *space = take_space(length);
+	struct stat st;
 	void *got;
 	int error;
 
@@ -183,8 +194,13 @@ map_in_space(size_t length, int prot, int flags, int fd, off64_t offset)
 		return MAP_FAILED;
 	}
 	space->taken = true;
+	space->length = length;
+	space->offset = offset;
+	need(fstat(fd, &st) == 0);
+	space->device = st.st_dev;
+	space->inode = st.st_ino;
 	if (watching && prot != PROT_NONE)
-		open_once_more(space, fd, offset);
+		open_once_more(space, fd);
 	count++;
 	return got;
 }
@@ -227,4 +243,54 @@ __wrap_munmap(void *at, size_t length)
 	}
 	pthread_mutex_unlock(&lock);
 	return result;
+}
+
+static bool bounded;
+
+void
+outside_bound_commits(bool bound)
+{
+	bounded = bound;
+}
+
+/* The lock is held. Of a file of which nothing is mapped nothing is known. */
+static bool
+is_mapped_up_to(const struct stat *st, off64_t end)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < made; i++) {
+		const struct space *space = &spaces[i];
+
+		if (!space->taken || space->device != st->st_dev ||
+		    space->inode != st->st_ino)
+			continue;
+		known = true;
+		if (end <= space->offset + (off64_t)space->length)
+			return true;
+	}
+	return !known;
+}
+
+int
+__wrap_fallocate64(int fd, int mode, off64_t offset, off64_t length)
+{
+	struct stat st;
+	bool mapped = true;
+
+	pthread_mutex_lock(&lock);
+	if (bounded && offset >= 0 && length <= INT64_MAX - offset &&
+	    fstat(fd, &st) == 0)
+		mapped = is_mapped_up_to(&st, offset + length);
+	pthread_mutex_unlock(&lock);
+	if (!mapped)
+		finding("fallocate() of %lld bytes at %lld, beyond what is mapped",
+			(long long)length, (long long)offset);
+	return __real_fallocate64(fd, mode, offset, length);
+}
+
+int
+__wrap_fallocate(int fd, int mode, off_t offset, off_t length)
+{
+	return __wrap_fallocate64(fd, mode, offset, length);
 }

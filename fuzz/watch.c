@@ -13,6 +13,9 @@
 static bool armed;
 static struct change change;
 static uint32_t seen; /* accesses that the change may be meant for */
+static bool forged;
+static const void *word_before;	/* of the last access that began */
+static uint32_t code_before;
 static uint64_t noise, changes_made;
 static void (*record)(struct access access);
 static struct access *last;
@@ -84,6 +87,29 @@ random_next(void)
 /* Where this program begins: the linker says. */
 extern const char __executable_start[];
 
+static uint32_t
+code_of(const void *at)
+{
+	return (uint32_t)((const char *)at - __executable_start);
+}
+
+/* An access begins there. It finds as much as there can be, which is not what was
+   there. */
+static void
+forge(const void *word, unsigned int size, uint32_t code)
+{
+	struct outside place;
+
+	word_before = word;
+	code_before = code;
+	if (!armed || forged || !code || code != change.forged ||
+	    !outside_find(word, &place) ||
+	    (uint32_t)place.offset != change.offset)
+		return;
+	forged = true;
+	write_change(word, size, &place, 0);
+}
+
 __attribute__((noinline)) void
 watch_access(const void *word, unsigned int size, const char *file, int line,
 	     bool before)
@@ -92,14 +118,16 @@ watch_access(const void *word, unsigned int size, const char *file, int line,
 	struct access access;
 	uint64_t random;
 
+	if (before)
+		forge(word, size, code_of(__builtin_return_address(0)));
 	if (!armed || (before && !change.before) ||
 	    (!before && change.before && !record) || !outside_find(word, &place))
 		return;
 	access.where = mixed(2166136261, file) * 31 + (uint32_t)line +
 		       mixed(7, place.name);
 	access.where += !access.where; /* 0 is none */
-	access.code = (uint32_t)((const char *)__builtin_return_address(0) -
-				 __executable_start);
+	access.code = code_of(__builtin_return_address(0));
+	access.code_before = word == word_before ? code_before : 0;
 	access.site = access.code * 2654435761 + mixed(7, place.name);
 	access.offset = (uint32_t)place.offset;
 	access.file = file;
@@ -131,6 +159,7 @@ watch_begin(const struct change *wanted, struct access *ret_last)
 	change = *wanted;
 	noise = wanted->noise;
 	seen = 0;
+	forged = false;
 	changes_made = 0;
 	record = NULL;
 	armed = true;
