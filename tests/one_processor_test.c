@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/auxv.h>
 
 static _Atomic int asked;
 
@@ -23,6 +24,8 @@ sysconf(int name)
 	}
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "sysconf");
+	if (!real) /* linked statically, and not to be had */
+		return name == _SC_PAGESIZE ? (long)getauxval(AT_PAGESZ) : -1;
 	return real(name);
 }
 
