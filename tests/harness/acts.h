@@ -33,15 +33,15 @@
 	{ name, CREATES | OPENS | TEMPORARY, CUBBY_SEND | CUBBY_RECEIVE, \
 	  starts, SHORT, GHOST_SENDER, 0, NULL, perform_create,		\
 	  conclude_plain }
-/* A wait for several, by descriptors. */
+/* A wait for several, by descriptors: where something is there it comes to none. */
 #define WAITING_OTHERWISE						\
-	{ "wait-by-descriptors", HOLDS, CUBBY_RECEIVE, AT_EMPTY | AT_ONE, \
+	{ "wait-by-descriptors", HOLDS, CUBBY_RECEIVE, AT_EMPTY,	\
 	  SHORT, NOTHING, 0, prepare_wait_otherwise, perform_wait,	\
 	  conclude_wait },						\
-	{ "wait-receive-by-descriptors", TAKES, CUBBY_RECEIVE, AT_EMPTY | \
-	  AT_SEVERAL, SHORT, NOTHING, 0, prepare_wait_otherwise,	\
+	{ "wait-receive-by-descriptors", TAKES, CUBBY_RECEIVE, AT_EMPTY,	\
+	  SHORT, NOTHING, 0, prepare_wait_otherwise,	\
 	  perform_wait_receive, conclude_wait_receive },		\
-	{ "wait-send-by-descriptors", SENDS, CUBBY_SEND, AT_ONE | AT_FULL, \
+	{ "wait-send-by-descriptors", SENDS, CUBBY_SEND, AT_FULL,	\
 	  SHORT, NOTHING, 0, prepare_wait_send_otherwise,		\
 	  perform_wait_send, conclude_wait_send }
 #define CLOSING_NAMED(name, starts)					\
@@ -158,6 +158,9 @@ void
 conclude_given_back(struct victim *victim);
 void
 prepare_settled(struct victim *victim);
+/* Somebody dies holding a message, and it is time to look for the dead. */
+void
+prepare_inheritance(struct victim *victim);
 void
 conclude_open_inbox(struct victim *victim);
 void
@@ -235,6 +238,10 @@ void
 prepare_commit_break(struct victim *victim);
 void
 prepare_many_drafts(struct victim *victim);
+void
+prepare_give_back(struct victim *victim);
+void
+perform_give_back(struct victim *victim);
 void
 perform_abort_many(struct victim *victim);
 

@@ -2,6 +2,7 @@
 /* What victims do to queues alone. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "acts.h"
 
@@ -127,6 +128,32 @@ prepare_many_drafts(struct victim *victim)
 	expect(victim, 0);
 	for (int i = 0; i < KEPT; i++)
 		cubby_abort(victim->drafts[i]);
+}
+
+/* Its last message is the last of a chunk, the other slots of which are free. */
+void
+prepare_give_back(struct victim *victim)
+{
+	prepare_many_drafts(victim);
+	victim->draft = victim->drafts[DRAFTS - 1];
+	for (int i = KEPT; i < DRAFTS - 1; i++)
+		cubby_abort(victim->drafts[i]);
+	prepare_send(victim);
+	memcpy(cubby_draft_data(victim->draft), victim->letter.bytes,
+	       victim->letter.size);
+	perform_commit(victim);
+	conclude_send(victim);
+}
+
+/* Its slot is free when the queue is used once more, and then the chunk is. */
+void
+perform_give_back(struct victim *victim)
+{
+	static unsigned char buffer[BUFFER];
+
+	perform_receive(victim);
+	cubby_receive_full(victim->mailbox, NULL, CUBBY_PEEK, CUBBY_NOW, buffer,
+			   sizeof(buffer), NULL, NULL);
 }
 
 void

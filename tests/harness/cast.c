@@ -59,9 +59,8 @@ leave(struct run *run, enum actor actor)
 	run->receivers[actor] = NULL;
 }
 
-/* Nobody but the victim may receive. */
-static bool
-is_victims(const struct run *run)
+bool
+cast_is_victims(const struct run *run)
 {
 	return operation_of(run)->effects & INBOX &&
 	       operation_of(run)->roles & CUBBY_RECEIVE &&
@@ -93,7 +92,7 @@ send_one(struct run *run, enum actor actor, size_t size)
 		return;
 	}
 	progress("a survivor sends");
-	if (is_victims(run))
+	if (cast_is_victims(run))
 		send_to_victim(run, actor, size);
 	else
 		must(actor_send(run->stage, run->senders[actor], actor, size,
@@ -176,6 +175,8 @@ stock(struct run *run, enum actor actor)
 		waiting = cast_large_backlog(run->scenario->start);
 		through = 0;
 	}
+	if (scenario_waits_for_victim(run->scenario))
+		through = 0; /* it has received that itself */
 	while (through--) {
 		send_one(run, actor, size);
 		take_one(run, BYSTANDER);
@@ -232,7 +233,8 @@ static void
 enter_second(struct run *run)
 {
 	enter(run, SECOND, CUBBY_SEND, 0);
-	enter(run, SECOND, CUBBY_RECEIVE, 0);
+	if (!(operation_of(run)->effects & INBOX))
+		enter(run, SECOND, CUBBY_RECEIVE, 0);
 	stock(run, SECOND);
 }
 
@@ -278,19 +280,41 @@ enter_crowd(struct run *run)
 	}
 }
 
+/* The bystander has received from the inbox, and somebody else does now: the
+   sleeper, or the victim when it comes. */
+static bool
+is_predecessor(const struct run *run)
+{
+	unsigned effects = operation_of(run)->effects;
+	enum start start = run->scenario->start;
+
+	if (!(effects & INBOX))
+		return false;
+	if (operation_of(run)->roles & CUBBY_RECEIVE)
+		return effects & OPENS && start == WRAPPED;
+	return start == ASLEEP_THERE;
+}
+
+static void
+leave_inbox(struct run *run)
+{
+	cubby_close(run->receivers[BYSTANDER]);
+	run->receivers[BYSTANDER] = NULL;
+}
+
 /* All that has to wait until a victim has settled down. */
 static void
 furnish(struct run *run)
 {
 	enum scenery scenery = operation_of(run)->scenery;
 
-	if (!is_victims(run))
+	if (!cast_is_victims(run) || is_predecessor(run))
 		enter(run, BYSTANDER, CUBBY_RECEIVE, 0);
 	if (scenery == SETTLED_BYSTANDER)
 		settle_down(run);
 	if (scenery == CROWDED)
 		enter_crowd(run);
-	if (scenery != UNTOUCHED && scenery != CROWDED && !is_victims(run)) {
+	if (scenery != UNTOUCHED && scenery != CROWDED && !cast_is_victims(run)) {
 		send_one(run, BYSTANDER, SHORT);
 		if (run->scenario->kind != RENDEZVOUS)
 			take_one(run, BYSTANDER);
@@ -299,6 +323,8 @@ furnish(struct run *run)
 		enter_second(run);
 	if (bystanders_stock(run))
 		stock(run, BYSTANDER);
+	if (is_predecessor(run))
+		leave_inbox(run);
 	enter_scenery(run);
 	if (run->scenario->start == ASLEEP_THERE)
 		sleeper_enter(run);
@@ -322,8 +348,17 @@ cast_enter(struct run *run)
 	if (operation_of(run)->effects & NAMED_REGION &&
 	    run->scenario->start != EMPTY)
 		named_region_begin();
-	if (operation_of(run)->scenery != SETTLED_VICTIM)
+	run->stage->owner = getpid();
+	if (!scenario_waits_for_victim(run->scenario))
 		furnish(run);
+}
+
+/* Who sleeps would see to it first. */
+static void
+break_lock(struct run *run)
+{
+	cast_still(run);
+	queue_view_break(run);
 }
 
 void
@@ -334,7 +369,9 @@ cast_oblige(struct run *run, enum mark mark)
 	else if (mark == MARK_FURNISH)
 		furnish(run);
 	else if (mark == MARK_BREAK)
-		queue_view_break(run);
+		break_lock(run);
+	else if (mark == MARK_ROOM)
+		cast_make_way(run);
 	else
 		cast_drain(run);
 }
@@ -414,7 +451,7 @@ send_at_once(struct run *run, enum actor actor, size_t size)
 	int result;
 
 	progress("a survivor sends, without waiting");
-	if (is_victims(run)) {
+	if (cast_is_victims(run)) {
 		send_to_victim(run, actor, size);
 		return;
 	}
@@ -438,20 +475,35 @@ enter_fresh(struct run *run)
 		enter(run, FRESH, CUBBY_RECEIVE, 0);
 }
 
-void
-cast_succeed(struct run *run, bool sure)
+static int
+open_inbox(struct run *run)
 {
 	int64_t since = now();
 	int result;
 
-	if (!is_victims(run))
-		return;
-	progress("a survivor opens the victim's inbox");
+	progress("a survivor opens another one's inbox");
 	result = cubby_open(mailbox_name(operation_of(run)), CUBBY_RECEIVE,
 			    NULL, &run->receivers[BYSTANDER]);
 	waited("open", since);
+	return result;
+}
+
+void
+cast_succeed(struct run *run, bool sure)
+{
+	int result;
+
+	if (!cast_is_victims(run))
+		return;
+	result = open_inbox(run);
 	if (result != -EBUSY || sure)
 		must(result, "a survivor's open of the victim's inbox");
+}
+
+void
+cast_inherit(struct run *run)
+{
+	must(open_inbox(run), "a survivor's open of a dead one's inbox");
 }
 
 void
@@ -464,7 +516,7 @@ cast_fresh(struct run *run)
 	receives = run->receivers[FRESH] ? FRESH : BYSTANDER;
 	send_at_once(run, FRESH, LONG);
 	send_at_once(run, FRESH, SHORT);
-	if (is_victims(run))
+	if (cast_is_victims(run))
 		return;
 	progress("a survivor holds");
 	if (run->scenario->kind == RENDEZVOUS)
@@ -496,7 +548,7 @@ cast_collect(struct run *run, int left)
 	if (operation_of(run)->effects & UNLINKS)
 		collect_anywhere(run, left, since);
 	while (account_waiting(&run->stage->account) > left &&
-	       !is_victims(run)) {
+	       !cast_is_victims(run)) {
 		if (!run->receivers[FRESH] ||
 		    (turn == FRESH && run->receivers[BYSTANDER]))
 			turn = BYSTANDER;
@@ -583,6 +635,10 @@ cast_assist(struct run *run)
 {
 	unsigned effects = operation_of(run)->effects;
 
+	cast_rouse(run);
+	/* Who has slept takes what the victim waits to be taken. */
+	if (run->sleeper && effects & AWAITS)
+		return;
 	/* It sleeps beside it: it is for the victim to find out. */
 	if (run->supplied || effects & ENDS_BY_ITSELF)
 		return;

@@ -128,3 +128,37 @@ distinct_print_table(const struct points *points, const bool *chosen)
 	while (s < count)
 		s = chosen[s] ? print_table_row(points, chosen, s) : s + 1;
 }
+
+/* Each once; of functions of one name, which come one after the other, the name
+   may come again. */
+void
+distinct_print_functions(const struct text *text, const struct points *points,
+			 const bool *chosen)
+{
+	uint32_t count;
+	const struct scenario *list = scenarios(&count);
+	static struct point own[POINTS_MAX];
+	uintptr_t start, end;
+	char name[200];
+
+	for (uint32_t s = 0; s < count; s++) {
+		if (!chosen[s])
+			continue;
+		printf("%s:", scenario_name(&list[s]));
+		memcpy(own, points[s].list, points[s].count * sizeof(*own));
+		qsort(own, points[s].count, sizeof(*own), compare);
+		end = 0;
+		for (uint32_t i = 0; i < points[s].count; i++) {
+			if (own[i].address < end)
+				continue;
+			snprintf(name, sizeof(name), "%s",
+				 text_name(text, own[i].address));
+			name[strcspn(name, "+")] = '\0';
+			if (!text_function(text, name, &start, &end) ||
+			    own[i].address < start || own[i].address >= end)
+				end = own[i].address + 1;
+			printf(" %s", name);
+		}
+		printf("\n");
+	}
+}

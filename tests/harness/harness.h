@@ -28,12 +28,26 @@
  * been unlinked and another one has the name (REPLACED): it finishes as its man
  * page says, and the account is the same. In a spread a point has one of these.
  *
+ * Each operation starts from each state that has a meaning for it (--table prints
+ * the points). It has none where what an operation is for is not there: nothing to
+ * release in an empty mailbox, no descriptor to wait by where something is ready, no
+ * room for a draft in a full one, none of whom to take over while he lives, nobody
+ * alone at home in a lane of which there are two or more; a competitor who takes what
+ * is not there. Who has died, or been rejected from, before a sleeper came, has
+ * served it; a rendezvous has a message only while somebody waits; what goes with
+ * its last user has no other; a region has no senders. Rings of a mailbox without a
+ * limit are a state of their own. Large messages, and regions, go the way of short
+ * ones but for their bytes: those states in which that makes a difference.
+ *
  * Two deaths (double.h): after the first, another participant meets what is left,
  * and is killed while it repairs that.
  *
  * What keeps the harness honest: a point that a run does not come by again is
  * counted and printed; nothing waits without a deadline; a worker that does not
- * move for 10 seconds is reported as a hang by the process that watches it.
+ * move for 10 seconds is reported as a hang by the process that watches it; a path
+ * that does not come by what its scenario is about (aims.c) is a failure. While a
+ * path is listed, which takes a thousand times as long as it does otherwise, who
+ * sleeps stands still in his sleep, and does not look for himself.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -246,6 +260,11 @@ struct text {
 void
 text_find(struct text *ret);
 
+/* Where a function of libcubby lies. False: there is none that is called so. */
+bool
+text_function(const struct text *text, const char *name, uintptr_t *ret_start,
+	      uintptr_t *ret_end);
+
 /* "function+0x12" for an address of libcubby. */
 const char *
 text_name(const struct text *text, uintptr_t address);
@@ -268,6 +287,7 @@ struct point {
 struct points {
 	uint32_t count;
 	uint32_t clash;		/* index of the competitor's moment, or none */
+	bool lost;		/* the victim, to the competitor */
 	uint64_t steps;		/* instructions taken, libc included */
 	struct point list[POINTS_MAX];
 };
@@ -307,6 +327,7 @@ enum effect {
 	RETURNS = 1 << 21,	/* its lane, and the ghost's, has a name */
 	TEMPORARY = 1 << 22,	/* the mailbox goes with its last user: the victim,
 				   or the ghost before it */
+	BOUND = 1 << 23,	/* to the process that received when it opened */
 	PASSED = 1 << 19	/* while it stands still the bystander sends,
 				   through several rings, and nobody receives */
 };
@@ -359,6 +380,11 @@ struct scenario {
 int
 scenario_capacity(const struct scenario *scenario);
 
+/* Whether the victim is there before what it starts from: it asks for that by
+   MARK_FURNISH when it has settled down, or has received from its inbox. */
+bool
+scenario_waits_for_victim(const struct scenario *scenario);
+
 /* All scenarios; *ret_count tells how many. */
 const struct scenario *
 scenarios(uint32_t *ret_count);
@@ -376,6 +402,7 @@ enum mark {
 	MARK_SEND,		/* send me one */
 	MARK_FURNISH,		/* now build the starting state */
 	MARK_BREAK,		/* the lock's owner shall have died */
+	MARK_ROOM,		/* I have received: who sleeps for room may have it */
 	MARK_START,
 	MARK_END
 };
@@ -386,6 +413,9 @@ struct stage {
 	_Atomic(int) mark;
 	_Atomic(int) result;	/* of the operation */
 	_Atomic(bool) replaced;	/* what the victim's name meant: REPLACED */
+	_Atomic(bool) gone;	/* who received from the inbox may have gone: set
+				   before he does */
+	_Atomic(int) owner;	/* the process whose inbox it is */
 	_Atomic(uint64_t) moved_from, moved_to;	/* MOVES: tags */
 	/* In other plays: messages that somebody has begun to send, and how
 	   many of them were accepted. */
@@ -667,6 +697,10 @@ asleep(int proc);
 int
 asleep_open(pid_t pid);
 
+/* clock.c: of this process, that it goes by how often it is asked, or not */
+void
+clock_by_count(bool by_count);
+
 /* cast.c: those who are not the victim ----------------------------------- */
 
 struct run {
@@ -679,6 +713,7 @@ struct run {
 	cubby_mailbox *crowd_of[CROWD];	/* senders that do nothing */
 	cubby_message *held;		/* by the bystander */
 	pid_t sleeper;			/* 0: none, or it has left */
+	bool still;			/* it stands still in its sleep */
 	struct tracee victim;
 	pid_t partners[PARTNERS];	/* that make offers */
 	struct queue_view *view;	/* of a queue's file */
@@ -718,10 +753,23 @@ cast_oblige(struct run *run, enum mark mark);
 /* A sender comes or goes. */
 void
 cast_count(struct run *run, int senders);
+/* The sleeper stands still in its sleep, so that it does not look for itself while
+   a path is recorded, which takes long; and goes on. */
+void
+cast_still(struct run *run);
+void
+cast_rouse(struct run *run);
 /* Who was asleep gets what it waited for, and leaves. send: it gets a
    bystander's message for want of one of the victim's. */
 void
 cast_wake(struct run *run, bool send);
+/* Who sleeps for room in an inbox has been given some, by the one who receives
+   from it. */
+void
+cast_make_way(struct run *run);
+/* That one has gone, and who sleeps for room is told. */
+void
+cast_forsake(struct run *run);
 /* The sleeper has a deadline, and comes to its end by itself. */
 void
 cast_outlast(struct run *run);
@@ -755,6 +803,12 @@ cast_supply(struct run *run);
 /* The victim's inbox is the bystander's, if it may have it; sure: it may. */
 void
 cast_succeed(struct run *run, bool sure);
+/* Is there one that nobody but the victim may receive from? */
+bool
+cast_is_victims(const struct run *run);
+/* The inbox of one who has died is the bystander's. */
+void
+cast_inherit(struct run *run);
 /* Gives the victim what it sleeps for, if it is not there. */
 void
 cast_assist(struct run *run);
@@ -807,6 +861,12 @@ helper_bury(struct run *run, pid_t pid, const char *who);
 /* Returns when it sleeps. False: it has come to its end. */
 bool
 helper_lull(pid_t pid);
+/* Returns when it has woken up by itself, and sleeps again, or has ended. */
+void
+helper_let_look(pid_t pid);
+/* It stands still in its sleep, until SIGCONT. */
+void
+helper_still(struct run *run, pid_t pid, const char *who);
 
 /* partner.c: the other end of a rendezvous ------------------------------- */
 
@@ -891,6 +951,22 @@ path_record(struct run *run, bool hasty);
 /* Does the path that was recorded last come by this system call? */
 bool
 path_calls(const struct run *run, int number);
+
+/* ... by this function of libcubby's? */
+bool
+path_passes(const struct run *run, const char *function);
+
+/* What scenarios are about whose name begins so: a function of libcubby's. Ends the
+   run if the path of this one does not come by it. The last one has no name. */
+struct aim {
+	const char *name, *function;
+};
+void
+path_check_aims(const struct run *run, const struct aim *aims);
+
+/* aims.c: what the scenario is about, and its path does not come by; or NULL. */
+const char *
+aims_missed(const struct run *run);
 
 /* Runs on, giving it what it sleeps for. */
 enum stop
@@ -987,6 +1063,10 @@ section_check(const char *path, const struct text *text,
 /* distinct.c: of each operation, how many points are distinct ------------- */
 void
 distinct_print(const struct points *points, const bool *chosen);
+/* Of each scenario, the functions that its path comes by. */
+void
+distinct_print_functions(const struct text *text, const struct points *points,
+			 const bool *chosen);
 /* By starting state. */
 void
 distinct_print_table(const struct points *points, const bool *chosen);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -63,4 +64,64 @@ helper_lull(pid_t pid)
 	}
 	close(proc);
 	return lives;
+}
+
+void
+helper_still(struct run *run, pid_t pid, const char *who)
+{
+	int proc, status;
+	bool sleeps;
+
+	while (helper_lull(pid)) {
+		kill(pid, SIGSTOP);
+		if (waitpid(pid, &status, WUNTRACED) != pid ||
+		    !WIFSTOPPED(status))
+			fail("%s: %s", who, run->stage->complaint);
+		proc = asleep_open(pid);
+		sleeps = asleep(proc);
+		close(proc);
+		if (sleeps)
+			return;
+		kill(pid, SIGCONT);
+	}
+}
+
+static bool
+has_ended(pid_t pid)
+{
+	siginfo_t told = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)pid, &told, WEXITED | WNOHANG | WNOWAIT) <
+		       0 || told.si_pid;
+}
+
+/* How often it has gone to sleep. */
+static long
+sleeps_of(pid_t pid)
+{
+	char path[64], line[100];
+	long sleeps = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "voluntary_ctxt_switches: %ld", &sleeps);
+	if (file)
+		fclose(file);
+	return sleeps;
+}
+
+void
+helper_let_look(pid_t pid)
+{
+	struct timespec pause = { 0, 1000 * 1000 };
+	long sleeps = sleeps_of(pid), then = sleeps;
+
+	progress("a helper looks for itself");
+	/* The first may be the end of what it was at. */
+	while (then < sleeps + 2 && !has_ended(pid)) {
+		nanosleep(&pause, NULL);
+		then = sleeps_of(pid);
+	}
 }

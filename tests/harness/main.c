@@ -22,6 +22,7 @@ struct options {
 	bool once;		/* end at the first failure */
 	bool list;		/* print the points, and that is all */
 	bool table;		/* print how many there are */
+	bool functions;		/* print what they come by */
 	bool section;		/* print how many have the lock */
 	const char *limits;	/* file: how many there may be */
 	struct double_plan doubles;	/* none, if there are no deaths */
@@ -43,6 +44,8 @@ static const char usage[] =
 	"  --list            print the points, and try none\n"
 	"  --table           print how many points there are by operation and\n"
 	"                    starting state, and try none\n"
+	"  --functions       print the functions that each path comes by, and try\n"
+	"                    none\n"
 	"  --section         print how many instructions of each operation of\n"
 	"                    queues have the lock, and try none\n"
 	"  --limits FILE     fail if there are more than FILE says, and try none\n"
@@ -65,6 +68,7 @@ static const struct option names[] = {
 	{ "once", no_argument, NULL, 'o' },
 	{ "list", no_argument, NULL, 'l' },
 	{ "table", no_argument, NULL, 'b' },
+	{ "functions", no_argument, NULL, 'u' },
 	{ "section", no_argument, NULL, 'c' },
 	{ "limits", required_argument, NULL, 'm' },
 	{ "double", required_argument, NULL, 'd' },
@@ -128,6 +132,8 @@ set_option(int option, struct options *ret)
 		ret->list = true;
 	else if (option == 'b')
 		ret->table = true;
+	else if (option == 'u')
+		ret->functions = true;
 	else if (option == 'c')
 		ret->section = true;
 	else if (option == 'm')
@@ -401,10 +407,12 @@ main(int argc, char **argv)
 	}
 	if (options.table)
 		distinct_print_table(points, chosen);
+	if (options.functions)
+		distinct_print_functions(&text, points, chosen);
 	if (options.section)
 		section_print(&text, points, chosen);
 	if (!options.list && !options.table && !options.section &&
-	    !options.limits)
+	    !options.functions && !options.limits)
 		pool_run(&text, items, plan(&options, points, count, items),
 			 points, tallies, options.jobs, options.once);
 	status = print_result(points, tallies, chosen);

@@ -12,6 +12,7 @@
 #include "harness.h"
 
 #define SYSCALL_INSTRUCTION 0x050f
+#define ZERO_FLAG (1UL << 6)	/* a compare-and-exchange has exchanged */
 
 /* A sleeper looks for itself after 50 ms: who was supplied sooner than this
    after it went to sleep, and still slept until then, was not woken. */
@@ -85,6 +86,8 @@ struct trail {
 	uint16_t nth; /* system calls since */
 	uint16_t number;
 	bool in_syscall, inside;
+	bool competes;	 /* that was a compare-and-exchange, and the competitor
+			    had been there */
 	int64_t syscall_at;
 	int locked; /* locked instructions met */
 };
@@ -126,11 +129,13 @@ meet_clash(struct run *run, struct trail *trail)
 	if (!run->scenario->operation->clash ||
 	    !is_compare_exchange(tracee_peek(&run->victim, trail->site)))
 		return;
+	trail->competes = run->points->clash != NO_CLASH;
 	if (++trail->locked != run->scenario->operation->clash)
 		return;
 	if (trail->site_visit > VISITS)
 		fail("the competitor's moment is no point");
 	run->points->clash = run->points->count - 1;
+	trail->competes = true;
 	cast_clash(run);
 }
 
@@ -284,6 +289,9 @@ meet(struct run *run, struct trail *trail, bool hasty, long *ret_word,
 	bool inside = trail->inside;
 
 	tracee_registers(&run->victim, &registers);
+	if (trail->competes)
+		run->points->lost |= !(registers.eflags & ZERO_FLAG);
+	trail->competes = false;
 	*ret_counter = registers.rip;
 	*ret_word = tracee_peek(&run->victim, registers.rip);
 	trail->inside = is_in_text(run, registers.rip);
@@ -329,6 +337,7 @@ path_record(struct run *run, bool hasty)
 	run->points->count = 0;
 	run->points->steps = 0;
 	run->points->clash = NO_CLASH;
+	run->points->lost = false;
 	follow(run, &trail, hasty);
 }
 
@@ -339,6 +348,32 @@ path_calls(const struct run *run, int number)
 		if (run->points->list[i].syscall == number)
 			return true;
 	return false;
+}
+
+bool
+path_passes(const struct run *run, const char *function)
+{
+	uintptr_t start, end, address;
+
+	if (!text_function(run->text, function, &start, &end))
+		fail("libcubby has no function %s", function);
+	for (uint32_t i = 0; i < run->points->count; i++) {
+		address = run->points->list[i].address;
+		if (address >= start && address < end)
+			return true;
+	}
+	return false;
+}
+
+void
+path_check_aims(const struct run *run, const struct aim *aims)
+{
+	const char *name = scenario_name(run->scenario);
+
+	for (; aims->name; aims++)
+		if (!strncmp(name, aims->name, strlen(aims->name)) &&
+		    !path_passes(run, aims->function))
+			fail("its path does not come by %s", aims->function);
 }
 
 /* Taking the victim to a point ------------------------------------------- */

@@ -132,6 +132,8 @@ work(const struct pool *pool, int index)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	pin(index);
 	report_to(&slot->report);
+	/* Of one who was killed, and had this process's number. */
+	tree_remove(slot->root);
 	if (mkdir(slot->root, 0700) < 0 && errno != EEXIST)
 		fail("%s: %s", slot->root, strerror(errno));
 	setenv("CUBBY_ROOT", slot->root, 1);

@@ -25,12 +25,17 @@ run_see_off(struct run *run);
 void
 run_regard_unlinked(struct run *run);
 
+/* Kills who is being traced. */
+void
+run_kill(struct run *run, enum actor actor);
+
 /* What those who have been killed may have taken with them. */
 struct deaths {
 	int missing;	/* accepted messages */
 	int gaps;	/* of one batch */
 	int unseen;	/* hand-outs of one message */
 	bool ordered;	/* somebody looks after the dead first */
+	bool forsaken;	/* who waits for one who had an inbox is told */
 	bool moved;	/* a message that was on its way is one of the two */
 };
 

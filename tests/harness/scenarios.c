@@ -34,6 +34,9 @@
 	{ name, TAKES | MANY, CUBBY_RECEIVE, starts, size, scenery, clash, \
 	  prepare, perform_receive_batch, conclude_receive_batch }
 
+#define RECEIVING_INHERITED(name, starts, size)				\
+	{ name, TAKES, CUBBY_RECEIVE, starts, size, GHOST_HOLDER, 0,	\
+	  prepare_inheritance, perform_receive, conclude_receive }
 #define RECEIVING_SETTLED(name, starts, size)				\
 	{ name, TAKES, CUBBY_RECEIVE, starts, size, SETTLED_VICTIM, 0,	\
 	  prepare_settled, perform_receive, conclude_receive }
@@ -139,7 +142,7 @@ static const struct operation operations[] = {
 		       0, prepare_receive_batch),
 	RECEIVING_MANY("receive-batch-beside-1", WAITING, SHORT, NOTHING, 1,
 		       prepare_receive_batch),
-	RECEIVING_MANY("receive-batch-beside-2", WAITING, SHORT, NOTHING, 2,
+	RECEIVING_MANY("receive-batch-beside-2", AT_SEVERAL, SHORT, NOTHING, 2,
 		       prepare_receive_batch),
 	RECEIVING_MANY("receive-batch-settled", AT_ONE | AT_FULL, SHORT,
 		       SETTLED_VICTIM, 0, prepare_settled_batch),
@@ -170,8 +173,7 @@ static const struct operation operations[] = {
 	{ "peek", 0, CUBBY_RECEIVE, ANY, LONG,
 	  NOTHING, 0, NULL, perform_peek, conclude_peek },
 	RECEIVING("receive-beside-1", WAITING, SHORT, NOTHING, 1),
-	RECEIVING("receive-beside-2", WAITING, SHORT, NOTHING, 2),
-	RECEIVING("receive-beside-3", WAITING, SHORT, NOTHING, 3),
+	RECEIVING("receive-beside-2", AT_ASLEEP, SHORT, NOTHING, 2),
 	RECEIVING("receive-large-beside-1", WAITING, LONG, NOTHING, 1),
 	RECEIVING("receive-large-beside-2", WAITING, LONG, NOTHING, 2),
 	RECEIVING("receive-large-beside-3", WAITING, LONG, NOTHING, 3),
@@ -192,10 +194,10 @@ static const struct operation operations[] = {
 		  SETTLED_BYSTANDER, 0),
 	RECEIVING("receive-unsettling-1", WAITING, SHORT, SETTLED_BYSTANDER,
 		  1),
-	RECEIVING("receive-unsettling-2", WAITING, SHORT, SETTLED_BYSTANDER,
-		  2),
-	RECEIVING("receive-unsettling-3", WAITING, SHORT, SETTLED_BYSTANDER,
-		  3),
+	RECEIVING("receive-unsettling-2", WAITING & ~AT_SEVERAL, SHORT,
+		  SETTLED_BYSTANDER, 2),
+	RECEIVING("receive-unsettling-3", THERE & ~AT_SEVERAL, SHORT,
+		  SETTLED_BYSTANDER, 3),
 	HOLDING("hold-unsettling", ANY, SHORT,
 		SETTLED_BYSTANDER, 0),
 	HOLDING("hold-unsettling-1", AT_ONE | AT_FULL, LONG,
@@ -260,15 +262,19 @@ static const struct operation operations[] = {
 		  REJECTED, 0),
 	RECEIVING("receive-rejected-large", THERE, LONG, REJECTED,
 		  0),
-	RECEIVING("receive-from-dead", THERE, SHORT,
-		  GHOST_HOLDER, 0),
-	RECEIVING("receive-from-dead-large", THERE, LONG,
-		  GHOST_HOLDER, 0),
+	/* ... of one whom the victim finds, when nothing else is there, and of
+	   one whom it has found when it came */
+	RECEIVING_INHERITED("receive-from-dead", AT_ONE, SHORT),
+	RECEIVING_INHERITED("receive-from-dead-large", AT_ONE, LONG),
+	RECEIVING("receive-after-dead", THERE, SHORT, GHOST_HOLDER, 0),
+	RECEIVING("receive-after-dead-large", THERE, LONG, GHOST_HOLDER, 0),
 	RECEIVING("receive-rejected-beside", THERE, SHORT,
 		  REJECTED, 1),
 	HOLDING("hold-rejected", THERE, SHORT,
 		REJECTED, 0),
-	HOLDING("hold-from-dead", THERE, LONG, GHOST_HOLDER, 0),
+	{ "hold-from-dead", HOLDS, CUBBY_RECEIVE, AT_ONE, LONG, GHOST_HOLDER, 0,
+	  prepare_inheritance, perform_hold, conclude_hold },
+	HOLDING("hold-after-dead", THERE, LONG, GHOST_HOLDER, 0),
 	HOLDING("hold-rejected-beside", THERE, LONG, REJECTED, 1),
 	{ "open-receiver-after-dead", OPENS, CUBBY_RECEIVE, THERE, SHORT,
 	  GHOST_HOLDER, 0, NULL, perform_open, conclude_plain },
@@ -329,38 +335,32 @@ static const struct operation operations[] = {
 	  perform_inspect, conclude_plain },
 
 	/* an inbox: one receives */
-	{ "inbox-open", OPENS | INBOX, CUBBY_RECEIVE, AT_EMPTY | AT_ONE |
-	  AT_FULL, SHORT, NOTHING, 0, NULL, perform_open,
+	{ "inbox-open", OPENS | INBOX, CUBBY_RECEIVE, ANY, SHORT, NOTHING, 0, NULL, perform_open,
 	  conclude_open_inbox },
-	{ "inbox-open-after-dead", OPENS | INBOX, CUBBY_RECEIVE, AT_ONE |
-	  AT_FULL, SHORT, GHOST_HOLDER, 0, NULL, perform_open,
+	{ "inbox-open-after-dead", OPENS | INBOX, CUBBY_RECEIVE, THERE, SHORT, GHOST_HOLDER, 0, NULL, perform_open,
 	  conclude_open_inbox },
-	{ "inbox-receive", TAKES | INBOX, CUBBY_RECEIVE, AT_EMPTY | AT_ONE |
-	  AT_FULL, SHORT, NOTHING, 0, NULL, perform_receive,
+	{ "inbox-receive", TAKES | INBOX, CUBBY_RECEIVE, ANY, SHORT, NOTHING, 0, NULL, perform_receive,
 	  conclude_receive },
 	{ "inbox-receive-named", TAKES | INBOX | NAMED, CUBBY_RECEIVE,
-	  AT_EMPTY | AT_ONE | AT_FULL, SHORT, NOTHING, 0, NULL,
-	  perform_receive_named, conclude_receive },
+	  ANY, SHORT, NOTHING, 0, NULL, perform_receive_named, conclude_receive },
 	{ "inbox-receive-named-try", TAKES | INBOX | NAMED, CUBBY_RECEIVE,
-	  AT_EMPTY | AT_ONE, SHORT, NOTHING, 0, NULL,
-	  perform_receive_named_now, conclude_receive_now },
-	{ "inbox-hold", HOLDS | INBOX, CUBBY_RECEIVE, AT_EMPTY | AT_ONE, LONG,
+	  ANY, SHORT, NOTHING, 0, NULL, perform_receive_named_now, conclude_receive_now },
+	{ "inbox-hold", HOLDS | INBOX, CUBBY_RECEIVE, ANY, LONG,
 	  NOTHING, 0, NULL, perform_hold, conclude_hold },
-	{ "inbox-close-receiver", INBOX | LEAVES, CUBBY_RECEIVE, AT_EMPTY |
-	  AT_ONE, SHORT, NOTHING, 0, NULL, perform_close, conclude_plain },
+	{ "inbox-close-receiver", INBOX | LEAVES, CUBBY_RECEIVE, ANY, SHORT, NOTHING, 0, NULL, perform_close, conclude_plain },
 	{ "inbox-close-holding", GIVES_BACK | INBOX | LEAVES, CUBBY_RECEIVE,
-	  AT_ONE, LONG, NOTHING, 0, prepare_held, perform_close,
+	  WAITING, LONG, NOTHING, 0, prepare_held, perform_close,
 	  conclude_given_back },
-	{ "inbox-open-sender", OPENS | INBOX, CUBBY_SEND, AT_EMPTY | AT_ONE,
+	{ "inbox-open-sender", OPENS | INBOX, CUBBY_SEND, ANY,
 	  SHORT, NOTHING, 0, NULL, perform_open, conclude_plain },
-	{ "inbox-open-process", OPENS | INBOX, CUBBY_SEND, AT_EMPTY, SHORT,
+	{ "inbox-open-process", OPENS | INBOX | BOUND, CUBBY_SEND, ANY, SHORT,
 	  NOTHING, 0, NULL, perform_open_process, conclude_plain },
-	{ "inbox-send", SENDS | INBOX, CUBBY_SEND, AT_EMPTY | AT_ONE | AT_FULL,
+	{ "inbox-send", SENDS | INBOX, CUBBY_SEND, ANY,
 	  SHORT, NOTHING, 0, prepare_send, perform_send, conclude_send },
 	{ "inbox-send-synchronous", SENDS | AWAITS | INBOX, CUBBY_SEND,
-	  AT_EMPTY | AT_FULL, LONG, NOTHING, 0, prepare_send,
+	  ANY, LONG, NOTHING, 0, prepare_send,
 	  perform_send_synchronous, conclude_send },
-	{ "inbox-close-sender", INBOX, CUBBY_SEND, AT_ONE, SHORT, NOTHING, 0,
+	{ "inbox-close-sender", INBOX, CUBBY_SEND, ANY, SHORT, NOTHING, 0,
 	  NULL, perform_close, conclude_plain },
 };
 /* clang-format on */
@@ -414,6 +414,22 @@ scenario_capacity(const struct scenario *scenario)
 	if (scenario->kind == RENDEZVOUS)
 		return 0;
 	return scenario->kind == LANES ? CAPACITY : QUEUE_CAPACITY;
+}
+
+bool
+scenario_waits_for_victim(const struct scenario *scenario)
+{
+	const struct operation *operation = scenario->operation;
+	unsigned starts = AT_WRAPPED | AT_ASLEEP | AT_SEVERAL;
+
+	if (operation->scenery == SETTLED_VICTIM)
+		return true;
+	if (operation->scenery == GHOST_HOLDER)
+		return operation->prepare == prepare_inheritance;
+	return operation->effects & INBOX &&
+	       !(operation->effects & OPENS) &&
+	       operation->roles & CUBBY_RECEIVE &&
+	       starts & 1U << scenario->start;
 }
 
 const char *

@@ -174,9 +174,11 @@ static const struct operation arrival[] = {
 	RECEIVING("receive-rejected-large", 0, THERE, LONG, REJECTED,
 		  perform_receive),
 	HOLDING("hold-rejected", 0, THERE, SHORT, REJECTED),
-	RECEIVING("receive-from-dead", BY_PRIORITY, THERE, SHORT,
-		  GHOST_HOLDER, perform_receive),
-	HOLDING("hold-from-dead", 0, THERE, LONG, GHOST_HOLDER),
+	{ "receive-from-dead", TAKES | BY_PRIORITY, CUBBY_RECEIVE, THERE, SHORT,
+	  GHOST_HOLDER, 0, prepare_inheritance, perform_receive,
+	  conclude_receive },
+	{ "hold-from-dead", HOLDS, CUBBY_RECEIVE, THERE, LONG, GHOST_HOLDER, 0,
+	  prepare_inheritance, perform_hold, conclude_hold },
 	RECEIVING("receive-after-drafts", 0, THERE & ~AT_FULL, SHORT, GHOST_DRAFTS,
 		  perform_receive),
 
@@ -235,8 +237,10 @@ static const struct operation unlimited[] = {
 	  prepare_send, perform_send, conclude_send },
 	{ "grow-reserve", 0, CUBBY_SEND, AT_EMPTY, SHORT, USED_UP, 0, NULL,
 	  perform_reserve, conclude_reserve },
-	{ "give-back", 0, CUBBY_SEND, AT_EMPTY, SHORT, NOTHING, 0,
+	{ "abort-many", 0, CUBBY_SEND, AT_EMPTY, SHORT, NOTHING, 0,
 	  prepare_many_drafts, perform_abort_many, conclude_plain },
+	{ "give-back", TAKES, CUBBY_SEND | CUBBY_RECEIVE, AT_EMPTY, SHORT,
+	  NOTHING, 0, prepare_give_back, perform_give_back, conclude_receive },
 };
 
 /* Empty: nobody is at the other end yet. Asleep: somebody is, and waits. */

@@ -2,6 +2,7 @@
 /* The sleeper: a child that is asleep on the other side when the victim begins. */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 
 #include "harness.h"
 #include "must.h"
@@ -25,18 +26,25 @@ sleeper_receives(struct run *run)
 	mailbox = attend(run, CUBBY_RECEIVE);
 	must(actor_take(run->stage, mailbox, SLEEPER, now() + FAR_OFF),
 	     "the sleeper's receive");
+	run->stage->gone = true;
 }
 
+/* Who is told that the inbox's process has gone has no more to send. */
 static void
 sleeper_sends(struct run *run)
 {
 	cubby_mailbox *mailbox;
+	int result = 0;
 
 	mailbox = attend(run, CUBBY_SEND);
-	for (int i = 0; i < scenario_capacity(run->scenario) + 1; i++)
-		must(actor_send(run->stage, mailbox, SLEEPER,
-				run->scenario->operation->size, now() + FAR_OFF),
-		     "the sleeper's send");
+	for (int i = 0; i < scenario_capacity(run->scenario) + 1; i++) {
+		result = actor_send(run->stage, mailbox, SLEEPER,
+				    run->scenario->operation->size,
+				    now() + FAR_OFF);
+		if (result == -EPIPE && run->stage->gone)
+			return;
+		must(result, "the sleeper's send");
+	}
 }
 
 /* Until it is readable. Whatever wakes it up: it asks again. */
@@ -174,6 +182,8 @@ sleeper_enter(struct run *run)
 							sleeper_receives);
 	if (sends)
 		cast_count(run, 1);
+	else
+		run->stage->owner = run->sleeper;
 	/* One with a deadline may have come to its end already. */
 	if (!helper_lull(run->sleeper) &&
 	    run->scenario->operation->scenery != LATE_SENDER)
@@ -188,9 +198,10 @@ send_to_sleeper(struct run *run)
 	int result;
 
 	if (run->scenario->kind != RENDEZVOUS) {
-		must(actor_send(run->stage, run->senders[BYSTANDER], BYSTANDER,
-				SHORT, since + FAR_OFF),
-		     "a send to the sleeper");
+		result = actor_send(run->stage, run->senders[BYSTANDER],
+				    BYSTANDER, SHORT, since + FAR_OFF);
+		if (result != -EPIPE || !run->stage->gone)
+			must(result, "a send to the sleeper");
 		return;
 	}
 	do
@@ -202,14 +213,52 @@ send_to_sleeper(struct run *run)
 		must(result, "a send to the sleeper");
 }
 
+void
+cast_still(struct run *run)
+{
+	if (run->sleeper && !run->still)
+		helper_still(run, run->sleeper, "the sleeper");
+	run->still = true;
+}
+
+void
+cast_rouse(struct run *run)
+{
+	if (run->sleeper)
+		kill(run->sleeper, SIGCONT);
+	run->still = false;
+}
+
 static void
 leave(struct run *run)
 {
+	cast_rouse(run);
 	helper_bury(run, run->sleeper, "the sleeper");
 	run->sleeper = 0;
 	account_died(&run->stage->account, SLEEPER);
 	if (sleeper_is_sender(run))
 		cast_count(run, -1);
+	else if (run->scenario->operation->effects & INBOX)
+		cast_inherit(run);
+}
+
+void
+cast_make_way(struct run *run)
+{
+	const struct entry *own = run->stage->account.entries[SLEEPER];
+	bool room = false;
+
+	for (int number = 1; number < NUMBERS; number++)
+		room = room || own[number].ended;
+	if (run->sleeper && room)
+		leave(run);
+}
+
+void
+cast_forsake(struct run *run)
+{
+	if (run->sleeper && cast_is_victims(run))
+		leave(run);
 }
 
 void
@@ -223,7 +272,9 @@ cast_outlast(struct run *run)
 void
 cast_wake(struct run *run, bool send)
 {
-	if (!run->sleeper)
+	cast_rouse(run);
+	/* Who sends to the victim's inbox waits for the victim, or a successor. */
+	if (!run->sleeper || cast_is_victims(run))
 		return;
 	if (sleeper_is_sender(run))
 		cast_drain(run);

@@ -106,6 +106,29 @@ static const ElfW(Sym) * symbol_at(uintptr_t offset, const char **ret_names)
 	return NULL;
 }
 
+bool
+text_function(const struct text *text, const char *name, uintptr_t *ret_start,
+	      uintptr_t *ret_end)
+{
+	const ElfW(Shdr) *table = section(".symtab");
+	const ElfW(Shdr) *names = section(".strtab");
+	const ElfW(Sym) *symbol;
+	size_t count = table && names ? table->sh_size / sizeof(*symbol) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		symbol = (const ElfW(Sym) *)(const void *)
+			(file + table->sh_offset) + i;
+		if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC ||
+		    strcmp((const char *)file + names->sh_offset +
+				   symbol->st_name, name))
+			continue;
+		*ret_start = text->base + symbol->st_value;
+		*ret_end = *ret_start + symbol->st_size;
+		return true;
+	}
+	return false;
+}
+
 const char *
 text_name(const struct text *text, uintptr_t address)
 {

@@ -32,10 +32,7 @@ play_leave(struct run *run)
 void
 play_die(struct run *run, enum actor actor)
 {
-	tracee_kill(&run->victim);
-	account_died(&run->stage->account, actor);
-	if (run_is_sender(run))
-		cast_count(run, -1);
+	run_kill(run, actor);
 }
 
 void

@@ -119,6 +119,30 @@ open_own(struct victim *victim)
 	sched_setaffinity(0, sizeof(own), &own);
 }
 
+/* It has received from its inbox before. */
+static void
+begin_inbox(struct victim *victim)
+{
+	int through;
+
+	cast_backlog(victim->scenario, &through);
+	do {
+		victim_mark(victim->stage, MARK_SEND);
+		manage(actor_take(victim->stage, victim->mailbox,
+				  victim->actor, CUBBY_NOW),
+		       "first receive");
+	} while (--through > 0);
+	victim_mark(victim->stage, MARK_FURNISH);
+}
+
+/* The one process to whom it could send has gone. */
+static bool
+is_forsaken(const struct victim *victim)
+{
+	return victim->scenario->operation->effects & BOUND &&
+	       victim->stage->gone;
+}
+
 /* Into the lane as it is; if there is no room, as it is when drained. */
 static void
 send_next(struct victim *victim)
@@ -127,12 +151,37 @@ send_next(struct victim *victim)
 	int result = actor_send(victim->stage, victim->mailbox, victim->actor, size,
 				CUBBY_NOW);
 
+	if (is_forsaken(victim)) {
+		if (result != -EPIPE)
+			fail("the victim's next send, to one who has gone: %s",
+			     cubby_strerror(result));
+		return;
+	}
 	if (result != -EAGAIN) {
 		manage(result, "next send");
 		return;
 	}
 	victim_mark(victim->stage, MARK_TAKE);
 	send_own(victim, 1);
+}
+
+/* What the dead have left in a queue is looked at for 5 ms at a time, which step by
+   step is soon over. It goes by a clock that takes no notice of that, where it does
+   not sleep. */
+static bool
+goes_by_count(const struct scenario *scenario)
+{
+	switch (scenario->operation->scenery) {
+	case GHOST_SENDER:
+	case GHOST_SENDER_HELD:
+	case GHOST_GONE:
+	case GHOST_HOLDER:
+	case GHOST_DRAFTS:
+	case GHOST_POLLER:
+		return scenario->kind != LANES;
+	default:
+		return false;
+	}
 }
 
 /* After the operation the handle must be of use. */
@@ -149,6 +198,8 @@ go_on(struct victim *victim)
 		manage(actor_take(victim->stage, victim->mailbox, victim->actor,
 				now() + FAR_OFF),
 		     "next receive");
+	if (roles & CUBBY_RECEIVE && victim->scenario->operation->effects & INBOX)
+		victim_mark(victim->stage, MARK_ROOM);
 }
 
 void
@@ -167,14 +218,21 @@ victim_live(const struct scenario *scenario, struct stage *stage,
 	open_own(&victim);
 	if (victim.mailbox && operation->roles & CUBBY_SEND)
 		fill_own_lane(&victim);
+	if (operation->effects & INBOX && scenario_waits_for_victim(scenario))
+		begin_inbox(&victim);
 	if (operation->prepare)
 		operation->prepare(&victim);
+	if (operation->effects & LEAVES)
+		stage->gone = true;
+	clock_by_count(goes_by_count(scenario));
 	victim_mark(stage, MARK_START);
 	operation->perform(&victim);
 	stage->result = victim.result;
 	victim_mark(stage, MARK_END);
+	clock_by_count(false);
 	operation->conclude(&victim);
 	go_on(&victim);
+	stage->gone = stage->gone || operation->roles & CUBBY_RECEIVE;
 	cubby_close(victim.mailbox);
 	free(victim.buffer);
 	_exit(0);

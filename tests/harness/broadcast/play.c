@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <unistd.h>
+#include <sys/wait.h>
 
 #include "../double.h"
 #include "../must.h"
@@ -24,6 +25,7 @@ static struct play {
 	struct house first, second;	/* the second, if it is replaced */
 	bool furnished;
 	pid_t sleeper;			/* 0: none, or it has left */
+	pid_t doomed;			/* 0: none, or it has died */
 	bool still;			/* it is stopped */
 } play;
 
@@ -102,10 +104,42 @@ be_ghost(struct run *run)
 			       CUBBY_NOW), "the ghost's send");
 }
 
+/* For what the victim sends first there is a receiver, which dies then. */
+static void
+be_doomed(struct run *run)
+{
+	(void)run;
+	part_open(play.act, CUBBY_RECEIVE, 0, 0);
+	raise(SIGSTOP);
+}
+
+static void
+raise_doomed(void)
+{
+	int status;
+
+	play.doomed = helper_fork(play.run, be_doomed);
+	if (waitpid(play.doomed, &status, WUNTRACED) != play.doomed ||
+	    !WIFSTOPPED(status))
+		fail("a ghost: %s", play.run->stage->complaint);
+}
+
+static void
+kill_doomed(void)
+{
+	if (!play.doomed)
+		return;
+	kill(play.doomed, SIGKILL);
+	waitpid(play.doomed, NULL, 0);
+	play.doomed = 0;
+}
+
 static void
 raise_ghost(void)
 {
-	if (play.act->ghost_sender || play.act->ghost_receiver)
+	if (play.act->ghost_receiver && play.act->own)
+		raise_doomed();
+	else if (play.act->ghost_sender || play.act->ghost_receiver)
 		helper_bury(play.run, helper_fork(play.run, be_ghost),
 			    "a ghost");
 }
@@ -137,6 +171,7 @@ play_enter(struct run *run)
 static void
 furnish(void)
 {
+	kill_doomed();
 	if (play.furnished)
 		return;
 	play.furnished = true;
@@ -423,12 +458,41 @@ run_strikes(const struct scenario *scenario)
 	return 1 << KILLED | 1 << STOPPED | 1 << REFILLED | 1 << REPLACED;
 }
 
+static const struct aim aims[] = {
+	{ "receive-none/", "futex_wait" },
+	{ "wait-by-", "wait_by_descriptors" },
+	{ "wait-send-by-", "wait_by_descriptors" },
+	{ "receive-for-sleeper", "futex_wake" },
+	{ "receive-for-waiter", "futex_wake" },
+	{ "receive-for-poller", "fifo_tell" },
+	{ "hold-for-sleeper", "futex_wake" },
+	{ "close-for-sleeper", "futex_wake" },
+	{ "take-over", "ring_inherit" },
+	{ "send-full/every", "futex_wait" },
+	{ "send-full-large/every", "futex_wait" },
+	{ "send-full-try/every", "audience_ask" },
+	{ "send-full-of-dead", "audience_ask" },
+	{ "send-synchronous", "futex_wait" },
+	{ "send-to-sleeper/", "futex_wake" },
+	{ "send-to-poller/", "fifo_tell" },
+	{ "send-to-waiter/", "futex_wake" },
+	{ NULL, NULL }
+};
+
 void
 run_record(struct run *run)
 {
+	bool lets_sleep;
+
 	play_enter(run);
 	play_start(run, VICTIM);
+	lets_sleep = play.sleeper && !play.act->sleeps && !play.act->awaits;
+	if (lets_sleep)
+		helper_still(run, play.sleeper, "the sleeper");
 	path_record(run, false);
+	if (lets_sleep)
+		kill(play.sleeper, SIGCONT);
+	path_check_aims(run, aims);
 	if (play.act->calls && !path_calls(run, play.act->calls))
 		fail("its path has no system call %d", play.act->calls);
 	if (run->stage->mark != MARK_END)

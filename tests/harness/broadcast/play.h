@@ -151,10 +151,6 @@ wait_receive(struct part *own);
 int
 wait_send(struct part *own);
 
-/* clock.c: of this process, that it goes by how often it is asked, or not */
-void
-clock_by_count(bool by_count);
-
 /* sleeper.c */
 
 /* Returns when it sleeps. */

@@ -488,6 +488,26 @@ may_be_locked(const struct run *run, pid_t victim)
 	return run->scenario->kind != LANES;
 }
 
+static const struct aim aims[] = {
+	{ "take/asleep", "futex_wait" },
+	{ "arrival-take/asleep", "futex_wait" },
+	{ "call/", "futex_wait" },
+	{ "arrival-call/", "futex_wait" },
+	{ "call/first", "reply_file_make" },
+	{ "end/waiting", "futex_wait" },
+	{ "end/late", "futex_wait" },
+	{ "reply/", "answers_reply" },
+	{ "arrival-reply/", "answers_reply" },
+	{ "release/unanswered", "answers_refuse" },
+	{ "arrival-release/unanswered", "answers_refuse" },
+	{ "take-untold/", "answers_refuse" },
+	{ "reject/held", "claims_return" },
+	{ "close-server/held", "claims_return" },
+	{ "close-server/unanswered", "answers_end" },
+	{ "close-caller/", "reply_file_unlink" },
+	{ NULL, NULL }
+};
+
 void
 run_record(struct run *run)
 {
@@ -495,6 +515,7 @@ run_record(struct run *run)
 	play_enter(run);
 	play_start(run, VICTIM);
 	path_record(run, false);
+	path_check_aims(run, aims);
 	if (run->stage->mark != MARK_END)
 		fail("a mark in the wrong place");
 	see_off(run);

@@ -562,12 +562,34 @@ run_strikes(const struct scenario *scenario)
 	return 1 << KILLED | 1 << STOPPED | 1 << REFILLED | 1 << REPLACED;
 }
 
+static const struct aim aims[] = {
+	{ "mutex-lock/held", "futex_wait" },
+	{ "mutex-lock/queue", "futex_wait" },
+	{ "mutex-lock/late", "robust_lock_take_slowly" },
+	{ "mutex-lock/dead", "liveness_ask" },
+	{ "mutex-try/dead", "liveness_ask" },
+	{ "mutex-unlock/sleeper", "futex_wake" },
+	{ "mutex-unlock/doubtful", "futex_wake" },
+	{ "condition-wait/alone", "futex_wait" },
+	{ "condition-wait/first", "futex_wait" },
+	{ "condition-wait/last", "futex_wait" },
+	{ "condition-wait/late", "sync_sleep" },
+	{ "condition-signal/sleeper", "futex_wake" },
+	{ "condition-broadcast/sleepers", "futex_wake" },
+	{ "semaphore-wait/alone", "futex_wait" },
+	{ "semaphore-wait/first", "futex_wait" },
+	{ "semaphore-wait/late", "sync_sleep" },
+	{ "semaphore-post/sleeper", "futex_wake" },
+	{ NULL, NULL }
+};
+
 void
 run_record(struct run *run)
 {
 	play_enter(run);
 	play_start(run, VICTIM);
 	path_record(run, false);
+	path_check_aims(run, aims);
 	if (run->stage->mark != MARK_END)
 		fail("a mark in the wrong place");
 	see_off(run);

@@ -6,7 +6,7 @@
  */
 #include <dlfcn.h>
 
-#include "play.h"
+#include "harness.h"
 
 #define STEP 1000	/* nanoseconds, each time that it is asked */
 
