@@ -39,6 +39,7 @@ sender_open(struct view *view, const char *name, struct addressee *addressee,
 }
 
 #define PAUSES_SHARED	24
+#define PAUSES_MOST	32
 #define BLOCK_FETCH	2048	/* bytes */
 
 static void
@@ -213,9 +214,9 @@ look_for_addressee(struct sender *sender, const struct awaited *awaited)
 }
 
 /*
- * Between two looks at the head. Several receivers move it by compare-and-swap, and
- * each has to wait for its line, which a look takes away; one alone stores to a word
- * beside, and does not wait.
+ * Between two looks at the head, which take its line away from who moves it. Several
+ * receivers move it by compare-and-swap, and wait for the line; one alone stores to
+ * a word beside, until there are too many stores that wait.
  */
 static uint32_t
 pauses(const struct lane_writer *w)
@@ -226,6 +227,31 @@ pauses(const struct lane_writer *w)
 		       PAUSES_SHARED : 1;
 }
 
+/* As many at the most: a quarter of the messages that wait takes longer. */
+static uint32_t
+most_pauses(const struct lane_writer *w, const struct awaited *awaited)
+{
+	return awaited->room ? (uint32_t)min_u64(PAUSES_MOST,
+			w->view->attributes.capacity / 4) : 0;
+}
+
+static int
+look_for_a_moment(struct sender *sender, const struct awaited *awaited)
+{
+	uint32_t apart = pauses(&sender->writer);
+	uint32_t most = most_pauses(&sender->writer, awaited);
+	int r = -EAGAIN;
+
+	spin_begin(&sender->spin);
+	while (r == -EAGAIN && spin_again_after(&sender->spin, apart)) {
+		r = look(sender, awaited);
+		if (apart < most)
+			apart *= 2;
+	}
+	spin_end(&sender->spin, r == -EAGAIN);
+	return r;
+}
+
 static int
 wait_for(struct sender *sender, const struct awaited *awaited,
 	 int64_t deadline)
@@ -234,11 +260,8 @@ wait_for(struct sender *sender, const struct awaited *awaited,
 
 	if (deadline == DEADLINE_NOW)
 		return r;
-	spin_begin(&sender->spin);
-	while (r == -EAGAIN &&
-	       spin_again_after(&sender->spin, pauses(&sender->writer)))
-		r = look(sender, awaited);
-	spin_end(&sender->spin, r == -EAGAIN);
+	if (r == -EAGAIN)
+		r = look_for_a_moment(sender, awaited);
 	while (r == -EAGAIN) {
 		r = look_for_addressee(sender, awaited);
 		if (likely(r == -EAGAIN))
