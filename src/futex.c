@@ -103,6 +103,16 @@ futex_waits_for_many(void)
 	return !word32_load_relaxed(&lacks_waitv);
 }
 
+/* EPERM: behind a seccomp filter. Another error may be of this one call. */
+static int
+has_none_for_many(int error)
+{
+	if (error == ENOSYS || error == EPERM)
+		/* relaxed: as above */
+		word32_store_relaxed(&lacks_waitv, 1);
+	return -ENOSYS;
+}
+
 static int
 touch_all(const struct futex_ticket *tickets, uint32_t count)
 {
@@ -133,7 +143,8 @@ futex_wait_many(const struct futex_ticket *tickets, uint32_t count,
 		    CLOCK_MONOTONIC) < 0)
 		r = errno == EAGAIN ? has_changed(deadline) :
 		    errno == EFAULT ? touch_all(tickets, count) :
-		    errno == ETIMEDOUT || errno == EINTR ? -errno : -ENOSYS;
+		    errno == ETIMEDOUT || errno == EINTR ? -errno :
+		    has_none_for_many(errno);
 	PROBE2(awake, tickets->word, r);
 	return r;
 }

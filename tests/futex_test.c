@@ -277,6 +277,22 @@ without_membarrier_it_is_told(void)
 	need(!barrier_all());
 }
 
+/* A want may pass; what the kernel lacks it lacks. */
+static void
+that_many_cannot_be_waited_for_is_remembered(void)
+{
+	static word32 words[2];
+	const struct futex_ticket tickets[] = { { &words[0], 0 },
+						{ &words[1], 0 } };
+
+	forked_deny(SYS_futex_waitv, ENOMEM);
+	need(futex_wait_many(tickets, 2, 0) == -ENOSYS);
+	need(futex_waits_for_many());
+	forked_deny(SYS_futex_waitv, ENOSYS);
+	need(futex_wait_many(tickets, 2, 0) == -ENOSYS);
+	need(!futex_waits_for_many());
+}
+
 static const struct forked_test tests[] = {
 	FORKED_TEST(another_value_ends_the_wait_at_once),
 	FORKED_TEST(a_deadline_ends_the_wait_and_not_earlier),
@@ -290,6 +306,7 @@ static const struct forked_test tests[] = {
 	FORKED_TEST(one_side_s_barrier_serves_both),
 	FORKED_TEST(registering_twice_is_allowed_and_a_child_may_too),
 	FORKED_TEST(without_membarrier_it_is_told),
+	FORKED_TEST(that_many_cannot_be_waited_for_is_remembered),
 };
 
 int
