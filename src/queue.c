@@ -412,18 +412,20 @@ cool_another(struct queue *queue, int64_t deadline)
 	return r;
 }
 
-static void
+/* False: the lock is not to be had. */
+static bool
 trim_chunk(struct queue *queue, uint32_t chunk)
 {
 	struct wakes wakes = { .count = 0 };
 
 	if (queue_enter(queue, CUBBY_NOW) < 0)
-		return;
+		return false;
 	if (queue->shrinking == CHUNK_NONE &&
 	    !slots_begin_shrinking(&queue->map, queue->owner,
 				   chunk * CHUNK_SLOTS, &queue->shrinking))
 		queue_nonsense(queue);
 	queue_leave(queue, &wakes);
+	return true;
 }
 
 /* unknown: what to say if the kernel does not. */
@@ -446,8 +448,10 @@ queue_trim(struct queue *queue)
 	for (i = 0; i < queue->map.geometry.slots_max; i++)
 		if (cool_another(queue, CUBBY_NOW) < 0)
 			break;
+	/* Who stands still under the lock is waited for once, not for each. */
 	for (chunk = 1; chunk < chunks; chunk++)
-		trim_chunk(queue, chunk);
+		if (!trim_chunk(queue, chunk))
+			break;
 	queue_do_chores_soon(queue);
 	return before - min_u64(before, memory_of(queue, before));
 }
