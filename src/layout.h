@@ -32,7 +32,7 @@
 
 #define LAYOUT_MAGIC	UINT64_C(0x0179626275632e00)	/* "\0.cubby\1" */
 #define LAYOUT_VERSION	1
-#define LAYOUT_QUEUE	2	/* of layout_queue.h: one more for each change */
+#define LAYOUT_QUEUE	3	/* of layout_queue.h: one more for each change */
 
 #define LANES_MAX	4096	/* per mailbox */
 #define LANES_PER_UID	2048	/* so that one user cannot take them all */

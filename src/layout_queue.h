@@ -308,8 +308,6 @@ struct queue_list {
 	word32 head, tail;
 };
 
-#define QUEUE_LEFT 1U
-
 /*
  * The header. A page; all L and derived, but for what is said.
  *
@@ -323,10 +321,10 @@ struct queue_list {
  *			that it is asked for. The truth
  * arrival, order	L: above all there are. The truth, but for that
  * broken, anew		L: counts, for good
- * left			by CAS, but for QUEUE_LEFT, which who could not have the
- *			lock stores: there are slots that anybody may see to. 0:
- *			there are none. Else participant left - QUEUE_LEFT - 1 is
- *			looking at all, or has died over it
+ * left			who could not have the lock, by adding: how often there have
+ *			been slots that anybody may see to
+ * seen			by CAS, who has looked at all slots: `left` as it was when he
+ *			began
  */
 struct queue_file {
 	struct identity identity;
@@ -361,7 +359,8 @@ struct queue_file {
 	word32 anew;		/* how often all that is derived was made */
 	word32 returned;	/* queued again */
 	word32 left;
-	uint8_t unused3[PAGE - 384 - 80];
+	word32 seen;
+	uint8_t unused3[PAGE - 384 - 84];
 };
 
 /* Where things lie in the two files: derived from the attributes. */

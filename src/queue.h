@@ -87,6 +87,12 @@ struct behind {
 	bool records;		/* they have gone back */
 };
 
+/* A round over all slots for what is left to anybody. */
+struct left {
+	uint32_t told, seen;	/* as the header said when it began */
+	uint32_t chunks;	/* still to be looked at; 0: none is under way */
+};
+
 struct queue {
 	struct view *view;
 	struct queue_map map;
@@ -114,7 +120,7 @@ struct queue {
 	uint64_t recovered;		/* messages, when it was opened */
 	int64_t next_look;
 	struct behind behind;	/* at the dead: how far it is */
-	uint32_t left_chunks;	/* to be looked at for what is left to anybody */
+	struct left left;	/* to anybody: the same */
 	int64_t slice;			/* of the next sleep */
 	uint32_t receives;		/* until the next look at the clock */
 	uint32_t quick;			/* quick looks in vain, as one of several */
@@ -244,6 +250,11 @@ queue_do_chores_soon(struct queue *queue);
    next look goes on from there. True: that was all. Not under the lock. */
 bool
 queue_look(struct queue *queue);
+
+/* The same, for one who has to know that it was all: however many participants live,
+   all are asked for. */
+bool
+queue_look_and_ask_all(struct queue *queue);
 
 /* The same of one participant, if it is dead. */
 void

@@ -16,6 +16,7 @@
 #define LOOK_EVERY	(50 * NSEC_PER_MSEC)
 #define LOOK_PATIENCE	(2 * NSEC_PER_MSEC)	/* with a lock's owner */
 #define LOOK_LONGEST	(5 * NSEC_PER_MSEC)	/* all that one look may take */
+#define LOOK_ASKS	64	/* who lives, between two looks at the clock */
 
 /*
  * One look. The call that looks may have a deadline that is near: then what the dead
@@ -27,6 +28,7 @@ struct looking {
 	int64_t until;
 	int64_t patience;	/* with a lock's owner */
 	bool begun;
+	bool asks_all;		/* who lives, however many they are */
 	uint64_t returned;	/* messages that went back */
 };
 
@@ -42,7 +44,8 @@ static struct looking
 whole_look(void)
 {
 	return (struct looking){ .until = INT64_MAX,
-				 .patience = ROBUST_LOCK_GRACE };
+				 .patience = ROBUST_LOCK_GRACE,
+				 .asks_all = true };
 }
 
 static int
@@ -50,11 +53,15 @@ enter_to_look(struct queue *queue, struct looking *look)
 {
 	int64_t now = clock_now(), patience = now + look->patience;
 	int64_t until = look->begun ? look->until : patience;
+	int r;
 
 	look->begun = true;
 	if (now >= until)
 		return -ETIMEDOUT;
-	return queue_enter(queue, patience < until ? patience : until);
+	do
+		r = queue_enter(queue, patience < until ? patience : until);
+	while (r == -EINTR);
+	return r;
 }
 
 static int
@@ -164,44 +171,45 @@ queue_look_at_to_the_end(struct queue *queue, uint32_t n)
 
 /* Left to anybody -------------------------------------------------------- */
 
+/*
+ * `left` counts how often that has been told, and `seen` is what it was when a round
+ * began that has come to its end. So what is told during a round has another round,
+ * as has what somebody died over. Several may go round at the same time: the first
+ * who comes to the end says so for all who began as early.
+ */
 void
 queue_tell_left(struct queue *queue)
 {
-	/* LEFT-R1 release: what is left, then that it is. Pairs with LEFT-X1. */
-	word32_store_release(&queue->map.file->left, QUEUE_LEFT);
+	/* LEFT-R1 acq_rel: what is left, then that it is. Pairs with LEFT-A1. */
+	word32_add_acq_rel(&queue->map.file->left, 1);
 }
 
-/* Whoever begins a round says so by a value of his own. What is left meanwhile is
-   told over it, and should he die, it stays: both times there is another round. */
-static uint32_t
-own_round(const struct queue *queue)
-{
-	return QUEUE_LEFT + 1 + queue->member.slot;
-}
-
-/* False: it has just changed, and the next look sees to it. */
 static bool
+is_left_to_anybody(const struct queue *queue)
+{
+	return get32(&queue->map.file->left) != get32(&queue->map.file->seen);
+}
+
+static void
 begin_round(struct queue *queue)
 {
-	uint32_t found = get32(&queue->map.file->left);
+	struct left *left = &queue->left;
 
-	/* LEFT-X1 acq_rel: that something is left, then the look at it. Pairs with
-	   LEFT-R1, LEFT-X2. */
-	if (!word32_cas_acq_rel(&queue->map.file->left, &found,
-				own_round(queue)))
-		return false;
-	queue->left_chunks = queue_chunks(&queue->map);
-	return true;
+	left->seen = get32(&queue->map.file->seen);
+	/* LEFT-A1 acquire: that something is left, then the look at it. Pairs with
+	   LEFT-R1. */
+	left->told = word32_load_acquire(&queue->map.file->left);
+	left->chunks = queue_chunks(&queue->map);
 }
 
 static void
 end_round(struct queue *queue)
 {
-	uint32_t found = own_round(queue);
+	uint32_t seen = queue->left.seen;
 
-	/* LEFT-X2 acq_rel: all seen to, then that there is nothing. Pairs with
-	   LEFT-X1. */
-	word32_cas_acq_rel(&queue->map.file->left, &found, 0);
+	/* LEFT-X1 acq_rel: all seen to, then that it is, unless another was faster.
+	   Pairs with LEFT-X1. */
+	word32_cas_acq_rel(&queue->map.file->seen, &seen, queue->left.told);
 }
 
 /* What those who could not have the lock have left to anybody: all chunks once
@@ -211,14 +219,14 @@ see_to_all(struct queue *queue, struct looking *look)
 {
 	int r;
 
-	if (!queue->left_chunks && !begin_round(queue))
-		return 0;
-	while (queue->left_chunks) {
-		r = take_back_chunk(queue, queue->left_chunks - 1,
+	if (!queue->left.chunks)
+		begin_round(queue);
+	while (queue->left.chunks) {
+		r = take_back_chunk(queue, queue->left.chunks - 1,
 				    PARTICIPANTS_MAX, 0, look);
 		if (r < 0)
 			return r;
-		queue->left_chunks--;
+		queue->left.chunks--;
 	}
 	end_round(queue);
 	return 0;
@@ -226,11 +234,12 @@ see_to_all(struct queue *queue, struct looking *look)
 
 /* All ---------------------------------------------------------------------- */
 
-/* All once round, beginning with the one at whom the last look ended. */
+/* All once round, beginning with the one at whom the last look ended. To ask of
+   thousands takes tens of milliseconds, though all of them live. */
 static int
 look_at_all(struct queue *queue, struct looking *look)
 {
-	uint32_t i, n, count = queue_participants(&queue->map);
+	uint32_t i, n, asks = 0, count = queue_participants(&queue->map);
 	uint32_t first = queue->behind.participant;
 	const struct queue_participant *p;
 	int r = 0;
@@ -238,8 +247,15 @@ look_at_all(struct queue *queue, struct looking *look)
 	for (i = 0; r == 0 && i < count; i++) {
 		n = (first + i) % count;
 		p = queue_participant(&queue->map, n);
-		if (p && get64(&p->clean) < get64(&p->generation))
-			r = look_at(queue, n, look);
+		if (!p || get64(&p->clean) >= get64(&p->generation))
+			continue;
+		if (!look->asks_all && asks && asks % LOOK_ASKS == 0 &&
+		    clock_now() >= look->until) {
+			queue->behind = (struct behind){ .participant = n };
+			return -ETIMEDOUT;
+		}
+		asks++;
+		r = look_at(queue, n, look);
 	}
 	return r;
 }
@@ -249,12 +265,14 @@ look_on(struct queue *queue, struct looking *look)
 {
 	int r = 0;
 
-	queue->next_look = clock_now() + LOOK_EVERY;
-	if (unlikely(queue->left_chunks || get32(&queue->map.file->left)))
+	if (unlikely(queue->left.chunks || is_left_to_anybody(queue)))
 		r = see_to_all(queue, look);
 	if (r == 0)
 		r = look_at_all(queue, look);
 	answers_look(&queue->answers);
+	/* From its end: it may have lost the processor for longer than that, and who
+	   looks until the next one is due comes to his deadline. */
+	queue->next_look = clock_now() + LOOK_EVERY;
 	return r == 0;
 }
 
@@ -263,6 +281,15 @@ queue_look(struct queue *queue)
 {
 	struct looking look = short_look();
 
+	return look_on(queue, &look);
+}
+
+bool
+queue_look_and_ask_all(struct queue *queue)
+{
+	struct looking look = short_look();
+
+	look.asks_all = true;
 	return look_on(queue, &look);
 }
 

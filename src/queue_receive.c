@@ -169,7 +169,7 @@ look_for_sender(struct queue *queue, struct receive *receive, int64_t deadline)
 		return -EAGAIN;
 	if (!members_have_gone(queue->view, &queue->map, slot))
 		return -EAGAIN;
-	all = queue_look(queue);
+	all = queue_look_and_ask_all(queue);
 	do
 		r = try_once(queue, receive, deadline, false);
 	while (r > 0 && (r = help_out(queue, receive, r)) == 0);

@@ -15,6 +15,9 @@ static int64_t time_now;
 static bool is_free;	/* the lock: then it is what is done with it that takes long */
 static int waits;
 static int64_t lost;	/* with each look at the clock: the processor is another's */
+static int signals;	/* that come while the lock is waited for */
+static int64_t asking;	/* each time: then all live */
+static int asked;
 
 static int64_t
 fake_now(void)
@@ -30,6 +33,10 @@ fake_now(void)
 static int
 enter_late(struct queue *queue, int64_t deadline)
 {
+	if (signals) {
+		signals--;
+		return -EINTR;
+	}
 	if (time_now) {
 		waits++;
 		if (!is_free && deadline && time_now + WAIT > deadline)
@@ -39,11 +46,23 @@ enter_late(struct queue *queue, int64_t deadline)
 	return queue_enter(queue, deadline);
 }
 
+static uint64_t
+ask_late(const struct view *view, const struct queue_map *map, uint32_t slot)
+{
+	if (!asking)
+		return members_dead_up_to(view, map, slot);
+	asked++;
+	time_now += asking;
+	return get64(&queue_participant(map, slot)->generation) - 2;
+}
+
 #define clock_now fake_now
 #define queue_enter enter_late
+#define members_dead_up_to ask_late
 #include "queue_behind.c"
 #undef clock_now
 #undef queue_enter
+#undef members_dead_up_to
 
 #include "mailbox.h"
 #include "support/support.h"
@@ -281,17 +300,13 @@ what_is_left_to_anybody_is_seen_to_in_several_looks(void)
 
 	queue_tell_left(queue);
 	expect_int(looks_at_what_is_left(queue), CHUNKS / 3);
-	expect_int(get32(&queue->map.file->left), 0);
+	expect(!is_left_to_anybody(queue));
 	/* So with a sweep, which does not go round for ever. */
 	queue_tell_left(queue);
 	time_now = BEGAN;
 	expect_int(queue_look_to_the_end(queue), 0);
 	time_now = 0;
-	expect_int(get32(&queue->map.file->left), 0);
-	/* One who looked has died over it. */
-	set32(&queue->map.file->left, QUEUE_LEFT + 5);
-	expect_int(looks_at_what_is_left(queue), CHUNKS / 3);
-	expect_int(get32(&queue->map.file->left), 0);
+	expect(!is_left_to_anybody(queue));
 	cubby_close(m);
 }
 
@@ -306,12 +321,127 @@ what_is_left_while_somebody_looks_is_told_once_more(void)
 	is_free = true;
 	expect(!queue_look(queue));
 	time_now = 0;
-	expect(get32(&queue->map.file->left) > QUEUE_LEFT);
 	queue_tell_left(queue);
 	looks_at_what_is_left(queue);
-	expect_int(get32(&queue->map.file->left), QUEUE_LEFT);
+	expect(is_left_to_anybody(queue));
 	looks_at_what_is_left(queue);
-	expect_int(get32(&queue->map.file->left), 0);
+	expect(!is_left_to_anybody(queue));
+	cubby_close(m);
+}
+
+/* Each of two begins each round before the other has ended his. */
+static void
+two_who_look_at_what_is_left_come_to_an_end(void)
+{
+	cubby_mailbox *m = open_large(), *other;
+	int i;
+
+	other = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	queue_tell_left(&m->queue);
+	time_now = BEGAN;
+	is_free = true;
+	expect(!queue_look(&m->queue));
+	for (i = 0; i < 1000 && is_left_to_anybody(&m->queue); i++)
+		queue_look(i % 2 ? &other->queue : &m->queue);
+	time_now = 0;
+	expect(i < 2 * CHUNKS);
+	cubby_close(other);
+	cubby_close(m);
+}
+
+/* That anybody's round is over says nothing of what was told after it began. */
+static void
+an_earlier_round_does_not_end_a_later_one(void)
+{
+	cubby_mailbox *m = open_large(), *other;
+
+	other = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	queue_tell_left(&m->queue);
+	time_now = BEGAN;
+	is_free = true;
+	expect(!queue_look(&m->queue));
+	queue_tell_left(&m->queue);
+	looks_at_what_is_left(&other->queue);
+	expect(!is_left_to_anybody(&m->queue));
+	queue_tell_left(&m->queue);
+	looks_at_what_is_left(&m->queue);
+	expect(is_left_to_anybody(&m->queue));
+	cubby_close(other);
+	cubby_close(m);
+}
+
+static void
+a_signal_does_not_end_the_look_of_who_opens(void)
+{
+	struct gate done = gate_make();
+	cubby_mailbox *m = open_large(), *heir;
+	struct child child;
+
+	in_child(&child) {
+		hold_all();
+		gate_open(&done);
+		for (;;)
+			pause();
+	}
+	gate_wait(&done);
+	child_kill(&child);
+	signals = 1;
+	heir = open_mailbox("m", CUBBY_RECEIVE, NULL);
+	expect_int(signals, 0);
+	expect_int(inspect("m").held, 0);
+	cubby_close(heir);
+	cubby_close(m);
+}
+
+/* Who looks before he waits, whenever one is due, comes to wait, and to the end of
+   his deadline. */
+static void
+the_next_look_is_not_due_when_a_long_one_ends(void)
+{
+	cubby_mailbox *m = open_large();
+
+	set32(&m->queue.map.file->participants_committed, 2);
+	set64(&queue_participant(&m->queue.map, 1)->generation, 4);
+	time_now = BEGAN;
+	is_free = true;
+	lost = LOOK_EVERY;
+	queue_look(&m->queue);
+	expect(m->queue.next_look > time_now);
+	time_now = lost = 0;
+	cubby_close(m);
+}
+
+#define LIVING 1000
+#define ASKING (100 * NSEC_PER_USEC)
+
+static void
+one_look_does_not_ask_of_all_of_many_living(void)
+{
+	cubby_mailbox *m = open_large();
+	struct queue *queue = &m->queue;
+
+	expect_ok(shm_commit(queue->fd, queue->map.geometry.participants,
+			     LIVING * sizeof(struct queue_participant),
+			     INT64_MAX));
+	set32(&queue->map.file->participants_committed, LIVING);
+	for (uint32_t n = 1; n < LIVING; n++)
+		set64(&queue_participant(&queue->map, n)->generation, 2);
+	is_free = true;
+	asking = ASKING;
+	for (int i = 0; i < LIVING / LOOK_ASKS + 1; i++) {
+		time_now = BEGAN;
+		expect(!queue_look(queue));
+		expect(time_now - BEGAN <= LOOK_LONGEST + LOOK_ASKS * ASKING);
+	}
+	/* All have had their turn. */
+	expect(asked >= LIVING);
+	/* Who has to know it asks of all. */
+	time_now = BEGAN;
+	asked = 0;
+	expect(queue_look_and_ask_all(queue));
+	expect_int(asked, LIVING);
+	time_now = asking = 0;
+	set32(&queue->map.file->participants_committed, 16);
 	cubby_close(m);
 }
 
@@ -320,6 +450,11 @@ static const struct test tests[] = {
 	TEST(each_look_gets_further_however_little_time_it_has),
 	TEST(what_is_left_to_anybody_is_seen_to_in_several_looks),
 	TEST(what_is_left_while_somebody_looks_is_told_once_more),
+	TEST(two_who_look_at_what_is_left_come_to_an_end),
+	TEST(an_earlier_round_does_not_end_a_later_one),
+	TEST(a_signal_does_not_end_the_look_of_who_opens),
+	TEST(the_next_look_is_not_due_when_a_long_one_ends),
+	TEST(one_look_does_not_ask_of_all_of_many_living),
 	TEST(one_look_does_not_wait_for_all_of_many),
 	TEST(one_look_does_not_work_through_all_of_many),
 	TEST(who_has_a_dead_one_s_place_is_not_robbed),
