@@ -360,7 +360,6 @@ struct lane_reader {
 	uint32_t lane;
 	uint32_t mask_cells;
 	uint32_t cell_shift;
-	uint32_t ahead;		/* the cell so far on is asked for; 0: none */
 	uint64_t plain_min, plain_max;	/* sizes that lane_take_plain() takes */
 	uint32_t taken;		/* messages, for warming and bias */
 	uint32_t bias_after;
@@ -451,10 +450,6 @@ lane_copy_plain(const struct lane_reader *reader, void *buffer, uint64_t room,
 	if (!reader->bias ||
 	    word64_load_acquire(&cell->sequence) != position + 1)
 		return false;
-	/* With none ahead it is the line that is here. */
-	__builtin_prefetch(reader->ring +
-		(layout_cell_index(position + reader->ahead, reader->mask_cells)
-		 << reader->cell_shift));
 	/* relaxed: after LANE-A9, and read once */
 	size_type = word64_load_relaxed(&cell->size_type);
 	size = cell_size_of(size_type);

@@ -23,7 +23,6 @@
 #include <stdlib.h>
 
 #define BURST		64	/* messages of one lane, then another's turn */
-#define ASK_AHEAD	8	/* cells */
 #define CALM_AFTER	16	/* turns without a sleep */
 #define POLLS		256	/* looks in vain, then a look at the clock */
 #define CLOCK_EVERY	(1 * NSEC_PER_MSEC)	/* at least, while called */
@@ -74,26 +73,12 @@ brought(const struct wish *wish)
 	return unlikely(wish->batch) && wish->batch->got ? wish->batch->got : 1;
 }
 
-/*
- * A turn has ended. If it took its whole length, and another lane has the next one,
- * messages of that lane wait until it is back: their lines are asked for ahead then.
- * Where a sender may be at work on them, that would take them away from him.
- */
-static void
-ask_ahead(const struct receiver *receiver, uint32_t next)
-{
-	if (receiver->turn)
-		receiver->turn->ahead = !receiver->burst &&
-					receiver->current != next ? ASK_AHEAD : 0;
-}
-
 /* The lane gets its turn, of BURST messages, or fewer if they come slowly. */
 static void
 begin_turn(struct receiver *receiver, uint32_t lane, uint32_t taken)
 {
 	int64_t now = clock_now();
 
-	ask_ahead(receiver, lane);
 	receiver->length = pace(receiver->length, now - receiver->began, BURST);
 	receiver->burst = receiver->length < taken ? 0 :
 			  receiver->length - taken;
