@@ -16,8 +16,10 @@ queue_is_sound(const struct queue_map *map, const struct queue_slot *slot)
 
 	if (get32(&slot->priority) >= PRIORITIES)
 		return false;
+	/* Of no bytes as well: that there are none makes no block. */
 	if (get32(&slot->in_block) & IN_BLOCK)
-		return size <= map->geometry.block_stride &&
+		return map->geometry.block_stride &&
+		       size <= map->geometry.block_stride &&
 		       size <= get64(&slot->block);
 	return size <= map->geometry.inline_max;
 }

@@ -289,7 +289,36 @@ no_more_of_a_block_is_committed_than_there_can_be(void)
 	expect_ok(cubby_unlink("m"));
 }
 
+/* One of no bytes says that they lie in a block, where there are none. */
+static void
+one_without_a_place_does_not_stop_the_others(void)
+{
+	cubby_mailbox *mailbox;
+	cubby_message *held;
+	struct queue_slot *slot;
+	uint32_t n;
+
+	options = (struct cubby_options)CUBBY_OPTIONS_INIT;
+	options.order = CUBBY_ORDER_ARRIVAL;
+	options.message_max = 16;
+	mailbox = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+	expect_ok(cubby_send(mailbox, "", 0));
+	send_text(mailbox, "b");
+	for (n = 0; n < CHUNK_SLOTS; n++) {
+		slot = queue_slot(&mailbox->queue.map, n);
+		if (slot_state_of(get64(&slot->state)) == SLOT_QUEUED &&
+		    get64(&slot->size) == 0)
+			set32(&slot->in_block, IN_BLOCK);
+	}
+	expect_result(cubby_hold(mailbox, NULL, CUBBY_NOW, &held), -EBADMSG);
+	expect_ok(cubby_hold(mailbox, NULL, CUBBY_NOW, &held));
+	expect_ok(cubby_release(held));
+	cubby_close(mailbox);
+	expect_ok(cubby_unlink("m"));
+}
+
 static const struct test tests[] = {
+	TEST(one_without_a_place_does_not_stop_the_others),
 	TEST(no_more_of_a_block_is_committed_than_there_can_be),
 	TEST(any_word_of_a_queue_in_order_of_arrival),
 	TEST(any_word_of_a_queue_with_priorities),
