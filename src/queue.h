@@ -74,6 +74,7 @@ struct chore {
 /* The sleeper's own look, as in doorbell.h. */
 #define QUEUE_SLICE_FIRST	(50 * NSEC_PER_MSEC)
 #define QUEUE_SLICE_LONGEST	(1000 * NSEC_PER_MSEC)
+#define QUEUE_SLICE_WORK	(5 * NSEC_PER_MSEC)	/* more is left of the dead */
 
 /* Of a batch, at most so many messages each time that one has the lock: the others
    wait for no longer than for so many single calls. */
@@ -255,6 +256,18 @@ queue_look(struct queue *queue);
    all are asked for. */
 bool
 queue_look_and_ask_all(struct queue *queue);
+
+/* The same, of one who has slept for a slice, the next of which is longer; but short
+   while a look at what somebody has left is under way. */
+void
+queue_look_after_slice(struct queue *queue);
+
+/* Has a look ended before it came to the end of what somebody has left? */
+static inline bool
+queue_looks_on(const struct queue *queue, bool all)
+{
+	return !all && (queue->behind.dead || queue->left.chunks);
+}
 
 /* The same of one participant, if it is dead. */
 void

@@ -293,6 +293,16 @@ queue_look_and_ask_all(struct queue *queue)
 	return look_on(queue, &look);
 }
 
+void
+queue_look_after_slice(struct queue *queue)
+{
+	bool all = queue_look(queue);
+
+	queue->slice = queue_looks_on(queue, all) ? QUEUE_SLICE_WORK :
+		       (int64_t)min_u64(2 * (uint64_t)queue->slice,
+					QUEUE_SLICE_LONGEST);
+}
+
 uint64_t
 queue_look_to_the_end(struct queue *queue)
 {

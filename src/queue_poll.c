@@ -76,13 +76,13 @@ int
 queue_arm(struct queue *queue, uint32_t role, int64_t *ret_slice)
 {
 	uint32_t *waiter = &queue->descriptors[end_of(role)];
-	bool armed;
+	bool armed, all = true;
 	int r;
 
 	exclusion_enter(&queue->exclusion);
 	/* Its timer stands for the end of a sleep. */
 	if (clock_now() >= queue->next_look)
-		queue_look(queue);
+		all = queue_look(queue);
 	armed = *waiter != WAITER_NONE && !queue_is_served(queue, *waiter);
 	r = enlist(queue, role);
 	if (r == -EAGAIN)
@@ -90,7 +90,8 @@ queue_arm(struct queue *queue, uint32_t role, int64_t *ret_slice)
 	else
 		/* Off its list, or the lock was not to be had: it may stay. */
 		r = r == 0 ? 1 : r;
-	*ret_slice = role == CUBBY_SEND && queue->addressee ?
+	*ret_slice = (role == CUBBY_SEND && queue->addressee) ||
+		     queue_looks_on(queue, all) ?
 		     QUEUE_SLICE_FIRST : QUEUE_SLICE_LONGEST;
 	exclusion_leave(&queue->exclusion);
 	return r;

@@ -299,8 +299,7 @@ take_own_look(struct queue *queue, uint32_t role)
 	if (slice_of(queue, role) == INBOX_SLICE &&
 	    clock_now() < queue->next_look)
 		return;
-	queue->slice = min_u64(2 * (uint64_t)queue->slice, QUEUE_SLICE_LONGEST);
-	queue_look(queue);
+	queue_look_after_slice(queue);
 }
 
 int

@@ -167,8 +167,7 @@ queue_wait(struct queue *queue, uint32_t n, enum waiter_state state, bool one,
 	}
 	if (one && clock_now() < queue->next_look)
 		return 0;
-	queue->slice = min_u64(2 * (uint64_t)queue->slice, QUEUE_SLICE_LONGEST);
-	queue_look(queue);
+	queue_look_after_slice(queue);
 	return 0;
 }
 

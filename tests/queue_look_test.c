@@ -411,6 +411,32 @@ the_next_look_is_not_due_when_a_long_one_ends(void)
 	cubby_close(m);
 }
 
+/* Many looks may be needed: they are not a second apart. */
+static void
+who_sleeps_does_so_shortly_while_there_is_more_behind_the_dead(void)
+{
+	cubby_mailbox *m = open_large();
+	struct queue *queue = &m->queue;
+	int i = 0;
+
+	set32(&queue->map.file->participants_committed, 2);
+	set64(&queue_participant(&queue->map, 1)->generation, 4);
+	queue->slice = QUEUE_SLICE_LONGEST;
+	time_now = BEGAN;
+	is_free = true;
+	for (;; i++) {
+		queue_look_after_slice(queue);
+		if (get64(&queue_participant(&queue->map, 1)->clean) >= 4)
+			break;
+		expect_int(queue->slice, QUEUE_SLICE_WORK);
+	}
+	expect(i > 1);
+	queue_look_after_slice(queue);
+	expect(queue->slice > QUEUE_SLICE_WORK);
+	time_now = 0;
+	cubby_close(m);
+}
+
 #define LIVING 1000
 #define ASKING (100 * NSEC_PER_USEC)
 
@@ -433,6 +459,10 @@ one_look_does_not_ask_of_all_of_many_living(void)
 		expect(!queue_look(queue));
 		expect(time_now - BEGAN <= LOOK_LONGEST + LOOK_ASKS * ASKING);
 	}
+	/* Nothing is left of them. */
+	queue->slice = QUEUE_SLICE_LONGEST;
+	queue_look_after_slice(queue);
+	expect_int(queue->slice, QUEUE_SLICE_LONGEST);
 	/* All have had their turn. */
 	expect(asked >= LIVING);
 	/* Who has to know it asks of all. */
@@ -454,6 +484,7 @@ static const struct test tests[] = {
 	TEST(an_earlier_round_does_not_end_a_later_one),
 	TEST(a_signal_does_not_end_the_look_of_who_opens),
 	TEST(the_next_look_is_not_due_when_a_long_one_ends),
+	TEST(who_sleeps_does_so_shortly_while_there_is_more_behind_the_dead),
 	TEST(one_look_does_not_ask_of_all_of_many_living),
 	TEST(one_look_does_not_wait_for_all_of_many),
 	TEST(one_look_does_not_work_through_all_of_many),
