@@ -891,12 +891,16 @@ storm_receive(uint64_t count, bool overtakes)
 	cubby_close(mailbox);
 }
 
+/* go: when all have opened, each with a lane of its own; who comes after another has
+   gone has that one's lane, and its number. */
 static void
-storm_send(uint64_t count)
+storm_send(uint64_t count, struct gate *ready, struct gate *go)
 {
 	cubby_mailbox *mailbox = open_mailbox("m", CUBBY_SEND, NULL);
 	uint64_t data[512];
 
+	gate_open(ready);
+	gate_wait(go);
 	for (uint64_t n = 0; n < count; n++) {
 		size_t size = 8 + (n % 7 ? n % 90 : n % 4000);
 
@@ -914,6 +918,7 @@ many_processes_at_once_get_all_or_are_told(void)
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
 		struct child receivers[STORM_RECEIVERS];
 		struct child senders[STORM_SENDERS];
+		struct gate ready[STORM_SENDERS], go[STORM_SENDERS];
 		uint64_t count = MANY(100000);
 
 		cubby_close(create(kinds[i], 64, 0));
@@ -921,9 +926,16 @@ many_processes_at_once_get_all_or_are_told(void)
 			in_child(&receivers[k])
 				storm_receive(count,
 					      kinds[i] != CUBBY_EVERY);
-		for (size_t k = 0; k < STORM_SENDERS; k++)
+		for (size_t k = 0; k < STORM_SENDERS; k++) {
+			ready[k] = gate_make();
+			go[k] = gate_make();
 			in_child(&senders[k])
-				storm_send(count);
+				storm_send(count, &ready[k], &go[k]);
+		}
+		for (size_t k = 0; k < STORM_SENDERS; k++)
+			gate_wait(&ready[k]);
+		for (size_t k = 0; k < STORM_SENDERS; k++)
+			gate_open(&go[k]);
 		for (size_t k = 0; k < STORM_SENDERS; k++)
 			child_finish(&senders[k]);
 		for (size_t k = 0; k < STORM_RECEIVERS; k++)
