@@ -7,7 +7,8 @@
  * already the default, 4224 slots of 1 MiB. Then a block is mapped by itself, for
  * as long as its message is written or held, and what is received by copy is read
  * from the file, because what has been taken already must not fail for want of
- * addresses.
+ * addresses. Either takes the descriptor that is kept: if the process has closed it,
+ * that is -EMFILE, and the message goes back.
  *
  * Which of the two is decided once for each handle: a window beside a mapping of
  * all would be no harm, but no use either.

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -245,11 +246,105 @@ an_unlimited_mailbox_leaves_other_files_alone(void)
 		exchange_without_descriptors(orders[i], CUBBY_UNLIMITED, 0);
 }
 
+/* But for what 32 bits do not address all of: see what_was_not_mapped_stays(). */
 static void
 what_is_in_an_unlimited_one_stays(void)
 {
 	for (size_t i = 0; i < COUNT_OF(orders); i++)
-		exchange_without_descriptors(orders[i], CUBBY_UNLIMITED, 100);
+		if (!i || sizeof(void *) >= 8)
+			exchange_without_descriptors(orders[i],
+						     CUBBY_UNLIMITED, 100);
+}
+
+#define LONG_ONES 20
+
+/* No way leads to the bytes of a long message, or to room for one; each way says so,
+   and again. */
+static void
+expect_no_long_ones(cubby_mailbox *own)
+{
+	static char block[40000];
+	struct cubby_batch_entry entries[4] = { { 0 } };
+	cubby_message *message;
+	cubby_draft *draft;
+
+	for (int i = 0; i < 3; i++) {
+		expect_result(cubby_receive_full(own, NULL, 0, CUBBY_NOW,
+						 block, sizeof(block), NULL,
+						 NULL), -EMFILE);
+		expect_result(cubby_receive_full(own, NULL, CUBBY_PEEK,
+						 CUBBY_NOW, block,
+						 sizeof(block), NULL, NULL),
+			      -EMFILE);
+		expect_result(cubby_receive_batch(own, NULL, 0, CUBBY_NOW,
+						  entries, COUNT_OF(entries),
+						  block, sizeof(block)),
+			      -EMFILE);
+		expect_result(cubby_hold(own, NULL, CUBBY_NOW, &message),
+			      -EMFILE);
+		expect_result(cubby_send_full(own, block, sizeof(block), NULL,
+					      0, CUBBY_NOW), -EMFILE);
+		expect_result(cubby_reserve(own, sizeof(block), CUBBY_NOW,
+					    &draft), -EMFILE);
+	}
+}
+
+/* Who has no addresses for all blocks of a queue, as 32 bits have none for those of
+   this one, maps and reads each through a descriptor: without it no long message is
+   to be had, which is told; none is lost, nor moved. */
+static void
+keep_long_ones(enum cubby_order order)
+{
+	struct cubby_options options = { sizeof(options), .order = order };
+	struct rlimit few = { 1 << 30, 1 << 30 };
+	struct gate one = gate_make(), other = gate_make();
+	int file = make_own_file();
+	struct child child;
+
+	in_child(&child) {
+		static char block[40000];
+		cubby_mailbox *own, *again;
+		uint64_t i;
+
+		expect_system(setrlimit(RLIMIT_AS, &few));
+		own = open_mailbox("m", CUBBY_CREATE | BOTH, &options);
+		warm_up(own, true);
+		for (i = 0; i < LONG_ONES; i++) {
+			pattern_fill(block, sizeof(block), i);
+			expect_ok(cubby_send_full(own, block, sizeof(block),
+						  NULL, 0, CUBBY_NOW));
+		}
+		become_own(file, &one, &other);
+		expect_no_long_ones(own);
+		send_text(own, "short");
+		expect_own(NUMBERS, &one, &other);
+		cubby_close(own);
+		expect_own(NUMBERS, &one, &other);
+		again = open_mailbox("m", CUBBY_RECEIVE, NULL);
+		for (i = 0; i < LONG_ONES; i++) {
+			expect_ok(cubby_receive(again, block, sizeof(block),
+						NULL));
+			expect(pattern_holds(block, sizeof(block), i));
+		}
+		expect_text(again, "short");
+		expect_empty(again);
+		cubby_close(again);
+	}
+	child_finish(&child);
+	expect_ok(cubby_unlink("m"));
+	expect_untouched(file);
+	close(file);
+}
+
+static void
+what_was_not_mapped_stays(void)
+{
+	if (UNDER_EMULATION)
+		skip_test("an emulator does not limit memory");
+	if (UNDER_ASAN || UNDER_TSAN)
+		skip_test("a sanitizer needs its addresses");
+	keep_long_ones(CUBBY_ORDER_ARRIVAL);
+	keep_long_ones(CUBBY_ORDER_PRIORITY);
 }
 
 /* What a living process holds is given to nobody else. */
@@ -490,6 +585,7 @@ static const struct test tests[] = {
 	TEST(what_is_in_a_limited_one_stays),
 	TEST(an_unlimited_mailbox_leaves_other_files_alone),
 	TEST(what_is_in_an_unlimited_one_stays),
+	TEST(what_was_not_mapped_stays),
 	TEST(a_living_holder_keeps_its_message),
 	TEST(a_living_owner_keeps_its_mutex),
 	TEST(a_caller_reads_no_other_file),
