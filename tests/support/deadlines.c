@@ -95,6 +95,8 @@ open_one(const char *name, enum cubby_order order,
 	options.order = order;
 	options.buffering = buffering;
 	options.delivery = delivery;
+	/* So many are open at a time, that 32 bits would not address their lanes. */
+	options.message_max = options.memory_limit = 64 << 10;
 	if (buffering == CUBBY_LIMITED)
 		options.capacity = 4;
 	expect_ok(cubby_open(name, CUBBY_CREATE | BOTH, &options, &mailbox));
