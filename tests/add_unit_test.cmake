@@ -47,14 +47,17 @@ function(add_unit_test source)
 		math(EXPR timeout "5 * ${timeout}")
 	endif()
 
+	# Of its time, one of its tests may take half.
+	math(EXPR seconds "${timeout} / 2")
 	add_test(NAME ${name} COMMAND ${executable})
 	set_tests_properties(${name} PROPERTIES LABELS "${labels}"
-		TIMEOUT ${timeout} RUN_SERIAL ${serial} SKIP_RETURN_CODE 77)
+		TIMEOUT ${timeout} RUN_SERIAL ${serial} SKIP_RETURN_CODE 77
+		ENVIRONMENT CUBBY_TEST_SECONDS=${seconds})
 	foreach(order ${orders})
 		add_test(NAME ${name}_${order} COMMAND ${executable})
 		set_tests_properties(${name}_${order} PROPERTIES
 			LABELS "${labels}" TIMEOUT ${timeout}
 			RUN_SERIAL ${serial} SKIP_RETURN_CODE 77
-			ENVIRONMENT CUBBY_TEST_ORDER=${order})
+			ENVIRONMENT "CUBBY_TEST_ORDER=${order};CUBBY_TEST_SECONDS=${seconds}")
 	endforeach()
 endfunction()

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Test: timeout 120. */
+/* Test: timeout 300. */
 /*
  * Two who repair the same dead receiver at a time, one of them stopped or
  * killed in the middle; a slot that has another owner by then; a joiner who
