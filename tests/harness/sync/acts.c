@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -56,6 +57,31 @@ static int
 unlock(struct attached *own)
 {
 	return cubby_mutex_unlock(own->region, &own->props->mutex);
+}
+
+int
+lose(struct attached *own)
+{
+	int result;
+
+	own->props->losing = true;
+	result = unlock(own);
+	if (result == 0)
+		own->props->lost = true;
+	return result;
+}
+
+bool
+is_lost(const struct attached *own, int result)
+{
+	bool has_it = result == 0 || result == -EOWNERDEAD;
+
+	if (result == -ENOTRECOVERABLE && !own->props->losing)
+		fail("the mutex is lost, and nobody has lost it");
+	/* Whoever says that he has lost it had it before us. */
+	if (has_it && own->props->lost)
+		fail("the mutex was lost, and is to be had");
+	return result == -ENOTRECOVERABLE;
 }
 
 static int
@@ -171,7 +197,7 @@ static const struct act acts[] = {
 	  .bed = MUTEX_BED,
 	  .early = 2 },
 	{ .operation.name = "mutex-unlock/doubtful",
-	  .perform = unlock,
+	  .perform = lose,
 	  .owns = true,
 	  .ghost = true,
 	  .loses = true },
@@ -317,7 +343,8 @@ note_word(struct attached *own)
 	must_be(unlock(own), 0, "the victim's first unlock");
 }
 
-static void
+/* False: the mutex is lost, and with it what it guards. */
+static bool
 take_ticket(struct attached *own)
 {
 	int result;
@@ -326,12 +353,15 @@ take_ticket(struct attached *own)
 		result = cubby_condition_wait(own->region,
 					      &own->props->condition,
 					      &own->props->mutex, patience());
+		if (is_lost(own, result))
+			return false;
 		if (result == -EOWNERDEAD)
 			result = make_consistent(own);
 		must_be(result, 0, "a wait for the condition");
 	}
 	own->props->tickets--;
 	own->props->tickets_taken++;
+	return true;
 }
 
 /* After the call: what it has got is given back, or used. */
@@ -344,8 +374,8 @@ conclude(const struct act *act, struct attached *own, int result)
 
 	if (result == -EOWNERDEAD)
 		must_be(make_consistent(own), 0, "consistent");
-	if (waited)
-		take_ticket(own);
+	if (waited && !take_ticket(own))
+		fail("the victim's mutex is lost");
 	if (has_it)
 		must_be(unlock(own), 0, "the victim's last unlock");
 }
@@ -383,6 +413,8 @@ act_live(const struct act *act, struct stage *stage, bool heir)
 	victim_mark(stage, MARK_START);
 	stage->result = act->perform(&own);
 	victim_mark(stage, MARK_END);
+	if (act->locks)
+		is_lost(&own, stage->result);
 	if (!heir && !is_expected(act, stage->result))
 		fail("the victim was told: %s", cubby_strerror(stage->result));
 	if (!heir)
@@ -391,11 +423,29 @@ act_live(const struct act *act, struct stage *stage, bool heir)
 	_exit(0);
 }
 
+/* In the call that locks the mutex, or then in that which waits for the
+   condition. */
+static void
+sleep_for_mutex(struct attached *own, enum bed bed)
+{
+	int result = cubby_mutex_lock(own->region, &own->props->mutex,
+				      patience());
+
+	if (is_lost(own, result))
+		return;
+	if (result == -EOWNERDEAD)
+		result = make_consistent(own);
+	must_be(result, 0, "a sleeper's lock");
+	if (bed == CONDITION_BED && !take_ticket(own))
+		return;
+	must_be(unlock(own), 0, "a sleeper's unlock");
+}
+
 void
 act_sleep(enum bed bed, struct stage *stage)
 {
 	struct attached own;
-	int result = 0;
+	int result;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	complain_to(stage);
@@ -406,14 +456,7 @@ act_sleep(enum bed bed, struct stage *stage)
 		must_be(result, 0, "a sleeper's wait for the semaphore");
 		own.props->units_taken++;
 	} else {
-		result = cubby_mutex_lock(own.region, &own.props->mutex,
-					  patience());
-		if (result == -EOWNERDEAD)
-			result = make_consistent(&own);
-		must_be(result, 0, "a sleeper's lock");
-		if (bed == CONDITION_BED)
-			take_ticket(&own);
-		must_be(unlock(&own), 0, "a sleeper's unlock");
+		sleep_for_mutex(&own, bed);
 	}
 	cubby_region_close(own.region);
 	_exit(0);

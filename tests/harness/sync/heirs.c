@@ -57,7 +57,9 @@ lock_lose(struct attached *own)
 {
 	int result = lock(own);
 
-	return result < 0 && result != -EOWNERDEAD ? result : unlock(own);
+	if (result == -EOWNERDEAD)
+		return lose(own);
+	return result < 0 ? result : unlock(own);
 }
 
 static int
@@ -125,7 +127,7 @@ static const struct act heirs[] = {
 	HEIR("lock", lock),
 	HEIR("lock-unlock", lock_unlock),
 	HEIR("lock-late-unlock", lock_late_unlock),
-	HEIR("lock-lose", lock_lose, .loses = true),
+	HEIR("lock-lose", lock_lose),
 	HEIR("wait-late", wait_late),
 	HEIR("broadcast", broadcast),
 	HEIR("post", post),

@@ -38,11 +38,11 @@ lock_by(const struct attached *who, bool *ret_told)
 				  since + FAR_OFF);
 	waited("lock", since);
 	*ret_told = result == -EOWNERDEAD;
+	if (is_lost(who, result))
+		return false;
 	if (result == -EOWNERDEAD)
 		result = cubby_mutex_consistent(who->region,
 						&who->props->mutex);
-	if (result == -ENOTRECOVERABLE && play.may_lose)
-		return false;
 	must(result, "a survivor's lock");
 	return true;
 }
@@ -54,6 +54,7 @@ unlock_by(const struct attached *who)
 	     "a survivor's unlock");
 }
 
+/* Where it has not been lost. */
 static void
 worker_lock(void)
 {
@@ -207,12 +208,16 @@ units_available(void)
 }
 
 /* Those that sleep get what they wait for; but first they must find by themselves
-   what is there already. */
+   what is there already, as they must that the mutex is lost. */
 static void
-serve_sleepers(void)
+serve_sleepers(bool lost)
 {
 	bool signalled = signals() != play.signals;
 
+	if (lost && play.act->bed != SEMAPHORE_BED) {
+		await_sleepers(0, NULL, "the sleepers find the mutex lost");
+		return;
+	}
 	switch (play.act->bed) {
 	case NO_BED:
 		break;
@@ -260,7 +265,7 @@ lose_mutex(void)
 	if (cubby_mutex_lock(play.own.region, mutex(), CUBBY_NOW) !=
 	    -EOWNERDEAD)
 		fail("the worker is not told that the ghost has died");
-	unlock_by(&play.own);
+	must(lose(&play.own), "losing the mutex");
 }
 
 /* Before the victim has locked the mutex, if it does. */
@@ -349,7 +354,6 @@ play_enter(struct run *run)
 {
 	progress("the scene is set");
 	play = (struct play){ .run = run, .act = act_of(run->scenario) };
-	play.may_lose = play.act->loses;
 	run->descriptors = count_descriptors();
 	run->mappings = count_mappings(run->root);
 	run->supplied = false;
@@ -469,7 +473,7 @@ survive(bool stopped, enum strike strike)
 		fail("a stopped one was taken for dead");
 	if (!lost)
 		unlock_by(&play.own);
-	serve_sleepers();
+	serve_sleepers(lost);
 	if (strike == REFILLED && !lost)
 		turn();
 	come_fresh(lost);
@@ -649,8 +653,8 @@ play_bury(struct run *run, const struct scenario *heir,
 	  const struct pair *pair, enum strike strike, uint32_t second)
 {
 	(void)strike;
+	(void)heir;
 	play.two_died = true;
-	play.may_lose = play.may_lose || act_of(heir)->loses;
 	if ((pair->first + second) % 2)
 		must(cubby_sweep(NULL, NULL), "a sweep");
 	survive(false, KILLED);

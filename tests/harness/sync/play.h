@@ -14,7 +14,9 @@
  *
  * After each strike: who sleeps is served, without the victim; the mutex passes
  * from hand to hand, and says -EOWNERDEAD once if its owner was killed and not at
- * all if not; no ticket and no unit is lost or doubled. A victim that stands
+ * all if not; no ticket and no unit is lost or doubled. The mutex is lost if one
+ * who was told of a death has unlocked it as it was, and then for everybody: those
+ * that sleep for it, or with it for a condition, are told. A victim that stands
  * still with the mutex holds others up until their deadline and no longer; one
  * that stands still anywhere else holds up nobody.
  *
@@ -42,6 +44,8 @@ struct props {
 	_Atomic(uint64_t) victim_word; /* the mutex's first, when it has it */
 	_Atomic(uint32_t) tickets_taken;
 	_Atomic(uint32_t) units_taken; /* by others than the victim */
+	/* One who was told of a death unlocks it all the same; or has. */
+	_Atomic(bool) losing, lost;
 };
 
 /* What somebody is asleep in. */
@@ -62,7 +66,7 @@ struct act {
 	bool lost;		    /* the same, and nobody put it right */
 	bool owns;		    /* the victim locks it before START */
 	int tickets, units;	    /* that are there */
-	bool loses;		    /* it may end as lost */
+	bool loses;		    /* the mutex, or finds it lost */
 	bool locks;		    /* the call ends with the mutex locked */
 	bool takes, posts;	    /* a unit */
 	enum bed waits; /* what the victim may sleep for, but the mutex */
@@ -79,7 +83,6 @@ struct play {
 	bool holding;		  /* the worker has the mutex */
 	bool late_came;		  /* who comes late is there */
 	bool two_died;		  /* an heir, too */
-	bool may_lose;		  /* the mutex may end as lost */
 	struct attached second;	  /* another one of that name */
 	pid_t sleepers[SLEEPERS]; /* 0: none, or gone */
 	uint32_t tickets_issued, units_posted;
@@ -99,5 +102,13 @@ act_sleep(enum bed bed, struct stage *stage);
 /* As one more participant of the region. */
 struct attached
 attach(int flags);
+
+/* Unlocks the mutex, which nobody has put right after a death. */
+int
+lose(struct attached *own);
+/* A lock, or a wait for the condition, has said that: is the mutex lost? It is
+   if, and only if, somebody has lost it. */
+bool
+is_lost(const struct attached *own, int result);
 
 #endif
