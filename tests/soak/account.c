@@ -285,6 +285,7 @@ bool
 enter_handed(const struct handed *h)
 {
 	uint32_t life = LIFE_OF(h->id), number = NUMBER_OF(h->id);
+	_Atomic uint32_t *counting = &account->person[h->me].counting;
 	struct message *m;
 	uint64_t old, new;
 	const char *wrong;
@@ -297,6 +298,7 @@ enter_handed(const struct handed *h)
 	}
 	m = account_message(life, number);
 	old = m->state;
+	atomic_store(counting, h->mailbox + 1);
 	do {
 		wrong = objection(old, h);
 		new = (old & 0xffff & ~(uint64_t)REJECTED) | HANDED |
@@ -308,6 +310,7 @@ enter_handed(const struct handed *h)
 			      "%s (state before %#llx, delivery %u)", wrong,
 			      (unsigned long long)old, h->deliveries);
 	count_handed(m, old, h);
+	atomic_store(counting, 0);
 	return true;
 }
 
@@ -367,4 +370,13 @@ enter_doubts(const struct person *person, bool blank_counts)
 		atomic_fetch_add(&account->box[person->mailbox].blanks, 32);
 	else if (!any)
 		atomic_fetch_add(&account->box[person->mailbox].blanks, 1);
+}
+
+void
+enter_uncounted(const struct person *person)
+{
+	uint32_t counting = person->counting;
+
+	if (counting)
+		atomic_fetch_add(&account->box[counting - 1].doubts, 1);
 }

@@ -104,13 +104,15 @@ struct person {
 	_Atomic bool doomed, leaving, stopped;
 	_Atomic uint32_t doing;
 	_Atomic uint32_t window;
-	_Atomic int64_t since; /* of `doing` */
+	_Atomic uint32_t counting; /* its mailbox + 1, while it enters there
+				      what it got */
+	_Atomic int64_t since;	   /* of `doing` */
 };
 
 /* One mailbox of the table, in this round. */
 struct box {
 	_Atomic int64_t waiting; /* ACCEPTED, and not HANDED */
-	_Atomic int64_t doubts;	 /* of them, DOUBT */
+	_Atomic int64_t doubts;	 /* of them, DOUBT, or perhaps HANDED */
 	_Atomic int64_t blanks;
 	_Atomic uint64_t accepted, handed;
 	_Atomic int64_t moved;	  /* when one was accepted or handed out */
@@ -227,6 +229,11 @@ enter_rejecting(uint64_t id);
    window was open; blank_counts: with an empty buffer it may have had one. */
 void
 enter_doubts(const struct person *person, bool blank_counts);
+
+/* The same, of one that was killed at any time: what it had marked as HANDED may
+   count as waiting still. */
+void
+enter_uncounted(const struct person *person);
 
 #define ID(life, number) ((uint64_t)(life) << 32 | (number))
 #define LIFE_OF(id) ((uint32_t)((id) >> 32))

@@ -231,6 +231,7 @@ settle(struct place *place, int status)
 
 	atomic_fetch_add(&account->deaths, 1);
 	if (killed && person->doomed) {
+		enter_uncounted(person);
 		if (person->window)
 			enter_doubts(person, kinds[person->mailbox].order &&
 						     !place->asleep);

@@ -41,9 +41,12 @@ note_stall(uint32_t mailbox, int64_t time, const struct crowd *crowd,
 	if (length <= account->longest)
 		return;
 	account->longest = length;
+	/* So many at least (see progress.h). Those who are stopped may have none
+	   in hand: of an empty mailbox that leaves fewer than none. */
 	snprintf(account->longest_what, sizeof(account->longest_what),
-		 "%s: %u receive, %u send, %lld wait", kinds[mailbox].name,
-		 crowd->receiving, crowd->sending, (long long)waiting);
+		 "%s: %u receive, %u send, %u stopped, at least %lld wait",
+		 kinds[mailbox].name, crowd->receiving, crowd->sending,
+		 crowd->stopped, (long long)(waiting > 0 ? waiting : 0));
 	if (length < STALL_SECONDS * INT64_C(1000000000))
 		return;
 	found(STALLED, "nothing has happened for %lld ms at %s",

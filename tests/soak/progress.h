@@ -8,7 +8,8 @@
  * one who is stopped may have the lock (in a queue), the time does not count.
  *
  * Messages count as waiting only if they certainly do: less those of which the dead
- * have left it in doubt, and one for each who is stopped and may have one in hand.
+ * have left it in doubt, and one for each who is stopped (or killed, and not reaped)
+ * and may have one in hand. So more may wait than it says.
  */
 #ifndef SOAK_PROGRESS_H
 #define SOAK_PROGRESS_H
