@@ -54,15 +54,14 @@ unlock_by(const struct attached *who)
 	     "a survivor's unlock");
 }
 
-/* Where it has not been lost. */
-static void
+/* False: an heir has lost it. */
+static bool
 worker_lock(void)
 {
 	bool told;
 
-	if (!lock_by(&play.own, &told))
-		fail("the mutex is lost");
-	play.holding = true;
+	play.holding = lock_by(&play.own, &told);
+	return play.holding;
 }
 
 static void
@@ -77,7 +76,8 @@ worker_unlock(void)
 static void
 issue_tickets(int count)
 {
-	worker_lock();
+	if (!worker_lock())
+		return;
 	play.own.props->tickets += (uint64_t)count;
 	play.tickets_issued += (uint32_t)count;
 	worker_unlock();
@@ -114,10 +114,10 @@ units(void)
 static uint64_t
 tickets(void)
 {
-	uint64_t count;
+	uint64_t count = 0;
 
-	worker_lock();
-	count = play.own.props->tickets;
+	if (worker_lock())
+		count = play.own.props->tickets;
 	worker_unlock();
 	return count;
 }
