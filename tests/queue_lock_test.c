@@ -196,7 +196,8 @@ what_is_withdrawn_gives_its_place_back(void)
 					  CUBBY_FOREVER),
 			      -EINTR);
 		*over = true;
-		pause();
+		for (;;) /* another signal ends one pause */
+			pause();
 	}
 	child_wait_asleep(&child);
 	keep_lock(&keeper);
@@ -232,7 +233,8 @@ what_is_withdrawn_has_not_been_published(void)
 			      -EINTR);
 		expect_published(own, 1, 5);
 		*over = true;
-		pause();
+		for (;;) /* another signal ends one pause */
+			pause();
 	}
 	child_wait_asleep(&child);
 	keep_lock(&keeper);
