@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Test: serial, timeout 180. */
+/* Test: serial, timeout 900. */
 /*
  * While nobody sleeps, send and receive make no system call: counted by strace
  * in two processes that pass a million messages.
@@ -7,7 +7,7 @@
  * A process that loses its processor lets the other wait, which then goes to
  * sleep as it should, and that takes calls. So on a busy machine one run may
  * have more of them than the library needs, never fewer: what counts is the
- * best of a few runs.
+ * best of many runs, if the first are not good.
  */
 #include "support/trace.h"
 #include <sys/wait.h>
@@ -16,7 +16,7 @@
 /* Before it is counted: in these the lane gets its memory. */
 #define FIRST UINT64_C(10000)
 #define CALLS_MAX 100
-#define RUNS 16
+#define RUNS 64
 
 /* How a message of `size` bytes is passed. */
 struct manner {
