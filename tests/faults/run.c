@@ -219,8 +219,10 @@ after_failure(const struct ledger *before, int r, struct outcome *ret)
 		set_storm(false);
 	if (stage.scenario->traits & PASSES && r == -EAGAIN &&
 	    item->plan.mode != INJECT_ONCE &&
-	    (report.error == EAGAIN || report.error == EACCES))
+	    (report.error == EAGAIN || report.error == EACCES)) {
+		stage.is_over = true;
 		return;
+	}
 	r = act_again();
 	if (r < 0 && !(r == -ETIMEDOUT && (stage.scenario->traits & WAITS)))
 		fail_at(__FILE__, __LINE__, "then it fails with %s",
